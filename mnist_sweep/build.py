@@ -1,0 +1,161 @@
+"""From checked config to objects, and the budget check that stands before everything else."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from mnist_sweep.budget import (
+    BudgetExceeded,
+    Cost,
+    count_multiply_adds,
+    count_parameters,
+    largest_fitting,
+    on_meta,
+)
+from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
+from mnist_sweep.errors import UserError
+from mnist_sweep.fit import Criterion, EarlyStopping, Tracker, Training
+from mnist_sweep.schedules import Schedule
+from mnist_sweep.targets import build, check_node
+
+
+def build_model(node: Any) -> nn.Module:
+    """Build a model from its node. Raises ConfigError."""
+    model = build("model", node)
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model._target_={node['_target_']} builds no torch.nn.Module: {model!r}")
+    return model
+
+
+def check_budget(run: RunConfig, name: str) -> Cost:
+    """Count a run's model on the meta device, or raise BudgetExceeded with what would fit.
+
+    `name` is what the user calls the model. Raises ConfigError when the model cannot be built or
+    takes no 1x28x28 image, UnknownCost for lazy modules.
+    """
+    try:
+        model = on_meta(lambda: build_model(run.model))
+        parameters = count_parameters(model)
+        limit = run.budget.max_parameters
+        if limit is not None and parameters > limit:
+            raise BudgetExceeded(
+                f"model={name} has {parameters:,} parameters, {parameters - limit:,} more than "
+                f"budget.max_parameters={limit:,} allows; {_what_fits(run.model, limit)}",
+                parameters=parameters,
+                limit=limit,
+            )
+        # Second, since its first use imports for a second, which a refusal need not wait for.
+        return Cost(parameters, count_multiply_adds(model))
+    except UserError:
+        raise
+    except Exception as error:  # a user's model can raise anything
+        raise ConfigError(
+            f"model={name} cannot be counted on the meta device for images [B, 1, 28, 28]: "
+            f"{type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _what_fits(node: Any, limit: int) -> str:
+    """Say which smaller `width` or `hidden` meets the budget, and how to lift it."""
+    target, settings = check_node("model", node, ())
+    suggestions = []
+    for setting, step in (("width", 0.01), ("hidden", 1)):
+        current = settings.get(setting)
+        if current is None:
+            continue
+        values = [round(i * step, 2) for i in range(1, round(current / step))]
+
+        def count(value: float, setting: str = setting, step: float = step) -> int:
+            changed = {setting: int(value) if step == 1 else value}
+            return count_parameters(on_meta(lambda: target(**{**settings, **changed})))
+
+        try:
+            value = largest_fitting(values, count, limit)
+        except LookupError:
+            continue
+        suggestions.append(f"model.{setting}={value:g} would fit ({count(value):,})")
+    suggestions.append("budget.max_parameters=null lifts the budget")
+    return ", ".join(suggestions)
+
+
+def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
+    """Build the optimizer over some parameters. Raises ConfigError."""
+    optimizer = build("optimizer", node, params=parameters)
+    assert isinstance(optimizer, Optimizer)
+    return optimizer
+
+
+def build_schedule(node: Any, optimizer: Optimizer, epochs: int, steps_per_epoch: int) -> Schedule:
+    """Build the learning-rate schedule of an optimizer. Raises ConfigError."""
+    schedule = build(
+        "scheduler", node, optimizer=optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch
+    )
+    if not isinstance(schedule, Schedule):
+        raise ConfigError(
+            f"scheduler._target_={node['_target_']} must return a mnist_sweep.schedules.Schedule, "
+            f"but returned a {type(schedule).__name__}"
+        )
+    return schedule
+
+
+def build_pipeline(run: RunConfig) -> Pipeline:
+    """Build what happens to pixels. Raises ConfigError."""
+    try:
+        augmentation = Augmentation(**vars(run.data.augmentation))
+    except ValueError as error:
+        raise ConfigError(f"data.augmentation: {error}") from error
+    return Pipeline(run.data.mean, run.data.std, augmentation)
+
+
+def check_objects(run: RunConfig) -> None:
+    """Refuse settings of optimizer, schedule and augmentation before any data is loaded."""
+    dummy = nn.Parameter(torch.zeros(1))
+    build_schedule(run.scheduler, build_optimizer(run.optimizer, [dummy]), run.epochs, 1)
+    build_pipeline(run)
+
+
+def build_dataset(run: RunConfig) -> Dataset:
+    """Load the data set. Raises DataError, and ConfigError for a batch larger than its training split."""
+    data = run.data
+    dataset = load_dataset(
+        data.name,
+        data.root,
+        data.folder,
+        data.download,
+        data.timeout,
+        data.validation,
+        data.split_seed,
+    )
+    if run.batch_size > len(dataset.train):
+        raise ConfigError(
+            f"batch_size={run.batch_size:,} is larger than the training split of {dataset.name} "
+            f"({len(dataset.train):,} images); lower it"
+        )
+    return dataset
+
+
+def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -> Training:
+    """Build everything that changes during a run, on a device. Seed before calling."""
+    model = build_model(run.model)
+    # Convolutions are faster with the channels last; the numbers do not depend on the layout.
+    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = build_optimizer(run.optimizer, list(model.parameters()))
+    schedule = build_schedule(run.scheduler, optimizer, run.epochs, steps_per_epoch)
+    stopping = run.early_stopping
+    early_stopping = None
+    if stopping.patience is not None:
+        watched = Tracker(Criterion(stopping.monitor, stopping.mode), stopping.min_delta)
+        early_stopping = EarlyStopping(watched, stopping.patience)
+    return Training(
+        model,
+        optimizer,
+        schedule,
+        torch.Generator().manual_seed(run.seed),
+        Tracker(Criterion(run.keep.monitor, run.keep.mode)),
+        early_stopping,
+    )
+
+

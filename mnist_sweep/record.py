@@ -1,0 +1,121 @@
+"""The run directory: metrics.jsonl, result.json and the checkpoints."""
+
+import json
+import math
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mnist_sweep.errors import UserError
+from mnist_sweep.fit import Epoch
+
+
+class RecordError(UserError):
+    """A run directory cannot be written to, or cannot be gone on from."""
+
+
+class RunDirectory:
+    """Reads and writes one run's files. Whole files are replaced atomically, lines are flushed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+        self.result = path / "result.json"
+        self.tensorboard = path / "tensorboard"
+        self.best = path / "checkpoints" / "best.safetensors"
+        self.last = path / "checkpoints" / "last.pt"
+
+    def start(self) -> None:
+        """Prepare an empty run directory. Raises RecordError when it already holds a run."""
+        if self.metrics.exists() or self.result.exists():
+            raise RecordError(
+                f"{self.path} already holds a run: go on with resume={self.path}, or choose "
+                "another hydra.run.dir"
+            )
+        self.best.parent.mkdir(parents=True, exist_ok=True)
+
+    def append_metrics(self, epoch: Epoch) -> None:
+        """Add an epoch's line; figures that are not finite numbers become null."""
+        with self.metrics.open("a") as file:
+            file.write(json.dumps(_finite(asdict(epoch))) + "\n")
+            file.flush()
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the recorded epochs; a last line cut short by a kill is left out."""
+        if not self.metrics.exists():
+            return []
+        lines = self.metrics.read_text().split("\n")[:-1]
+        return [json.loads(line) for line in lines]
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Drop the lines after the last checkpoint, since those epochs will be run again."""
+        kept = [json.dumps(line) + "\n" for line in self.read_metrics() if line["epoch"] <= epochs]
+        _replace(self.metrics, "".join(kept).encode())
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Write result.json; figures that are not finite numbers become null."""
+        _replace(self.result, (json.dumps(_finite(result), indent=2) + "\n").encode())
+
+    def read_result(self) -> dict[str, Any] | None:
+        """Return what result.json holds, or None where there is none."""
+        if not self.result.exists():
+            return None
+        result: dict[str, Any] = json.loads(self.result.read_text())
+        return result
+
+    def save_best(self, model: nn.Module) -> None:
+        """Save the weights that the run keeps."""
+        temporary = self.best.with_suffix(".tmp")
+        # safetensors refuses strided views and shared storage: channels_last weights are both.
+        save_file(_plain(model.state_dict()), temporary)
+        temporary.replace(self.best)
+
+    def load_best(self, device: torch.device) -> dict[str, Tensor]:
+        """Return the weights that the run kept, on a device."""
+        return load_file(self.best, device=str(device))
+
+    def save_last(self, state: dict[str, Any]) -> None:
+        """Save everything that going on from this epoch needs."""
+        temporary = self.last.with_suffix(".tmp")
+        torch.save(state, temporary)
+        temporary.replace(self.last)
+
+    def load_last(self, device: torch.device) -> dict[str, Any]:
+        """Return the last epoch's state with its tensors on a device.
+
+        Raises RecordError when there is no whole checkpoint to go on from.
+        """
+        if not self.last.exists():
+            raise RecordError(f"{self.path} cannot be gone on with: no epoch of it was finished")
+        try:
+            state: dict[str, Any] = torch.load(self.last, map_location=device, weights_only=True)
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise RecordError(f"{self.last} is damaged: {str(error).splitlines()[0]}") from error
+        return state
+
+
+def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON cannot hold: NaN and infinities."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,334 @@
+"""One run from typed config to recorded result: budget, data, objects, fit, record."""
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from mnist_sweep.budget import Cost
+from mnist_sweep.build import (
+    build_dataset,
+    build_pipeline,
+    build_training,
+    check_budget,
+    check_objects,
+)
+from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.data import Dataset, Pipeline
+from mnist_sweep.errors import UserError
+from mnist_sweep.fit import Epoch, Precision, Training, evaluate, fit
+from mnist_sweep.machine import (
+    choose_device,
+    describe,
+    git_commit,
+    set_seeds,
+    set_threads,
+    versions,
+)
+from mnist_sweep.record import RunDirectory
+from mnist_sweep.tracking import TensorBoard, flatten
+
+log = logging.getLogger("mnist_sweep")
+
+Objective = float | list[float]
+
+
+def execute(
+    run: RunConfig, path: Path, *, name: str | None, resume: bool, measure_test: bool
+) -> Objective:
+    """Check, train and record one run; return its objective, a list when several are asked for.
+
+    `name` is what the user calls the model; `measure_test` is false in a sweep, which must never
+    look at test. Raises UserError for what a user can cause, and KeyboardInterrupt, after
+    recording it.
+    """
+    directory = RunDirectory(path)
+    recorded = directory.read_result() if resume else None
+    name = name or (recorded or {}).get("model") or str(run.model["_target_"]).rpartition(".")[2]
+    cost = check_budget(run, name)
+    check_objects(run)
+    if recorded and recorded["status"] == "complete":
+        log.info("%s is complete: nothing is left to do", path)
+        return objective(run, recorded)
+
+    device = choose_device(run.device)
+    threads = set_threads(run.threads)
+    set_seeds(run.seed, run.deterministic)
+    dataset = build_dataset(run)
+    facts = _facts(run, name, cost, dataset, device, threads)
+    work = _Run(run, directory, facts, dataset.to(device), device)
+    if resume:
+        work.restore()
+    else:
+        directory.start()
+    return work.complete(measure_test)
+
+
+def objective(run: RunConfig, result: dict[str, Any]) -> Objective:
+    """Return the figures of a result that the config names; NaN where there is none."""
+    values = [float(result[name]) if result.get(name) is not None else math.nan for name in run.objectives]
+    return values[0] if isinstance(run.objective, str) else values
+
+
+def _facts(
+    run: RunConfig, name: str, cost: Cost, dataset: Dataset, device: torch.device, threads: int
+) -> dict[str, Any]:
+    """Say once what was decided for the user, and return it for the record."""
+    sizes = dataset.sizes
+    budget = run.budget.max_parameters
+    log.info(
+        "model: %s, %s parameters (%s), %s multiply-adds an image",
+        name,
+        f"{cost.parameters:,}",
+        "no budget" if budget is None else f"budget {budget:,}",
+        f"{cost.multiply_adds:,}",
+    )
+    log.info(
+        "data: %s, %s train / %s validation / %s test images; %s",
+        dataset.name,
+        *(f"{size:,}" for size in sizes.values()),
+        dataset.reason,
+    )
+    log.info(
+        "device: %s, %d threads, %s; seed %d; %d epochs of batch %d",
+        describe(device),
+        threads,
+        run.precision,
+        run.seed,
+        run.epochs,
+        run.batch_size,
+    )
+    return {
+        "model": name,
+        "parameters": cost.parameters,
+        "multiply_adds": cost.multiply_adds,
+        "seed": run.seed,
+        "data": {
+            "name": dataset.name,
+            "reason": dataset.reason,
+            "sizes": sizes,
+            "fingerprint": dataset.fingerprint,
+        },
+        "device": describe(device),
+        "threads": threads,
+        "precision": run.precision,
+        "study": run.study,
+        "trial": run.trial,
+        "versions": versions(),
+        "git_commit": git_commit(),
+    }
+
+
+class _Run:
+    """A run's objects together, for as long as it lasts."""
+
+    def __init__(
+        self,
+        run: RunConfig,
+        directory: RunDirectory,
+        facts: dict[str, Any],
+        dataset: Dataset,
+        device: torch.device,
+    ) -> None:
+        self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
+        self.device = device
+        self.pipeline: Pipeline = build_pipeline(run)
+        self.precision = Precision(run.precision)
+        self.steps = math.ceil(len(dataset.train) / run.batch_size)
+        self.training: Training = build_training(run, self.steps, device)
+        self.tensorboard: TensorBoard | None = None
+        self.started = time.perf_counter()
+        self.seconds_before = 0.0
+        self.first_epoch = 1
+
+    def restore(self) -> None:
+        """Go on from the last checkpoint. Raises RecordError, and ConfigError for other data."""
+        state = self.directory.load_last(self.device)
+        if state["fingerprint"] != self.dataset.fingerprint:
+            raise ConfigError(
+                f"resume={self.directory.path} was trained on other data (fingerprint "
+                f"{state['fingerprint']}) than {self.dataset.name} is now "
+                f"({self.dataset.fingerprint}); point data.root to what it was"
+            )
+        self.training.load_state_dict(state["training"])
+        self.seconds_before = state["seconds"]
+        self.first_epoch = self.training.epoch + 1
+        self.directory.keep_metrics(self.training.epoch)
+        log.info("going on after epoch %d of %d", self.training.epoch, self.run.epochs)
+
+    def complete(self, measure_test: bool) -> Objective:
+        """Train to the end and write the result; record what ended it otherwise, and re-raise."""
+        log.info("run directory: %s", self.directory.path)
+        self.directory.write_result({"status": "running", **self.facts})
+        try:
+            self._start_tracking()
+            reason = fit(
+                self.training,
+                self.dataset.train,
+                self.dataset.val,
+                self.pipeline,
+                epochs=self.run.epochs,
+                batch_size=self.run.batch_size,
+                precision=self.precision,
+                after_epoch=self._after_epoch,
+                progress=self._progress,
+            )
+            return self._finish(reason, measure_test)
+        except BaseException as error:
+            self._record_failure(error)
+            raise
+        finally:
+            if self.tensorboard:
+                self.tensorboard.close()
+
+    def _start_tracking(self) -> None:
+        settings = self.run.tracking.tensorboard
+        if settings is None:
+            return
+        self.tensorboard = TensorBoard(self.directory.tensorboard, self.first_epoch)
+        if self.first_epoch == 1:
+            images = self.pipeline.prepare(self.dataset.train.images[: settings.images])
+            self.tensorboard.start(self.training.model, images, settings.graph)
+
+    def _after_epoch(self, figures: Epoch, is_best: bool) -> str | None:
+        self.directory.append_metrics(figures)
+        if is_best:
+            self.directory.save_best(self.training.model)
+        # Last, so that a checkpoint never knows of an epoch whose record is not written.
+        self.directory.save_last(
+            {
+                "training": self.training.state_dict(),
+                "fingerprint": self.dataset.fingerprint,
+                "seconds": self._seconds(),
+            }
+        )
+        if self.tensorboard:
+            self.tensorboard.epoch(figures)
+        self._say(figures)
+        return None
+
+    def _say(self, figures: Epoch) -> None:
+        """One line an epoch, in a sweep only in the debug log: the sweeper has a line a trial."""
+        done = figures.epoch - self.first_epoch + 1
+        left = (time.perf_counter() - self.started) / done * (self.run.epochs - figures.epoch)
+        width = len(str(self.run.epochs))
+        log.log(
+            logging.INFO if self.run.trial is None else logging.DEBUG,
+            "epoch %*d/%d  lr %-9.3g  train %.4f %6.2f%%  val %.4f %6.2f%%  %6s images/s  %s left",
+            width,
+            figures.epoch,
+            self.run.epochs,
+            figures.lr,
+            figures.train_loss,
+            100 * figures.train_acc,
+            figures.val_loss,
+            100 * figures.val_acc,
+            f"{figures.images_per_second:,.0f}",
+            duration(left),
+        )
+
+    def _progress(self, batches: Iterable[Any], epoch: int) -> Iterable[Any]:
+        trial = "" if self.run.trial is None else f"trial {self.run.trial} "
+        return tqdm(
+            batches,
+            total=self.steps,
+            desc=f"{trial}epoch {epoch}/{self.run.epochs}",
+            unit="batch",
+            leave=False,
+            disable=not (self.run.progress and sys.stderr.isatty()),
+        )
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def _finish(self, reason: str | None, measure_test: bool) -> Objective:
+        epochs = self.directory.read_metrics()
+        best = self.training.kept.best_epoch
+        kept: dict[str, Any] = next((line for line in epochs if line["epoch"] == best), {})
+        result = {
+            "status": "complete",
+            "reason": reason or f"all {self.run.epochs} epochs done",
+            **self.facts,
+            "epochs": self.training.epoch,
+            "best_epoch": best or None,
+            "val_loss": kept.get("val_loss"),
+            "val_acc": kept.get("val_acc"),
+        }
+        if measure_test and best:
+            self.training.model.load_state_dict(self.directory.load_best(self.device))
+            result["test_loss"], result["test_acc"] = evaluate(
+                self.training.model, self.dataset.test, self.pipeline, self.precision
+            )
+        result["seconds"] = self._seconds()
+        self.directory.write_result(result)
+        if self.tensorboard:
+            names = ("val_loss", "val_acc", "test_loss", "test_acc", "parameters", "seconds")
+            figures = {name: float(result[name]) for name in names if result.get(name) is not None}
+            self.tensorboard.finish(_hyperparameters(self.run, self.facts["model"]), figures)
+        _say_result(result, logging.INFO if self.run.trial is None else logging.DEBUG)
+        return objective(self.run, result)
+
+    def _record_failure(self, error: BaseException) -> None:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        self.directory.write_result(
+            {
+                "status": "interrupted" if interrupted else "failed",
+                "reason": str(error) if isinstance(error, UserError) else repr(error),
+                **self.facts,
+                "epochs": self.training.epoch,
+                "best_epoch": self.training.kept.best_epoch or None,
+                "seconds": self._seconds(),
+            }
+        )
+        if interrupted and self.training.epoch and self.run.trial is None:
+            log.info(
+                "stopped after epoch %d; go on with: python -m mnist_sweep.train resume=%s",
+                self.training.epoch,
+                self.directory.path,
+            )
+
+
+def _hyperparameters(run: RunConfig, name: str) -> dict[str, bool | int | float | str]:
+    settings = asdict(run)
+    chosen = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
+    groups = {key: settings[key] for key in chosen} | {"augmentation": settings["data"]["augmentation"]}
+    model = {key: value for key, value in run.model.items() if key != "_target_"}
+    return {"model": name, **flatten({"model": model, **groups})}
+
+
+def _say_result(result: dict[str, Any], level: int) -> None:
+    if result["best_epoch"] is None:
+        log.log(level, "no epoch had a finite figure to keep weights by")
+        return
+    test = (
+        f"; test {result['test_loss']:.4f} {100 * result['test_acc']:.2f}%"
+        if "test_acc" in result
+        else ""
+    )
+    log.log(
+        level,
+        "kept epoch %d of %d: val %.4f %.2f%%%s; %s in all",
+        result["best_epoch"],
+        result["epochs"],
+        result["val_loss"],
+        100 * result["val_acc"],
+        test,
+        duration(result["seconds"]),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: 48s, 5m07s, 2h03m."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

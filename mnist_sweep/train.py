@@ -1,0 +1,75 @@
+"""The one entry: compose, check, build, fit, record; returns the objective to a sweeper.
+
+`python -m mnist_sweep.train --help` says what can be chosen. torch is imported only once there is
+something to train, so that printing help and config stays quick.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from mnist_sweep.config import ConfigError, check, load_recorded, register_resolvers
+from mnist_sweep.errors import UserError
+from mnist_sweep.targets import execution_whitelist
+
+if TYPE_CHECKING:
+    from mnist_sweep.run import Objective
+
+log = logging.getLogger("mnist_sweep")
+
+
+def config_directory() -> str:
+    """Return conf/ as an absolute path: inside the installed package, else beside it."""
+    package = Path(__file__).resolve().parent
+    installed = package / "conf"
+    return str(installed if installed.is_dir() else package.parent / "conf")
+
+
+register_resolvers()
+
+
+def train(config: DictConfig, directory: Path) -> "Objective":
+    """Do one run as composed, in a directory. Raises UserError for what a user can cause."""
+    hydra_config = HydraConfig.get()
+    name = hydra_config.runtime.choices.get("model")
+    swept = hydra_config.mode == RunMode.MULTIRUN
+    if config.get("resume"):
+        changed = [o for o in hydra_config.overrides.task if not o.startswith("resume=")]
+        if changed:
+            raise ConfigError(
+                f"resume goes on with the run's own settings, so {' '.join(changed)} cannot be "
+                "given with it; leave that out, or start a new run"
+            )
+        config = load_recorded(Path(config.resume))
+        name = None
+    run = check(config)
+
+    from mnist_sweep.run import execute  # torch comes with it
+
+    return execute(run, directory, name=name, resume=bool(run.resume), measure_test=not swept)
+
+
+@hydra.main(
+    config_path=config_directory(),
+    config_name="config",
+    execution_whitelist=execution_whitelist(),
+)
+def main(config: DictConfig) -> "Objective":
+    """Hydra's entry point: errors that a user can cause end in one line and exit code 1."""
+    try:
+        return train(config, Path(HydraConfig.get().runtime.output_dir))
+    except UserError as error:
+        if config.get("trial") is not None:
+            raise  # the sweeper records it with the trial
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
