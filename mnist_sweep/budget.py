@@ -67,7 +67,8 @@ def count_multiply_adds(model: nn.Module, image_shape: tuple[int, int, int] = (1
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         model(images)
     model.train(was_training)
-    return counter.get_total_flops() // 2  # FlopCounterMode counts a multiply-add as two
+    operations: int = counter.get_total_flops()
+    return operations // 2  # FlopCounterMode counts a multiply-add as two
 
 
 def largest_fitting(values: Iterable[float], count: Callable[[float], int], limit: int) -> float:

@@ -20,6 +20,7 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Criterion, EarlyStopping, Tracker, Training
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.targets import build, check_node
+from mnist_sweep.text import one_line
 
 
 def build_model(node: Any) -> nn.Module:
@@ -54,7 +55,7 @@ def check_budget(run: RunConfig, name: str) -> Cost:
     except Exception as error:  # a user's model can raise anything
         raise ConfigError(
             f"model={name} cannot be counted on the meta device for images [B, 1, 28, 28]: "
-            f"{type(error).__name__}: {' '.join(str(error).split())}"
+            f"{type(error).__name__}: {one_line(error)}"
         ) from error
 
 
@@ -118,7 +119,7 @@ def check_objects(run: RunConfig) -> None:
 
 
 def build_dataset(run: RunConfig) -> Dataset:
-    """Load the data set. Raises DataError, and ConfigError for a batch larger than its training split."""
+    """Load the data set. Raises DataError, and ConfigError for a batch that exceeds the split."""
     data = run.data
     dataset = load_dataset(
         data.name,
@@ -157,5 +158,3 @@ def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -
         Tracker(Criterion(run.keep.monitor, run.keep.mode)),
         early_stopping,
     )
-
-

@@ -72,7 +72,7 @@ class DataConfig:
 
 @dataclass
 class TensorBoardConfig:
-    """What TensorBoard gets besides scalars and hyperparameters; `images` is a number of samples."""
+    """What TensorBoard gets besides scalars and hyperparameters: the graph, and sample images."""
 
     graph: bool = True
     images: int = 16
@@ -182,7 +182,9 @@ def _check_ranges(run: RunConfig) -> None:
         ("data.validation", run.data.validation, 1),
         ("data.split_seed", run.data.split_seed, 0),
     ):
-        _require(value is None or value >= least, f"{name} must be at least {least}, but got {value}")
+        _require(
+            value is None or value >= least, f"{name} must be at least {least}, but got {value}"
+        )
     _require(run.seed < 2**32, f"seed must be below 2**32, but got {run.seed}")
     for name, number in (("data.std", run.data.std), ("data.timeout", run.data.timeout)):
         _require(number > 0, f"{name} must be greater than 0, but got {number}")
@@ -195,17 +197,19 @@ def _check_choices(run: RunConfig) -> None:
         _one_of(f"{group}.monitor", criterion.monitor, METRICS)
         _one_of(f"{group}.mode", criterion.mode, ("min", "max"))
         falls = criterion.monitor.endswith("loss")
+        better = "a lower loss" if falls else "a higher accuracy"
         _require(
             (criterion.mode == "min") == falls,
-            f"{group}.mode={criterion.mode} makes no sense for {group}.monitor={criterion.monitor}: "
-            f"a {'loss' if falls else 'accuracy'} is better when it is {'lower' if falls else 'higher'}",
+            f"{group}.mode={criterion.mode} makes no sense for "
+            f"{group}.monitor={criterion.monitor}: {better} is better",
         )
     _one_of("device", run.device, ("auto", "cpu", "cuda"))
     _one_of("precision", run.precision, ("float32", "bfloat16"))
     is_list = isinstance(run.objective, list) and len(run.objective) > 0
     _require(
         isinstance(run.objective, str) or is_list,
-        f"objective must be one of {', '.join(OBJECTIVES)} or a list of them, but got {run.objective}",
+        f"objective must be one of {', '.join(OBJECTIVES)}, or a list of them, "
+        f"but got {run.objective}",
     )
     for name in run.objectives:
         _one_of("objective", name, OBJECTIVES)
@@ -232,7 +236,9 @@ def load_recorded(directory: Path) -> DictConfig:
     """
     recorded = directory / ".hydra" / "config.yaml"
     if not recorded.is_file():
-        raise ConfigError(f"resume={directory} is not a run directory: it has no .hydra/config.yaml")
+        raise ConfigError(
+            f"resume={directory} is not a run directory: it has no .hydra/config.yaml"
+        )
     config = OmegaConf.load(recorded)
     assert isinstance(config, DictConfig)
     return config

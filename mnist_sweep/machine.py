@@ -36,7 +36,7 @@ def set_threads(threads: int | None) -> int:
 def set_seeds(seed: int, deterministic: bool) -> None:
     """Seed python, numpy and torch; `deterministic` also refuses nondeterministic kernels."""
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 - code outside this package may use the global state
+    np.random.seed(seed)
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic

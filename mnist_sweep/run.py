@@ -2,15 +2,12 @@
 
 import logging
 import math
-import sys
 import time
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from mnist_sweep.budget import Cost
 from mnist_sweep.build import (
@@ -21,9 +18,9 @@ from mnist_sweep.build import (
     check_objects,
 )
 from mnist_sweep.config import ConfigError, RunConfig
-from mnist_sweep.data import Dataset, Pipeline
+from mnist_sweep.data import Dataset
 from mnist_sweep.errors import UserError
-from mnist_sweep.fit import Epoch, Precision, Training, evaluate, fit
+from mnist_sweep.fit import Epoch, Precision, evaluate, fit
 from mnist_sweep.machine import (
     choose_device,
     describe,
@@ -32,12 +29,17 @@ from mnist_sweep.machine import (
     set_threads,
     versions,
 )
+from mnist_sweep.narrate import Narrator
 from mnist_sweep.record import RunDirectory
 from mnist_sweep.tracking import TensorBoard, flatten
 
 log = logging.getLogger("mnist_sweep")
 
 Objective = float | list[float]
+
+# What the HPARAMS tab shows of a config: what people compare runs by.
+HYPERPARAMETERS = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
+FINAL_FIGURES = ("val_loss", "val_acc", "test_loss", "test_acc", "parameters", "seconds")
 
 
 def execute(
@@ -73,38 +75,16 @@ def execute(
 
 def objective(run: RunConfig, result: dict[str, Any]) -> Objective:
     """Return the figures of a result that the config names; NaN where there is none."""
-    values = [float(result[name]) if result.get(name) is not None else math.nan for name in run.objectives]
+    values = [
+        float(result[name]) if result.get(name) is not None else math.nan for name in run.objectives
+    ]
     return values[0] if isinstance(run.objective, str) else values
 
 
 def _facts(
     run: RunConfig, name: str, cost: Cost, dataset: Dataset, device: torch.device, threads: int
 ) -> dict[str, Any]:
-    """Say once what was decided for the user, and return it for the record."""
-    sizes = dataset.sizes
-    budget = run.budget.max_parameters
-    log.info(
-        "model: %s, %s parameters (%s), %s multiply-adds an image",
-        name,
-        f"{cost.parameters:,}",
-        "no budget" if budget is None else f"budget {budget:,}",
-        f"{cost.multiply_adds:,}",
-    )
-    log.info(
-        "data: %s, %s train / %s validation / %s test images; %s",
-        dataset.name,
-        *(f"{size:,}" for size in sizes.values()),
-        dataset.reason,
-    )
-    log.info(
-        "device: %s, %d threads, %s; seed %d; %d epochs of batch %d",
-        describe(device),
-        threads,
-        run.precision,
-        run.seed,
-        run.epochs,
-        run.batch_size,
-    )
+    """What is known, and recorded, before the first step."""
     return {
         "model": name,
         "parameters": cost.parameters,
@@ -113,7 +93,7 @@ def _facts(
         "data": {
             "name": dataset.name,
             "reason": dataset.reason,
-            "sizes": sizes,
+            "sizes": dataset.sizes,
             "fingerprint": dataset.fingerprint,
         },
         "device": describe(device),
@@ -139,10 +119,11 @@ class _Run:
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device = device
-        self.pipeline: Pipeline = build_pipeline(run)
+        self.pipeline = build_pipeline(run)
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
-        self.training: Training = build_training(run, self.steps, device)
+        self.training = build_training(run, self.steps, device)
+        self.narrator = Narrator(run)
         self.tensorboard: TensorBoard | None = None
         self.started = time.perf_counter()
         self.seconds_before = 0.0
@@ -161,11 +142,11 @@ class _Run:
         self.seconds_before = state["seconds"]
         self.first_epoch = self.training.epoch + 1
         self.directory.keep_metrics(self.training.epoch)
-        log.info("going on after epoch %d of %d", self.training.epoch, self.run.epochs)
+        self.narrator.going_on(self.training.epoch)
 
     def complete(self, measure_test: bool) -> Objective:
         """Train to the end and write the result; record what ended it otherwise, and re-raise."""
-        log.info("run directory: %s", self.directory.path)
+        self.narrator.decisions(self.facts, self.directory.path)
         self.directory.write_result({"status": "running", **self.facts})
         try:
             self._start_tracking()
@@ -178,7 +159,7 @@ class _Run:
                 batch_size=self.run.batch_size,
                 precision=self.precision,
                 after_epoch=self._after_epoch,
-                progress=self._progress,
+                progress=lambda batches, epoch: self.narrator.progress(batches, epoch, self.steps),
             )
             return self._finish(reason, measure_test)
         except BaseException as error:
@@ -211,47 +192,16 @@ class _Run:
         )
         if self.tensorboard:
             self.tensorboard.epoch(figures)
-        self._say(figures)
+        self.narrator.epoch(figures, self.first_epoch)
         return None
-
-    def _say(self, figures: Epoch) -> None:
-        """One line an epoch, in a sweep only in the debug log: the sweeper has a line a trial."""
-        done = figures.epoch - self.first_epoch + 1
-        left = (time.perf_counter() - self.started) / done * (self.run.epochs - figures.epoch)
-        width = len(str(self.run.epochs))
-        log.log(
-            logging.INFO if self.run.trial is None else logging.DEBUG,
-            "epoch %*d/%d  lr %-9.3g  train %.4f %6.2f%%  val %.4f %6.2f%%  %6s images/s  %s left",
-            width,
-            figures.epoch,
-            self.run.epochs,
-            figures.lr,
-            figures.train_loss,
-            100 * figures.train_acc,
-            figures.val_loss,
-            100 * figures.val_acc,
-            f"{figures.images_per_second:,.0f}",
-            duration(left),
-        )
-
-    def _progress(self, batches: Iterable[Any], epoch: int) -> Iterable[Any]:
-        trial = "" if self.run.trial is None else f"trial {self.run.trial} "
-        return tqdm(
-            batches,
-            total=self.steps,
-            desc=f"{trial}epoch {epoch}/{self.run.epochs}",
-            unit="batch",
-            leave=False,
-            disable=not (self.run.progress and sys.stderr.isatty()),
-        )
 
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.started
 
     def _finish(self, reason: str | None, measure_test: bool) -> Objective:
-        epochs = self.directory.read_metrics()
         best = self.training.kept.best_epoch
-        kept: dict[str, Any] = next((line for line in epochs if line["epoch"] == best), {})
+        epochs = {line["epoch"]: line for line in self.directory.read_metrics()}
+        kept = epochs.get(best, {})
         result = {
             "status": "complete",
             "reason": reason or f"all {self.run.epochs} epochs done",
@@ -269,10 +219,9 @@ class _Run:
         result["seconds"] = self._seconds()
         self.directory.write_result(result)
         if self.tensorboard:
-            names = ("val_loss", "val_acc", "test_loss", "test_acc", "parameters", "seconds")
-            figures = {name: float(result[name]) for name in names if result.get(name) is not None}
-            self.tensorboard.finish(_hyperparameters(self.run, self.facts["model"]), figures)
-        _say_result(result, logging.INFO if self.run.trial is None else logging.DEBUG)
+            shown = {n: float(result[n]) for n in FINAL_FIGURES if result.get(n) is not None}
+            self.tensorboard.finish(_hyperparameters(self.run, self.facts["model"]), shown)
+        self.narrator.result(result)
         return objective(self.run, result)
 
     def _record_failure(self, error: BaseException) -> None:
@@ -287,48 +236,15 @@ class _Run:
                 "seconds": self._seconds(),
             }
         )
-        if interrupted and self.training.epoch and self.run.trial is None:
-            log.info(
-                "stopped after epoch %d; go on with: python -m mnist_sweep.train resume=%s",
-                self.training.epoch,
-                self.directory.path,
-            )
+        if interrupted:
+            self.narrator.interrupted(self.training.epoch, self.directory.path)
 
 
 def _hyperparameters(run: RunConfig, name: str) -> dict[str, bool | int | float | str]:
     settings = asdict(run)
-    chosen = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
-    groups = {key: settings[key] for key in chosen} | {"augmentation": settings["data"]["augmentation"]}
-    model = {key: value for key, value in run.model.items() if key != "_target_"}
-    return {"model": name, **flatten({"model": model, **groups})}
-
-
-def _say_result(result: dict[str, Any], level: int) -> None:
-    if result["best_epoch"] is None:
-        log.log(level, "no epoch had a finite figure to keep weights by")
-        return
-    test = (
-        f"; test {result['test_loss']:.4f} {100 * result['test_acc']:.2f}%"
-        if "test_acc" in result
-        else ""
-    )
-    log.log(
-        level,
-        "kept epoch %d of %d: val %.4f %.2f%%%s; %s in all",
-        result["best_epoch"],
-        result["epochs"],
-        result["val_loss"],
-        100 * result["val_acc"],
-        test,
-        duration(result["seconds"]),
-    )
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as people say them: 48s, 5m07s, 2h03m."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    shown = {key: settings[key] for key in HYPERPARAMETERS}
+    shown["augmentation"] = settings["data"]["augmentation"]
+    for group in ("model", "optimizer", "scheduler"):
+        node = shown.get(group, settings[group])
+        shown[group] = {key: value for key, value in node.items() if key != "_target_"}
+    return {"model": name, **flatten(shown)}

@@ -78,9 +78,7 @@ def four_phase(
     return Schedule(MultiStepLR(optimizer, milestones, gamma=factor))
 
 
-def cosine(
-    optimizer: Optimizer, epochs: int, steps_per_epoch: int, floor: float = 0.0
-) -> Schedule:
+def cosine(optimizer: Optimizer, epochs: int, steps_per_epoch: int, floor: float = 0.0) -> Schedule:
     """Anneal along half a cosine to `floor` times the initial rate (arXiv:1608.03983).
 
     Raises ValueError unless 0 <= floor <= 1.

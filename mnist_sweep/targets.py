@@ -1,4 +1,4 @@
-"""From `_target_` config nodes to objects: what may be named, what it takes, and the call itself."""
+"""From `_target_` config nodes to objects: what may be named, what it takes, the call."""
 
 import inspect
 import os
@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.config import ConfigError, typed
+from mnist_sweep.text import one_line
 
 ENVIRONMENT_VARIABLE = "MNIST_SWEEP_TARGETS"
 
@@ -39,7 +40,7 @@ def build(group: str, node: Any, **given: Any) -> Any:
     try:
         return target(**settings, **given)
     except (ValueError, TypeError) as error:
-        raise ConfigError(f"{group}: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{group}: {one_line(error)}") from error
 
 
 def check_node(
@@ -99,10 +100,7 @@ def _typed_settings(
     annotations = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
     schema = make_dataclass(
         "Settings",
-        [
-            (name, _checkable(annotations.get(name, Any)), field(default="???"))
-            for name in settings
-        ],
+        [(name, _checkable(annotations.get(name, Any)), field(default="???")) for name in settings],
     )
     merged = typed(schema, OmegaConf.create(settings), where=group)
     converted = OmegaConf.to_container(merged)

@@ -1,9 +1,11 @@
 """What people look at in TensorBoard, written into the run's own directory."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from mnist_sweep.fit import Epoch
@@ -37,10 +39,17 @@ class TensorBoard:
             span = images.amax() - images.amin()
             self.writer.add_images("training images", (images - images.amin()) / span)
         if graph:
-            was_training = model.training
-            model.eval()
-            self.writer.add_graph(model, images[:1] if len(images) else images.new_zeros(1, 1, 28, 28))
-            model.train(was_training)
+            self._add_graph(model)
+
+    def _add_graph(self, model: nn.Module) -> None:
+        was_training = model.training
+        model.eval()
+        device = next(model.parameters()).device
+        with warnings.catch_warnings():
+            # TensorBoard reads graphs of torch.jit.trace only, which torch has deprecated.
+            warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
+            self.writer.add_graph(model, torch.zeros(1, 1, 28, 28, device=device))
+        model.train(was_training)
 
     def epoch(self, figures: Epoch) -> None:
         """Add an epoch's figures."""
@@ -63,8 +72,9 @@ class TensorBoard:
         from torch.utils.tensorboard.summary import hparams
 
         shown = {f"final/{name}": value for name, value in figures.items()}
-        for summary in hparams(dict(settings), shown):
-            self.writer._get_file_writer().add_summary(summary)
+        for summary in hparams(dict(settings), shown):  # type: ignore[no-untyped-call]
+            file_writer = self.writer._get_file_writer()  # type: ignore[no-untyped-call]
+            file_writer.add_summary(summary)
         for tag, value in shown.items():
             self.writer.add_scalar(tag, value)
         self.writer.close()

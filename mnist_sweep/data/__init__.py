@@ -1,4 +1,4 @@
-"""Where images come from, how they are split, and how batches are made. Nothing here reads config."""
+"""Where images come from, how they are split, how batches are made; nothing here reads config."""
 
 from mnist_sweep.data.batches import Augmentation, Pipeline
 from mnist_sweep.data.sources import DataError, Images

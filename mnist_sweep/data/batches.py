@@ -74,12 +74,14 @@ class Pipeline:
         short.
         """
         order = torch.randperm(len(split), generator=generator).to(split.labels.device)
-        for index in order.split(batch_size):
+        for index in torch.split(order, batch_size):
             yield self.prepare(split.images[index], generator), split.labels[index]
 
     def evaluation_batches(self, split: Images, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (images [B, 1, 28, 28], labels [B]) in order, without augmentation."""
         for images, labels in zip(
-            split.images.split(batch_size), split.labels.split(batch_size), strict=True
+            torch.split(split.images, batch_size),
+            torch.split(split.labels, batch_size),
+            strict=True,
         ):
             yield self.prepare(images), labels

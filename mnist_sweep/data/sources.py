@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.text import one_line
 
 IMAGE_MAGIC, LABEL_MAGIC = 0x803, 0x801
 FILES = {
@@ -83,7 +84,9 @@ def _read_pair(image_file: Path, label_file: Path, checksums: dict[str, str]) ->
     if images.shape[1:] != (SIZE, SIZE):
         raise DataError(f"{image_file} holds {images.shape[1:]} images; expected {SIZE}x{SIZE}")
     if len(images) != len(labels):
-        raise DataError(f"{image_file} holds {len(images)} images, {label_file} {len(labels)} labels")
+        raise DataError(
+            f"{image_file} holds {len(images)} images, {label_file} {len(labels)} labels"
+        )
     if labels.size and labels.max() >= CLASSES:
         raise DataError(f"{label_file} holds label {labels.max()}; expected 0 to {CLASSES - 1}")
     return Images(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
@@ -132,7 +135,7 @@ def download_idx_set(root: Path, folder: str, timeout: float) -> None:
         with _socket_timeout(timeout):
             reachable(str(root), download=True)
     except (OSError, RuntimeError) as error:
-        raise DataError(f"the download failed: {' '.join(str(error).split())}") from error
+        raise DataError(f"the download failed: {one_line(error)}") from error
 
 
 def _answers(url: str, timeout: float) -> bool:
@@ -141,7 +144,9 @@ def _answers(url: str, timeout: float) -> bool:
 
     def ask() -> None:
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=timeout):
+            with urllib.request.urlopen(
+                urllib.request.Request(url, method="HEAD"), timeout=timeout
+            ):
                 answered.append(True)
         except (OSError, ValueError):
             pass

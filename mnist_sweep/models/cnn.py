@@ -1,4 +1,4 @@
-"""The staged CNN behind baseline, enhanced, residual and wide, and the plain two-convolution CNN."""
+"""The staged CNN of baseline, enhanced, residual and wide, and the plain two-convolution CNN."""
 
 from collections.abc import Sequence
 
@@ -95,7 +95,7 @@ class SimpleCNN(nn.Module):
     """Two 3x3 convolutions (16 and 32 channels) with ReLU and pooling, then two linear layers.
 
     206,922 parameters with 128 hidden units and 20,600 with 10: both over the default budget.
-    Raises ValueError for `hidden` below 1, a dropout outside [0, 1) or a width that is not positive.
+    Raises ValueError for `hidden` below 1, dropout outside [0, 1), or width not above 0.
     """
 
     def __init__(self, hidden: int = 128, dropout: float = 0.0, width: float = 1.0) -> None:

@@ -1,0 +1,102 @@
+"""What a run says: what was decided for the user, a line an epoch, the result."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mnist_sweep.config import RunConfig
+from mnist_sweep.fit import Epoch
+from mnist_sweep.text import duration, relative
+
+log = logging.getLogger("mnist_sweep")
+
+
+@cache
+def say_once(line: str) -> None:
+    """Say a line once in a process, however many trials it runs."""
+    log.info(line)
+
+
+class Narrator:
+    """Speaks for one run. In a sweep quietly, since the sweeper has a line for each trial."""
+
+    def __init__(self, run: RunConfig) -> None:
+        self.run = run
+        self.level = logging.INFO if run.trial is None else logging.DEBUG
+        self.started = time.perf_counter()
+
+    def decisions(self, facts: dict[str, Any], directory: Path) -> None:
+        """Say what will be trained, on what and where."""
+        run, data = self.run, facts["data"]
+        budget = run.budget.max_parameters
+        self._say(
+            f"model: {facts['model']}, {facts['parameters']:,} parameters "
+            f"({'no budget' if budget is None else f'budget {budget:,}'}), "
+            f"{facts['multiply_adds']:,} multiply-adds an image; "
+            f"{run.epochs} epochs of batch {run.batch_size}; seed {run.seed}"
+        )
+        train, val, test = (f"{size:,}" for size in data["sizes"].values())
+        say_once(
+            f"data: {data['name']}, {train} train / {val} validation / {test} test images; "
+            f"{data['reason']}"
+        )
+        say_once(f"device: {facts['device']}, {facts['threads']} threads, {facts['precision']}")
+        self._say(f"run directory: {relative(directory)}")
+
+    def going_on(self, epoch: int) -> None:
+        """Say where a resumed run goes on."""
+        self._say(f"going on after epoch {epoch} of {self.run.epochs}")
+
+    def progress(self, batches: Iterable[Any], epoch: int, steps: int) -> Iterable[Any]:
+        """Wrap an epoch's batches in a bar where there is a terminal."""
+        trial = "" if self.run.trial is None else f"trial {self.run.trial} "
+        bar: Iterable[Any] = tqdm(
+            batches,
+            total=steps,
+            desc=f"{trial}epoch {epoch}/{self.run.epochs}",
+            unit="batch",
+            leave=False,
+            disable=not (self.run.progress and sys.stderr.isatty()),
+        )
+        return bar
+
+    def epoch(self, figures: Epoch, first: int) -> None:
+        """Say an epoch's figures; `first` is where this process began, for the time left."""
+        done, epochs = figures.epoch - first + 1, self.run.epochs
+        left = (time.perf_counter() - self.started) / done * (epochs - figures.epoch)
+        self._say(
+            f"epoch {figures.epoch:>{len(str(epochs))}}/{epochs}  lr {figures.lr:<9.3g}  "
+            f"train {figures.train_loss:.4f} {figures.train_acc:7.2%}  "
+            f"val {figures.val_loss:.4f} {figures.val_acc:7.2%}  "
+            f"{figures.images_per_second:6,.0f} images/s  {duration(left)} left"
+        )
+
+    def result(self, result: dict[str, Any]) -> None:
+        """Say what the run came to."""
+        if result["best_epoch"] is None:
+            self._say("no epoch had a finite figure to keep weights by")
+            return
+        tested = "test_acc" in result
+        test = f"; test {result['test_loss']:.4f} {result['test_acc']:.2%}" if tested else ""
+        self._say(
+            f"{result['reason']}; kept epoch {result['best_epoch']}: "
+            f"val {result['val_loss']:.4f} {result['val_acc']:.2%}{test}; "
+            f"{duration(result['seconds'])} in all"
+        )
+
+    def interrupted(self, epoch: int, directory: Path) -> None:
+        """Say how to go on after Ctrl-C."""
+        if epoch:
+            self._say(
+                f"stopped after epoch {epoch}; go on with: "
+                f"python -m mnist_sweep.train resume={relative(directory)}"
+            )
+
+    def _say(self, line: str) -> None:
+        log.log(self.level, line)

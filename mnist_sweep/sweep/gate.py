@@ -1,0 +1,46 @@
+"""The gate: what a proposal costs, known before anything is launched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import DictConfig
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a gate found out about one proposal.
+
+    `constraints` are told to the sampler: a value above 0 is infeasible, by that much. `attributes`
+    are recorded with the trial. `reason` says why the proposal is rejected; None lets it pass.
+    """
+
+    constraints: Mapping[str, float] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+
+
+def parameter_budget(config: DictConfig, hydra: DictConfig) -> Verdict:
+    """Count a proposal's model on the meta device, against `budget.max_parameters`.
+
+    Raises UserError when the proposal cannot be a run at all.
+    """
+    from mnist_sweep.budget import BudgetExceeded  # imports torch
+    from mnist_sweep.build import check_budget, check_objects
+    from mnist_sweep.config import check
+
+    run = check(config)
+    try:
+        cost = check_budget(run, str(hydra.runtime.choices.get("model")))
+    except BudgetExceeded as error:
+        return Verdict(
+            {"parameters": error.parameters - error.limit},
+            {"parameters": error.parameters},
+            f"{error.parameters:,} parameters, {error.parameters - error.limit:,} over budget",
+        )
+    check_objects(run)
+    limit = run.budget.max_parameters
+    return Verdict(
+        {} if limit is None else {"parameters": cost.parameters - limit},
+        {"parameters": cost.parameters, "multiply_adds": cost.multiply_adds},
+    )

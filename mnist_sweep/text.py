@@ -1,0 +1,25 @@
+"""How durations and paths are written for people."""
+
+from pathlib import Path
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as people say them: 48s, 5m07s, 2h03m."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def relative(path: Path) -> str:
+    """Return a path as seen from here where it lies below, else in full."""
+    absolute = path.resolve()
+    here = Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception's message without line breaks."""
+    return " ".join(str(error).split())

@@ -1,0 +1,86 @@
+"""Fixtures: configs composed as the command line composes them, and the command line itself."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from mnist_sweep import narrate, train
+
+FULL_MNIST = os.environ.get("MNIST_SWEEP_DATA", "data")
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Each test in a folder of its own, with Hydra and logging as a new process finds them."""
+    monkeypatch.chdir(tmp_path)
+    narrate.say_once.cache_clear()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    GlobalHydra.instance().clear()
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.fixture
+def composed() -> Callable[..., DictConfig]:
+    """Return a function from overrides to a run's config."""
+
+    def compose_config(*overrides: str) -> DictConfig:
+        with initialize_config_dir(train.config_directory()):
+            return compose("config", overrides=list(overrides))
+
+    return compose_config
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Return a function that runs the command line in this process; it returns the exit code."""
+
+    def run_command(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["train", *arguments])
+        GlobalHydra.instance().clear()
+        try:
+            train.main()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        return 0
+
+    return run_command
+
+
+@pytest.fixture
+def quick() -> list[str]:
+    """Overrides of the quickest run there is: logistic regression on the bundled subset."""
+    return [
+        "model=linear",
+        "data=mnist_5k",
+        "tracking=none",
+        "epochs=2",
+        "batch_size=256",
+        "hydra.run.dir=run",
+    ]
+
+
+@pytest.fixture
+def full_mnist() -> str:
+    """Return the root of the full MNIST, or skip."""
+    if not (Path(FULL_MNIST) / "MNIST" / "raw").is_dir():
+        pytest.skip("no full MNIST here; set MNIST_SWEEP_DATA to its folder")
+    return FULL_MNIST
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    import json
+
+    return [json.loads(line) for line in path.read_text().splitlines()]
