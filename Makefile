@@ -9,7 +9,7 @@ ARGS ?=
 # Choices of sweep. DATA=mnist searches the full set: give it hours, not minutes.
 SEARCH ?= schedule
 TRIALS ?= 20
-EPOCHS ?= 8
+EPOCHS ?= 5
 DATA ?= mnist_5k
 STUDY ?=
 # The database that the dashboard opens.

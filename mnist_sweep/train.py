@@ -39,7 +39,8 @@ def train(config: DictConfig, directory: Path) -> "Objective":
     hydra_config = HydraConfig.get()
     name = hydra_config.runtime.choices.get("model")
     swept = hydra_config.mode == RunMode.MULTIRUN
-    if config.get("resume"):
+    resumed = bool(config.get("resume"))
+    if resumed:
         changed = [o for o in hydra_config.overrides.task if not o.startswith("resume=")]
         if changed:
             raise ConfigError(
@@ -52,7 +53,7 @@ def train(config: DictConfig, directory: Path) -> "Objective":
 
     from mnist_sweep.run import execute  # torch comes with it
 
-    return execute(run, directory, name=name, resume=bool(run.resume), measure_test=not swept)
+    return execute(run, directory, name=name, resume=resumed, measure_test=not swept)
 
 
 @hydra.main(
@@ -64,9 +65,11 @@ def main(config: DictConfig) -> "Objective":
     """Hydra's entry point: errors that a user can cause end in one line and exit code 1."""
     try:
         return train(config, Path(HydraConfig.get().runtime.output_dir))
-    except UserError as error:
+    except (UserError, KeyboardInterrupt) as error:
         if config.get("trial") is not None:
             raise  # the sweeper records it with the trial
+        if isinstance(error, KeyboardInterrupt):
+            sys.exit(130)  # what a shell expects after Ctrl-C
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 

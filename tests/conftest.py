@@ -1,5 +1,6 @@
 """Fixtures: configs composed as the command line composes them, and the command line itself."""
 
+import json
 import logging
 import os
 import sys
@@ -14,13 +15,14 @@ from omegaconf import DictConfig
 
 from mnist_sweep import narrate, train
 
-FULL_MNIST = os.environ.get("MNIST_SWEEP_DATA", "data")
+FULL_MNIST = Path(os.environ.get("MNIST_SWEEP_DATA", "data")).resolve()
 
 
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Each test in a folder of its own, with Hydra and logging as a new process finds them."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MNIST_SWEEP_DATA", raising=False)
     narrate.say_once.cache_clear()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -75,12 +77,10 @@ def quick() -> list[str]:
 @pytest.fixture
 def full_mnist() -> str:
     """Return the root of the full MNIST, or skip."""
-    if not (Path(FULL_MNIST) / "MNIST" / "raw").is_dir():
+    if not (FULL_MNIST / "MNIST" / "raw").is_dir():
         pytest.skip("no full MNIST here; set MNIST_SWEEP_DATA to its folder")
-    return FULL_MNIST
+    return str(FULL_MNIST)
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    import json
-
     return [json.loads(line) for line in path.read_text().splitlines()]

