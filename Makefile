@@ -14,6 +14,7 @@ DATA ?= mnist_5k
 STUDY ?=
 # The database that the dashboard opens.
 STORAGE ?= sqlite:///multirun/optuna.db
+UV ?= uv
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train sweep test check tensorboard dashboard lock clean
@@ -29,7 +30,8 @@ setup: $(BIN)/.ready ## create .venv from requirements.lock; does nothing when t
 $(BIN)/.ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
-	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --editable .
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation \
+		--editable .
 	@touch $@
 
 train: setup ## train one network; data=auto takes the full MNIST where it can
@@ -55,7 +57,7 @@ dashboard: setup ## look at the studies on http://127.0.0.1:8080
 	$(BIN)/optuna-dashboard --host 127.0.0.1 $(STORAGE)
 
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
-	printf 'torch==2.14.1\ntorchvision==0.29.2\n' | uv pip compile pyproject.toml --extra dev \
+	printf 'torch==2.14.1\ntorchvision==0.29.2\n' | $(UV) pip compile pyproject.toml --extra dev \
 		--constraints - --universal --python-version 3.10 --generate-hashes --no-header \
 		--no-annotate --prerelease if-necessary-or-explicit --output-file requirements.lock
 

@@ -42,9 +42,9 @@ def open_study(
     Raises SweepError when the storage cannot be opened, or holds it with other directions.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if storage is not None:
-        _make_sqlite_folder(str(storage))
     try:
+        if storage is not None:
+            _make_sqlite_folder(storage)
         return optuna.create_study(
             study_name=name,
             storage=storage,

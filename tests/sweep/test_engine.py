@@ -1,0 +1,270 @@
+"""Sweeps from the command line, of networks that train in a fraction of a second."""
+
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+from omegaconf import OmegaConf
+from optuna.trial import TrialState
+
+from mnist_sweep import run
+from mnist_sweep.fit import Diverged
+from mnist_sweep.sweep import study as studies
+
+STORAGE = "sqlite:///multirun/optuna.db"
+# A hidden unit has 795 parameters: up to 25 of them fit the budget.
+QUICK = [
+    "-m",
+    "search=command_line",
+    "hydra.sweeper.study_name=s",
+    "model=mlp",
+    "data=mnist_5k",
+    "tracking=none",
+    "epochs=1",
+    "batch_size=256",
+    "optimizer.lr=tag(log, interval(0.001, 0.1))",
+]
+WIDE = "model.hidden=range(10, 61)"
+SMALL = "model.hidden=range(10, 26)"
+TOO_WIDE = "model.hidden=range(30, 61)"
+
+
+def trials(name="s"):
+    return optuna.load_study(study_name=name, storage=STORAGE).trials
+
+
+def results(name="s"):
+    return OmegaConf.load(f"multirun/{name}/optimization_results.yaml")
+
+
+def directories(name="s"):
+    return sorted(int(p.name) for p in Path(f"multirun/{name}").iterdir() if p.is_dir())
+
+
+@pytest.fixture
+def sweep(command):
+    """Return a function that runs a quick sweep of n trials."""
+    return lambda n, *arguments: command(*QUICK, f"hydra.sweeper.n_trials={n}", *arguments)
+
+
+def test_over_budget_proposals_are_recorded_and_neither_launched_nor_counted(sweep):
+    assert sweep(6, WIDE) == 0
+    by_status = {status: [] for status in (studies.COMPLETE, studies.REJECTED)}
+    for trial in trials():
+        by_status[studies.status(trial)].append(trial)
+    complete, rejected = by_status.values()
+    assert len(complete) == 6
+    assert rejected, "the space reaches over the budget, so some proposals must be rejected"
+    for trial in rejected:
+        count = 795 * trial.params["model.hidden"] + 10
+        assert trial.state == TrialState.PRUNED
+        assert trial.user_attrs["parameters"] == count > 19_999
+        assert trial.constraints == {"parameters": count - 19_999}
+        assert f"{count:,} parameters" in trial.user_attrs["reason"]
+        assert not Path(f"multirun/s/{trial.number}").exists()
+    for trial in complete:
+        assert trial.constraints == {"parameters": trial.user_attrs["parameters"] - 19_999}
+
+
+def test_trial_n_is_run_directory_n(sweep):
+    assert sweep(4, WIDE) == 0
+    complete = [t for t in trials() if t.state == TrialState.COMPLETE]
+    assert directories() == [t.number for t in complete]
+    for trial in complete:
+        directory = Path(f"multirun/s/{trial.number}")
+        result = json.loads((directory / "result.json").read_text())
+        assert (result["study"], result["trial"]) == ("s", trial.number)
+        assert result["val_acc"] == trial.value
+        assert result["parameters"] == trial.user_attrs["parameters"]
+        assert trial.user_attrs["run_directory"] == str(directory)
+        overrides = OmegaConf.load(directory / ".hydra" / "overrides.yaml")
+        assert f"model.hidden={trial.params['model.hidden']}" in overrides
+
+
+def test_a_sweep_never_measures_test(sweep):
+    assert sweep(2, SMALL) == 0
+    for file in Path("multirun/s").glob("*/result.json"):
+        assert not [key for key in json.loads(file.read_text()) if "test" in key]
+
+
+def test_the_same_command_goes_on_to_the_total_and_overwrites_nothing(sweep):
+    assert sweep(2, SMALL) == 0
+    before = {p: p.read_bytes() for p in Path("multirun/s").glob("*/result.json")}
+    assert sweep(5, SMALL) == 0
+    assert len(trials()) == 5
+    assert {p: p.read_bytes() for p in before} == before
+    # A study that goes on does not propose its first trials again.
+    assert len({t.params["optimizer.lr"] for t in trials()}) == 5
+    assert sweep(5, SMALL) == 0
+    assert len(trials()) == 5
+
+
+def test_the_same_seed_gives_the_same_search(sweep):
+    assert sweep(3, WIDE) == 0
+    assert sweep(3, WIDE, "hydra.sweeper.study_name=t") == 0
+    assert [t.params for t in trials("s")] == [t.params for t in trials("t")]
+    assert [t.value for t in trials("s")] == [t.value for t in trials("t")]
+
+
+def test_another_space_under_the_same_name_is_refused(sweep, capfd):
+    assert sweep(1, SMALL) == 0
+    capfd.readouterr()
+    assert sweep(2, WIDE) == 1
+    line = capfd.readouterr().err.strip()
+    assert line.startswith("error: study 's' exists with another search: ")
+    assert "search.settings.model.hidden was IntDistribution(high=25" in line
+    assert len(trials()) == 1
+
+
+def test_a_space_where_nothing_fits_ends_with_the_closest_and_a_result_file(sweep, capfd):
+    assert sweep(3, TOO_WIDE, "hydra.sweeper.max_rejections=10") == 1
+    line = capfd.readouterr().err.strip()
+    closest = min(trials(), key=lambda t: t.params["model.hidden"])
+    assert "\n" not in line
+    assert line.startswith("error: 10 proposals in a row did not pass the gate; the closest, trial")
+    assert f"{closest.user_attrs['parameters']:,} parameters" in line
+    assert results().best_value is None
+    assert results().trials.rejected == 10
+    assert directories() == []
+
+
+def test_the_results_file_names_the_best_trial(sweep, capfd):
+    assert sweep(3, SMALL) == 0
+    best = max(trials(), key=lambda t: t.value)
+    assert results().best_trial == best.number
+    assert results().best_value == best.value
+    printed = capfd.readouterr().out
+    assert f"best: trial {best.number} with val_acc" in printed
+    again = next(line for line in printed.splitlines() if "train it again: python -m" in line)
+    assert f"optimizer.lr={best.params['optimizer.lr']}" in again
+    assert "study=" not in again
+    assert "optuna-dashboard sqlite:///multirun/optuna.db" in printed
+
+
+def test_failures_are_recorded_with_their_reason_and_the_sweep_goes_on(sweep, monkeypatch):
+    original = run.fit
+
+    def failing(training, *arguments, **settings):
+        count = sum(p.numel() for p in training.model.parameters())
+        if count % 2:
+            raise Diverged("training diverged in epoch 1")
+        if count % 4:
+            raise RuntimeError("out of\nmemory")
+        return original(training, *arguments, **settings)
+
+    monkeypatch.setattr(run, "fit", failing)
+    grid = ["hydra/sweeper/sampler=grid", "model.hidden=13,14,16", "optimizer.lr=0.01"]
+    assert sweep(3, *grid, "hydra.sweeper.max_failure_rate=1.0") == 0
+    outcomes = {t.params["model.hidden"]: t for t in trials()}
+    assert outcomes[13].user_attrs["reason"] == "training diverged in epoch 1"
+    assert outcomes[16].user_attrs["reason"] == "RuntimeError: out of memory"
+    assert [outcomes[n].state.name for n in (13, 14, 16)] == ["FAIL", "COMPLETE", "FAIL"]
+    assert results().trials.failed == 2
+
+
+def test_too_many_failures_end_the_sweep_with_the_last_reason(sweep, monkeypatch, capfd):
+    def failing(*arguments, **settings):
+        raise Diverged("training diverged in epoch 1")
+
+    monkeypatch.setattr(run, "fit", failing)
+    assert sweep(10, SMALL, "hydra.sweeper.max_failure_rate=0.2") == 1
+    line = capfd.readouterr().err.strip()
+    assert line == (
+        "error: 3 trials failed, more than hydra.sweeper.max_failure_rate=0.2 of 10 allows; "
+        "the last one: training diverged in epoch 1"
+    )
+    assert len(trials()) == 3
+    assert results().trials.failed == 3
+
+
+def test_a_proposal_that_is_no_run_is_refused_and_not_launched(sweep):
+    assert (
+        sweep(2, SMALL, "model.dropout=choice(0.1, 1.5)", "hydra.sweeper.max_failure_rate=1") == 0
+    )
+    refused = [t for t in trials() if studies.status(t) == studies.REFUSED]
+    for trial in refused:
+        assert trial.params["model.dropout"] == 1.5
+        assert "dropout must be in [0, 1), but got 1.5" in trial.user_attrs["reason"]
+        assert not Path(f"multirun/s/{trial.number}").exists()
+    assert studies.finished(optuna.load_study(study_name="s", storage=STORAGE)) == 2
+
+
+def test_ctrl_c_leaves_a_study_that_goes_on(sweep, monkeypatch, capfd):
+    def interrupt(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "fit", interrupt)
+        assert sweep(2, SMALL) == 130
+    assert [t.user_attrs["status"] for t in trials()] == ["interrupted"]
+    assert results().trials.interrupted == 1
+    assert "the same command goes on" in capfd.readouterr().err
+    assert sweep(2, SMALL) == 0
+    assert results().trials.complete == 2
+
+
+def test_a_grid_is_run_once_and_its_over_budget_points_are_skipped(sweep):
+    grid = ["hydra/sweeper/sampler=grid", "model.hidden=10,20,30", "optimizer.lr=0.01,0.02"]
+    assert sweep(20, *grid) == 0
+    assert (
+        sorted((t.params["model.hidden"], studies.status(t)) for t in trials())
+        == [(10, "complete")] * 2 + [(20, "complete")] * 2 + [(30, "rejected")] * 2
+    )
+
+
+def test_several_objectives_give_a_front_of_feasible_trials(sweep):
+    assert (
+        sweep(
+            5,
+            WIDE,
+            "objective=[val_acc,parameters]",
+            "hydra.sweeper.direction=[maximize,minimize]",
+        )
+        == 0
+    )
+    front = results().solutions
+    assert front
+    assert all(solution["values"][1] <= 19_999 for solution in front)
+
+
+@pytest.mark.parametrize("sampler", ["random", "nsgaii", "gp", "qmc", "cmaes"])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.filterwarnings("ignore:Constraints have been set, but CmaEsSampler")
+def test_every_stock_sampler_works(sweep, sampler):
+    assert sweep(3, SMALL, f"hydra/sweeper/sampler={sampler}", "hydra.sweeper.sampler.seed=1") == 0
+    assert results().trials.complete == 3
+
+
+def test_the_default_search_composes_every_schedule_with_its_own_settings(command):
+    arguments = ["-m", "data=mnist_5k", "tracking=none", "epochs=1", "batch_size=128"]
+    small = ["model.width=0.2", "hydra.sweeper.n_trials=6", "hydra/sweeper/sampler=random"]
+    assert command(*arguments, *small, "hydra.sweeper.sampler.seed=0") == 0
+    own = {
+        "four_phase": {"scheduler.factor"},
+        "cosine": {"scheduler.floor"},
+        "one_cycle": {"scheduler.peak"},
+        "constant": set(),
+    }
+    seen = set()
+    for trial in trials("schedule-enhanced-mnist_5k"):
+        assert trial.state == TrialState.COMPLETE
+        schedule = trial.params["scheduler"]
+        seen.add(schedule)
+        assert {n for n in trial.params if n.startswith("scheduler.")} == own[schedule]
+    assert len(seen) >= 3
+
+
+def test_plain_hydra_runs_every_combination(command):
+    arguments = ["-m", "search=none", "model=linear", "data=mnist_5k", "tracking=none", "epochs=1"]
+    assert command(*arguments, "seed=0,1", "hydra.sweep.dir=plain") == 0
+    assert sorted(p.name for p in Path("plain").iterdir() if p.is_dir()) == ["0", "1"]
+    assert "test_acc" not in json.loads(Path("plain/0/result.json").read_text())
+
+
+def test_the_stock_sweepers_group_name_still_works_beside_ours(command):
+    arguments = ["-m", "~search", "hydra/sweeper=optuna", "model=linear", "data=mnist_5k"]
+    arguments += ["tracking=none", "epochs=1", "hydra.sweeper.n_trials=1", "hydra.sweeper.n_jobs=1"]
+    arguments += ["hydra.sweep.dir=stock", "hydra.sweep.subdir=0", "seed=choice(1,2)"]
+    assert command(*arguments) == 0
+    assert OmegaConf.load("stock/optimization_results.yaml").name == "optuna"

@@ -1,0 +1,48 @@
+import pytest
+from omegaconf import OmegaConf
+
+from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.gate import parameter_budget
+
+HYDRA = OmegaConf.create({"runtime": {"choices": {"model": "enhanced"}}})
+
+
+@pytest.mark.parametrize(
+    ("overrides", "constraints", "attributes", "reason"),
+    [
+        (
+            [],
+            {"parameters": 19_306 - 19_999},
+            {"parameters": 19_306, "multiply_adds": 1_923_120},
+            None,
+        ),
+        (
+            ["model.width=1.2"],
+            {"parameters": 7_283},
+            {"parameters": 27_282},
+            "27,282 parameters, 7,283 over budget",
+        ),
+        (["budget.max_parameters=19306"], {"parameters": 0}, None, None),
+        (
+            ["budget.max_parameters=19305"],
+            {"parameters": 1},
+            {"parameters": 19_306},
+            "19,306 parameters, 1 over budget",
+        ),
+        (["budget.max_parameters=null", "model=resnet"], {}, None, None),
+    ],
+)
+def test_verdicts(composed, overrides, constraints, attributes, reason):
+    verdict = parameter_budget(composed(*overrides), HYDRA)
+    assert verdict.constraints == constraints
+    assert verdict.reason == reason
+    if attributes is not None:
+        assert verdict.attributes == attributes
+
+
+@pytest.mark.parametrize(
+    "override", ["epochs=0", "model.dropout=1.5", "optimizer.lr=-1", "scheduler.factor=2"]
+)
+def test_a_proposal_that_can_be_no_run_is_an_error(composed, override):
+    with pytest.raises(UserError):
+        parameter_budget(composed(override), HYDRA)
