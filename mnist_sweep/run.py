@@ -175,8 +175,11 @@ class _Run:
             return
         self.tensorboard = TensorBoard(self.directory.tensorboard, self.first_epoch)
         if self.first_epoch == 1:
-            images = self.pipeline.prepare(self.dataset.train.images[: settings.images])
-            self.tensorboard.start(self.training.model, images, settings.graph)
+            # Every trial of a sweep would show the same images.
+            shown = settings.images if self.run.trial is None else 0
+            images = self.dataset.train.images[:shown]
+            as_seen = self.pipeline.prepare(images, torch.Generator().manual_seed(self.run.seed))
+            self.tensorboard.start(self.training.model, as_seen, settings.graph)
 
     def _after_epoch(self, figures: Epoch, is_best: bool) -> str | None:
         self.directory.append_metrics(figures)
@@ -243,7 +246,8 @@ class _Run:
 def _hyperparameters(run: RunConfig, name: str) -> dict[str, bool | int | float | str]:
     settings = asdict(run)
     shown = {key: settings[key] for key in HYPERPARAMETERS}
-    shown["augmentation"] = settings["data"]["augmentation"]
+    if any(settings["data"]["augmentation"].values()):
+        shown["augmentation"] = settings["data"]["augmentation"]
     for group in ("model", "optimizer", "scheduler"):
         node = shown.get(group, settings[group])
         shown[group] = {key: value for key, value in node.items() if key != "_target_"}

@@ -122,7 +122,9 @@ def _mnist_5k(seed: int, reason: str) -> Dataset:
         bounds = (SUBSET_TRAIN, SUBSET_TRAIN + SUBSET_VAL)
         for part, chunk in zip(parts, members.tensor_split(bounds), strict=True):
             part.append(chunk)
-    train, val, test = (images[torch.cat(part)] for part in parts)
+    whole = [torch.cat(part) for part in parts]  # by digit still, as the source is
+    shuffled = [part[torch.randperm(len(part), generator=generator)] for part in whole]
+    train, val, test = (images[part] for part in shuffled)
     return _dataset("mnist_5k", reason, train, val, test)
 
 
