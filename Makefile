@@ -12,7 +12,7 @@ TRIALS ?= 20
 EPOCHS ?= 5
 DATA ?= mnist_5k
 STUDY ?=
-# The database that the dashboard opens.
+# The database of the studies, for sweep and dashboard.
 STORAGE ?= sqlite:///multirun/optuna.db
 UV ?= uv
 
@@ -34,13 +34,18 @@ $(BIN)/.ready: requirements.lock pyproject.toml
 		--editable .
 	@touch $@
 
+# A single run has defaults of its own for what sweep sets below.
+given = $(if $(filter command environment,$(firstword $(origin $(1)))),$(2)=$($(1)))
+
 train: setup ## train one network; data=auto takes the full MNIST where it can
-	$(BIN)/python -m mnist_sweep.train model=$(MODEL) $(ARGS)
+	$(BIN)/python -m mnist_sweep.train model=$(MODEL) $(call given,DATA,data) \
+		$(call given,EPOCHS,epochs) $(ARGS)
 
 sweep: setup ## search under the parameter budget; the same command goes on with the study
 	$(BIN)/python -m mnist_sweep.train -m search=$(SEARCH) model=$(MODEL) data=$(DATA) \
 		epochs=$(EPOCHS) hydra.sweeper.n_trials=$(TRIALS) \
-		$(if $(STUDY),hydra.sweeper.study_name=$(STUDY)) $(ARGS)
+		hydra.sweeper.storage=$(STORAGE) \
+		$(if $(STUDY),'hydra.sweeper.study_name=$(STUDY)') $(ARGS)
 
 test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIST)
 	$(BIN)/python -m pytest

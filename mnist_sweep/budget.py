@@ -1,6 +1,6 @@
 """What a model costs, counted on the meta device before anything is allocated or trained."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,6 +21,10 @@ class BudgetExceeded(UserError):
     def __reduce__(self) -> tuple[type, tuple[str, int, int]]:
         """Survive the way from a worker process: exceptions pickle by their arguments."""
         return type(self), (str(self), self.parameters, self.limit)
+
+
+class WrongOutput(UserError):
+    """A model does not give one logit a class."""
 
 
 class UnknownCost(UserError):
@@ -59,24 +63,33 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def count_multiply_adds(model: nn.Module, image_shape: tuple[int, int, int] = (1, 28, 28)) -> int:
-    """Return the multiply-adds of one image through a model that lies on the meta device."""
+def count_multiply_adds(
+    model: nn.Module, image_shape: tuple[int, int, int] = (1, 28, 28), classes: int = 10
+) -> int:
+    """Return the multiply-adds of one image through a model that lies on the meta device.
+
+    Raises WrongOutput unless the model returns logits [1, classes] for it.
+    """
     images = torch.empty((1, *image_shape), device="meta")
     was_training = model.training
     model.eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(images)
+        logits = model(images)
     model.train(was_training)
+    shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+    if shape != [1, classes]:
+        raise WrongOutput(
+            f"{type(model).__name__} maps one image to {shape}; it must give logits [1, {classes}]"
+        )
     operations: int = counter.get_total_flops()
     return operations // 2  # FlopCounterMode counts a multiply-add as two
 
 
-def largest_fitting(values: Iterable[float], count: Callable[[float], int], limit: int) -> float:
-    """Return the last of the increasing `values` whose count is at most the limit, by bisection.
+def largest_fitting(candidates: Sequence[int], count: Callable[[int], int], limit: int) -> int:
+    """Return the last of the increasing candidates whose count is at most the limit, by bisection.
 
-    `count` must not decrease over the values. Raises LookupError when none fits.
+    `count` must not decrease over the candidates. Raises LookupError when none fits.
     """
-    candidates = list(values)
     low, high = -1, len(candidates)
     while high - low > 1:
         middle = (low + high) // 2

@@ -63,21 +63,23 @@ def _what_fits(node: Any, limit: int) -> str:
     """Say which smaller `width` or `hidden` meets the budget, and how to lift it."""
     target, settings = check_node("model", node, ())
     suggestions = []
-    for setting, step in (("width", 0.01), ("hidden", 1)):
+    for setting, unit in (("width", 0.01), ("hidden", 1)):
         current = settings.get(setting)
-        if current is None:
+        if type(current) is not type(unit):  # a user's width or hidden may be anything
             continue
-        values = [round(i * step, 2) for i in range(1, round(current / step))]
 
-        def count(value: float, setting: str = setting, step: float = step) -> int:
-            changed = {setting: int(value) if step == 1 else value}
-            return count_parameters(on_meta(lambda: target(**{**settings, **changed})))
+        def value_of(units: int, unit: float = unit) -> float:
+            return units * unit if unit == 1 else round(units * unit, 2)
+
+        def count(units: int, setting: str = setting, value_of: Any = value_of) -> int:
+            changed = {**settings, setting: value_of(units)}
+            return count_parameters(on_meta(lambda: target(**changed)))
 
         try:
-            value = largest_fitting(values, count, limit)
-        except LookupError:
+            units = largest_fitting(range(1, round(current / unit)), count, limit)
+            suggestions.append(f"model.{setting}={value_of(units):g} would fit ({count(units):,})")
+        except Exception:  # a hint must never stand in the way of the refusal
             continue
-        suggestions.append(f"model.{setting}={value:g} would fit ({count(value):,})")
     suggestions.append("budget.max_parameters=null lifts the budget")
     return ", ".join(suggestions)
 
@@ -85,7 +87,8 @@ def _what_fits(node: Any, limit: int) -> str:
 def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
     """Build the optimizer over some parameters. Raises ConfigError."""
     optimizer = build("optimizer", node, params=parameters)
-    assert isinstance(optimizer, Optimizer)
+    if not isinstance(optimizer, Optimizer):
+        raise ConfigError(f"optimizer._target_={node['_target_']} builds no torch.optim.Optimizer")
     return optimizer
 
 
@@ -113,9 +116,18 @@ def build_pipeline(run: RunConfig) -> Pipeline:
 
 def check_objects(run: RunConfig) -> None:
     """Refuse settings of optimizer, schedule and augmentation before any data is loaded."""
-    dummy = nn.Parameter(torch.zeros(1))
-    build_schedule(run.scheduler, build_optimizer(run.optimizer, [dummy]), run.epochs, 1)
+    dummy = nn.Parameter(torch.zeros(2, 2))
+    dummy.grad = torch.zeros(2, 2)
+    optimizer = build_optimizer(run.optimizer, [dummy])
+    build_schedule(run.scheduler, optimizer, run.epochs, steps_per_epoch=1)
     build_pipeline(run)
+    try:
+        optimizer.step()
+    except Exception as error:  # LBFGS wants a closure, SparseAdam sparse gradients
+        raise ConfigError(
+            f"optimizer._target_={run.optimizer['_target_']} cannot take a plain step: "
+            f"{one_line(error)}"
+        ) from error
 
 
 def build_dataset(run: RunConfig) -> Dataset:

@@ -3,6 +3,8 @@
 Nothing here imports torch: `--help` and `--cfg job` must not pay for it.
 """
 
+import math
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import UserError
 
+MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
 OBJECTIVES = ("val_loss", "val_acc", "parameters", "multiply_adds")
 
@@ -116,20 +119,39 @@ class RunConfig:
         return [self.objective] if isinstance(self.objective, str) else list(self.objective)
 
 
-def _run_directory(resume: str | None, default: str) -> str:
-    """Where Hydra writes: the directory to go on in, else a new one."""
-    return resume or default
+def _run_directory(resume: Any, default: str) -> str:
+    """Where Hydra writes: the directory to go on in, else a new one.
+
+    A wrong `resume` ends the program here, before Hydra makes a directory of that name.
+    """
+    if resume is None:
+        return default
+    try:
+        load_recorded(resume)
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    return str(resume)
 
 
-def _output_subdirectory(resume: str | None) -> str | None:
-    """Keep Hydra from overwriting the record of the run that goes on."""
-    return None if resume else ".hydra"
+def _output_subdirectory(directory: str) -> str | None:
+    """Keep Hydra from overwriting the record of a run that is there already."""
+    occupied = any((Path(directory) / name).exists() for name in ("metrics.jsonl", "result.json"))
+    return None if occupied else ".hydra"
+
+
+def direction_of(objective: Any) -> Any:
+    """Return "maximize" or "minimize" for an objective, or a list for a list of them."""
+    if isinstance(objective, str):
+        return "maximize" if objective.endswith("acc") else "minimize"
+    return [direction_of(name) for name in objective]
 
 
 def register_resolvers() -> None:
-    """Make known the two resolvers that conf/config.yaml uses for `resume`."""
+    """Make known the resolvers that conf/ uses."""
     OmegaConf.register_resolver("run_directory", _run_directory, replace=True)
     OmegaConf.register_resolver("output_subdirectory", _output_subdirectory, replace=True)
+    OmegaConf.register_resolver("direction_of", direction_of, replace=True)
 
 
 def typed(schema: Any, node: Any, where: str = "") -> DictConfig:
@@ -188,6 +210,9 @@ def _check_ranges(run: RunConfig) -> None:
     _require(run.seed < 2**32, f"seed must be below 2**32, but got {run.seed}")
     for name, number in (("data.std", run.data.std), ("data.timeout", run.data.timeout)):
         _require(number > 0, f"{name} must be greater than 0, but got {number}")
+    _require(math.isfinite(run.data.mean), f"data.mean must be finite, but got {run.data.mean}")
+    threads = run.threads or 1
+    _require(threads <= MAX_THREADS, f"threads must be at most {MAX_THREADS}, but got {threads}")
     images = run.tracking.tensorboard.images if run.tracking.tensorboard else 0
     _require(images >= 0, f"tracking.tensorboard.images cannot be negative, but got {images}")
 
@@ -229,16 +254,20 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     _require(value in allowed, f"{name} must be one of {', '.join(allowed)}, but got {value!r}")
 
 
-def load_recorded(directory: Path) -> DictConfig:
-    """Return the config that a run directory was started with.
+def load_recorded(resume: Any) -> DictConfig:
+    """Return the config that a run directory, given as `resume`, was started with.
 
-    Raises ConfigError when the directory holds no such record.
+    Raises ConfigError when it is no directory with such a record.
     """
-    recorded = directory / ".hydra" / "config.yaml"
+    if not isinstance(resume, str) or not resume:
+        raise ConfigError(f"resume must be a run directory, but got {resume!r}")
+    recorded = Path(resume) / ".hydra" / "config.yaml"
     if not recorded.is_file():
-        raise ConfigError(
-            f"resume={directory} is not a run directory: it has no .hydra/config.yaml"
-        )
-    config = OmegaConf.load(recorded)
-    assert isinstance(config, DictConfig)
+        raise ConfigError(f"resume={resume} is not a run directory: it has no .hydra/config.yaml")
+    try:
+        config = OmegaConf.load(recorded)
+    except Exception as error:  # YAML's and OmegaConf's kinds
+        raise ConfigError(f"{recorded} is damaged: {str(error).splitlines()[0]}") from error
+    if not isinstance(config, DictConfig):
+        raise ConfigError(f"{recorded} is damaged: it holds no settings")
     return config

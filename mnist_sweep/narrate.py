@@ -24,11 +24,11 @@ def say_once(line: str) -> None:
 
 
 class Narrator:
-    """Speaks for one run. In a sweep quietly, since the sweeper has a line for each trial."""
+    """Speaks for one run; quietly in a sweep, where the sweeper has a line for each trial."""
 
-    def __init__(self, run: RunConfig) -> None:
+    def __init__(self, run: RunConfig, quiet: bool) -> None:
         self.run = run
-        self.level = logging.INFO if run.trial is None else logging.DEBUG
+        self.level = logging.DEBUG if quiet else logging.INFO
         self.started = time.perf_counter()
 
     def decisions(self, facts: dict[str, Any], directory: Path) -> None:
@@ -79,9 +79,6 @@ class Narrator:
 
     def result(self, result: dict[str, Any]) -> None:
         """Say what the run came to."""
-        if result["best_epoch"] is None:
-            self._say("no epoch had a finite figure to keep weights by")
-            return
         tested = "test_acc" in result
         test = f"; test {result['test_loss']:.4f} {result['test_acc']:.2%}" if tested else ""
         self._say(

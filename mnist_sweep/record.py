@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -50,7 +51,7 @@ class RunDirectory:
         if not self.metrics.exists():
             return []
         lines = self.metrics.read_text().split("\n")[:-1]
-        return [json.loads(line) for line in lines]
+        return [_parsed(line, self.metrics) for line in lines]
 
     def keep_metrics(self, epochs: int) -> None:
         """Drop the lines after the last checkpoint, since those epochs will be run again."""
@@ -65,8 +66,7 @@ class RunDirectory:
         """Return what result.json holds, or None where there is none."""
         if not self.result.exists():
             return None
-        result: dict[str, Any] = json.loads(self.result.read_text())
-        return result
+        return _parsed(self.result.read_text(), self.result)
 
     def save_best(self, model: nn.Module) -> None:
         """Save the weights that the run keeps."""
@@ -76,8 +76,11 @@ class RunDirectory:
         temporary.replace(self.best)
 
     def load_best(self, device: torch.device) -> dict[str, Tensor]:
-        """Return the weights that the run kept, on a device."""
-        return load_file(self.best, device=str(device))
+        """Return the weights that the run kept, on a device. Raises RecordError without them."""
+        try:
+            return load_file(self.best, device=str(device))
+        except (OSError, SafetensorError) as error:
+            raise RecordError(f"{self.best} cannot be read: {error}") from error
 
     def save_last(self, state: dict[str, Any]) -> None:
         """Save everything that going on from this epoch needs."""
@@ -97,6 +100,16 @@ class RunDirectory:
         except Exception as error:  # torch raises many kinds for a damaged file
             raise RecordError(f"{self.last} is damaged: {str(error).splitlines()[0]}") from error
         return state
+
+
+def _parsed(text: str, path: Path) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RecordError(f"{path} is damaged: {error}") from error
+    if not isinstance(parsed, dict):
+        raise RecordError(f"{path} is damaged: it holds {text[:40]!r}")
+    return parsed
 
 
 def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:

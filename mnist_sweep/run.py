@@ -20,7 +20,7 @@ from mnist_sweep.build import (
 from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.errors import UserError
-from mnist_sweep.fit import Epoch, Precision, evaluate, fit
+from mnist_sweep.fit import Diverged, Epoch, Precision, evaluate, fit
 from mnist_sweep.machine import (
     choose_device,
     describe,
@@ -30,10 +30,13 @@ from mnist_sweep.machine import (
     versions,
 )
 from mnist_sweep.narrate import Narrator
-from mnist_sweep.record import RunDirectory
+from mnist_sweep.record import RecordError, RunDirectory
+from mnist_sweep.text import one_line
 from mnist_sweep.tracking import TensorBoard, flatten
 
 log = logging.getLogger("mnist_sweep")
+
+DIVERGED = "diverged"
 
 Objective = float | list[float]
 
@@ -43,20 +46,22 @@ FINAL_FIGURES = ("val_loss", "val_acc", "test_loss", "test_acc", "parameters", "
 
 
 def execute(
-    run: RunConfig, path: Path, *, name: str | None, resume: bool, measure_test: bool
+    run: RunConfig, path: Path, *, name: str | None, resume: bool, swept: bool
 ) -> Objective:
     """Check, train and record one run; return its objective, a list when several are asked for.
 
-    `name` is what the user calls the model; `measure_test` is false in a sweep, which must never
-    look at test. Raises UserError for what a user can cause, and KeyboardInterrupt, after
+    `name` is what the user calls the model. `swept` runs never look at test, and leave it to the
+    sweeper to speak. Raises UserError for what a user can cause, and KeyboardInterrupt, after
     recording it.
     """
     directory = RunDirectory(path)
     recorded = directory.read_result() if resume else None
+    if recorded and recorded.get("status") == DIVERGED:
+        raise RecordError(f"{path} cannot be gone on with: {recorded.get('reason')}")
     name = name or (recorded or {}).get("model") or str(run.model["_target_"]).rpartition(".")[2]
     cost = check_budget(run, name)
     check_objects(run)
-    if recorded and recorded["status"] == "complete":
+    if recorded and recorded.get("status") == "complete":
         log.info("%s is complete: nothing is left to do", path)
         return objective(run, recorded)
 
@@ -65,12 +70,12 @@ def execute(
     set_seeds(run.seed, run.deterministic)
     dataset = build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    work = _Run(run, directory, facts, dataset.to(device), device)
+    work = _Run(run, directory, facts, dataset.to(device), device, Narrator(run, quiet=swept))
     if resume:
         work.restore()
     else:
         directory.start()
-    return work.complete(measure_test)
+    return work.complete(measure_test=not swept)
 
 
 def objective(run: RunConfig, result: dict[str, Any]) -> Objective:
@@ -116,6 +121,7 @@ class _Run:
         facts: dict[str, Any],
         dataset: Dataset,
         device: torch.device,
+        narrator: Narrator,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device = device
@@ -123,7 +129,7 @@ class _Run:
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
         self.training = build_training(run, self.steps, device)
-        self.narrator = Narrator(run)
+        self.narrator = narrator
         self.tensorboard: TensorBoard | None = None
         self.started = time.perf_counter()
         self.seconds_before = 0.0
@@ -138,7 +144,12 @@ class _Run:
                 f"{state['fingerprint']}) than {self.dataset.name} is now "
                 f"({self.dataset.fingerprint}); point data.root to what it was"
             )
-        self.training.load_state_dict(state["training"])
+        try:
+            self.training.load_state_dict(state["training"])
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise RecordError(
+                f"{self.directory.last} is not of this model and optimizer: {one_line(error)}"
+            ) from error
         self.seconds_before = state["seconds"]
         self.first_epoch = self.training.epoch + 1
         self.directory.keep_metrics(self.training.epoch)
@@ -203,6 +214,8 @@ class _Run:
 
     def _finish(self, reason: str | None, measure_test: bool) -> Objective:
         best = self.training.kept.best_epoch
+        if not best:
+            raise Diverged(f"no epoch had a finite {self.run.keep.monitor} to keep weights by")
         epochs = {line["epoch"]: line for line in self.directory.read_metrics()}
         kept = epochs.get(best, {})
         result = {
@@ -210,11 +223,11 @@ class _Run:
             "reason": reason or f"all {self.run.epochs} epochs done",
             **self.facts,
             "epochs": self.training.epoch,
-            "best_epoch": best or None,
+            "best_epoch": best,
             "val_loss": kept.get("val_loss"),
             "val_acc": kept.get("val_acc"),
         }
-        if measure_test and best:
+        if measure_test:
             self.training.model.load_state_dict(self.directory.load_best(self.device))
             result["test_loss"], result["test_acc"] = evaluate(
                 self.training.model, self.dataset.test, self.pipeline, self.precision
@@ -229,9 +242,12 @@ class _Run:
 
     def _record_failure(self, error: BaseException) -> None:
         interrupted = isinstance(error, KeyboardInterrupt)
+        status = "interrupted" if interrupted else "failed"
+        if isinstance(error, Diverged):
+            status = DIVERGED  # and not to be gone on with
         self.directory.write_result(
             {
-                "status": "interrupted" if interrupted else "failed",
+                "status": status,
                 "reason": str(error) if isinstance(error, UserError) else repr(error),
                 **self.facts,
                 "epochs": self.training.epoch,

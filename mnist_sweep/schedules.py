@@ -4,6 +4,7 @@ A builder takes the optimizer, the run's epochs and its steps per epoch, and ret
 A scheduler config names one by `_target_`; a user's own builder keeps the same three arguments.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +16,6 @@ from torch.optim.lr_scheduler import (
     LambdaLR,
     LRScheduler,
     MultiStepLR,
-    OneCycleLR,
     ReduceLROnPlateau,
 )
 
@@ -98,21 +98,29 @@ def one_cycle(
 ) -> Schedule:
     """Rise to `peak` times the initial rate, then fall to nearly zero (arXiv:1708.07120).
 
-    `warmup` is the rising fraction of the run. Momentum is left alone, so that any optimizer works.
-    Raises ValueError unless peak > 0 and 0 < warmup < 1.
+    `warmup` is the rising fraction of the run. As torch's OneCycleLR by default: half cosines from
+    1/25 of the peak and down to 1/250,000 of it. Not by that class, which divides by zero where a
+    phase has no step of its own. Momentum is left alone, so that any optimizer works. Raises
+    ValueError unless peak > 0 and 0 < warmup < 1.
     """
     if not peak > 0:
         raise ValueError(f"peak must be greater than 0, but got {peak}")
     if not 0 < warmup < 1:
         raise ValueError(f"warmup must be in (0, 1), but got {warmup}")
-    scheduler = OneCycleLR(
-        optimizer,
-        max_lr=peak * optimizer.param_groups[0]["lr"],
-        total_steps=epochs * steps_per_epoch + 1,  # the step after the last batch must exist
-        pct_start=warmup,
-        cycle_momentum=False,
-    )
-    return Schedule(scheduler, each_step=True)
+    total = epochs * steps_per_epoch
+    top = max(0.0, warmup * total - 1)  # the step of the peak
+
+    def multiple(step: int) -> float:
+        if step < top:
+            return peak * _half_cosine(1 / 25, 1.0, step / top)
+        fraction = min(1.0, (step - top) / max(1, total - 1 - top))
+        return peak * _half_cosine(1.0, 1 / 250_000, fraction)
+
+    return Schedule(LambdaLR(optimizer, multiple), each_step=True)
+
+
+def _half_cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
 
 
 def plateau(
@@ -123,7 +131,9 @@ def plateau(
     patience: int = 2,
     threshold: float = 0.0,
 ) -> Schedule:
-    """Multiply the rate by `factor` after `patience` epochs without a lower validation loss.
+    """Multiply the rate by `factor` after more than `patience` epochs without a lower loss.
+
+    The loss is the validation loss; `threshold` is the relative margin by which it must fall.
 
     Raises ValueError for a factor outside (0, 1), or a negative patience or threshold.
     """

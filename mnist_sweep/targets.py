@@ -16,6 +16,7 @@ from mnist_sweep.config import ConfigError, typed
 from mnist_sweep.text import one_line
 
 ENVIRONMENT_VARIABLE = "MNIST_SWEEP_TARGETS"
+OURS = ("mnist_sweep.models.*", "mnist_sweep.schedules.*", "mnist_sweep.sweep.*", "torch.optim.*")
 
 
 def execution_whitelist() -> list[str]:
@@ -27,20 +28,21 @@ def execution_whitelist() -> list[str]:
     """
     extra = os.environ.get(ENVIRONMENT_VARIABLE, "").split(",")
     patterns = [pattern.strip() for pattern in extra if pattern.strip()]
-    return ["mnist_sweep.models.*", "mnist_sweep.schedules.*", "torch.optim.*", *patterns]
+    return [*OURS, *patterns]
 
 
 def build(group: str, node: Any, **given: Any) -> Any:
     """Call a node's target with its settings and with the `given` arguments.
 
     Raises ConfigError in one line, beginning with the group's name, when the target may not be
-    named, does not exist, takes no such setting, or refuses a value by ValueError or TypeError.
+    named, does not exist, takes no such setting, or raises for its value.
     """
     target, settings = check_node(group, node, tuple(given))
     try:
         return target(**settings, **given)
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"{group}: {one_line(error)}") from error
+    except Exception as error:  # what a target raises for a wrong value is its own choice
+        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+        raise ConfigError(f"{group}: {kind}{one_line(error)}") from error
 
 
 def check_node(
@@ -52,7 +54,7 @@ def check_node(
     """
     if not isinstance(node, Mapping | DictConfig) or "_target_" not in node:
         raise ConfigError(f"{group} must be a config with a _target_, but got {node!r}")
-    target = _locate(group, str(node["_target_"]))
+    target = locate(f"{group}._target_", str(node["_target_"]))
     parameters, takes_any = _parameters(target)
     settings = {str(key): node[key] for key in node if key != "_target_"}
     accepted = [name for name in parameters if name not in given]
@@ -69,19 +71,23 @@ def check_node(
     return target, _typed_settings(group, target, settings)
 
 
-def _locate(group: str, path: str) -> Callable[..., Any]:
-    """Authorize, import and return a target, without calling it."""
+def locate(setting: str, path: str) -> Callable[..., Any]:
+    """Authorize, import and return what a setting names by its dotted path, without calling it.
+
+    Raises ConfigError when it may not be named or does not exist.
+    """
     try:
         deferred = instantiate(
             {"_target_": path, "_partial_": True}, _execution_whitelist_=execution_whitelist()
         )
     except InstantiationException as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"{group}._target_={path}: {reason} (targets outside this package are allowed through "
-            f"the environment variable {ENVIRONMENT_VARIABLE}, say {ENVIRONMENT_VARIABLE}="
-            f"{path.split('.')[0]}.*)"
-        ) from error
+        reason = one_line(error)
+        if "is not in the" in reason:
+            reason = (
+                f"it is not allowed; allow it through the environment variable, say "
+                f"{ENVIRONMENT_VARIABLE}={path.split('.')[0]}.*"
+            )
+        raise ConfigError(f"{setting}={path}: {reason}") from error
     target: Callable[..., Any] = deferred.func
     return target
 
@@ -97,7 +103,10 @@ def _typed_settings(
     group: str, target: Callable[..., Any], settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Convert settings to the annotated types, or raise ConfigError where one does not fit."""
-    annotations = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    try:
+        annotations = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except NameError:  # annotations that exist for type checkers only
+        annotations = {}
     schema = make_dataclass(
         "Settings",
         [(name, _checkable(annotations.get(name, Any)), field(default="???")) for name in settings],

@@ -47,13 +47,20 @@ def train(config: DictConfig, directory: Path) -> "Objective":
                 f"resume goes on with the run's own settings, so {' '.join(changed)} cannot be "
                 "given with it; leave that out, or start a new run"
             )
-        config = load_recorded(Path(config.resume))
+        if Path(config.resume).resolve() != directory.resolve():
+            raise ConfigError(f"resume={config.resume} goes on there: leave hydra.run.dir out")
+        config = load_recorded(config.resume)
         name = None
     run = check(config)
+    if run.trial is not None and not swept:
+        raise ConfigError(
+            f"this is trial {run.trial} of study {run.study}, which is its sweep's to run: "
+            "give the sweep's command again, or leave study and trial out"
+        )
 
     from mnist_sweep.run import execute  # torch comes with it
 
-    return execute(run, directory, name=name, resume=resumed, measure_test=not swept)
+    return execute(run, directory, name=name, resume=resumed, swept=swept)
 
 
 @hydra.main(
@@ -66,7 +73,7 @@ def main(config: DictConfig) -> "Objective":
     try:
         return train(config, Path(HydraConfig.get().runtime.output_dir))
     except (UserError, KeyboardInterrupt) as error:
-        if config.get("trial") is not None:
+        if config.get("trial") is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
             raise  # the sweeper records it with the trial
         if isinstance(error, KeyboardInterrupt):
             sys.exit(130)  # what a shell expects after Ctrl-C

@@ -7,6 +7,7 @@ from torch import nn
 from mnist_sweep.budget import (
     BudgetExceeded,
     UnknownCost,
+    WrongOutput,
     count_multiply_adds,
     count_parameters,
     largest_fitting,
@@ -44,6 +45,19 @@ def test_multiply_adds_of_convolutions_are_counted_by_hand():
     model = on_meta(lambda: StagedCNN([[8, 16], [20]]))
     by_hand = 28 * 28 * (9 * 8 + 8 * 16) + 14 * 14 * 9 * 16 * 20 + 20 * 10
     assert count_multiply_adds(model) == by_hand
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (nn.Sequential(nn.Flatten(), nn.Linear(784, 5)), r"\[1, 5\]"),
+        (nn.Conv2d(1, 10, 28), r"\[1, 10, 1, 1\]"),
+        (nn.Sequential(nn.Flatten(), nn.LSTM(784, 10)), "tuple"),
+    ],
+)
+def test_a_model_that_gives_no_ten_logits_is_refused(model, shape):
+    with pytest.raises(WrongOutput, match=rf"maps one image to {shape}; it must give logits"):
+        count_multiply_adds(model.to("meta"))
 
 
 def test_counting_leaves_the_model_in_its_mode():

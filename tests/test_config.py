@@ -93,7 +93,17 @@ def test_early_stopping_watches_what_decides_the_kept_weights(composed):
 
 def test_a_directory_without_a_record_cannot_be_loaded(tmp_path):
     with pytest.raises(ConfigError, match="is not a run directory"):
-        load_recorded(tmp_path)
+        load_recorded(str(tmp_path))
+    with pytest.raises(ConfigError, match="resume must be a run directory, but got ''"):
+        load_recorded("")
+
+
+@pytest.mark.parametrize("content", ["a: [", "- a\n- b"])
+def test_a_damaged_record_is_a_clear_error(tmp_path, content):
+    (tmp_path / ".hydra").mkdir()
+    (tmp_path / ".hydra" / "config.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=r"config\.yaml is damaged"):
+        load_recorded(str(tmp_path))
 
 
 @pytest.mark.parametrize("argument", ["--help", "--cfg job"])

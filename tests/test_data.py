@@ -289,8 +289,8 @@ def test_a_scale_changes_the_size_by_up_to_that_fraction():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rotation": -1}, "rotation cannot be negative, but got -1"),
-        ({"shift": -0.5}, "shift cannot be negative, but got -0.5"),
+        ({"rotation": -1}, "rotation must be finite and cannot be negative, but got -1"),
+        ({"shift": -0.5}, "shift must be finite and cannot be negative, but got -0.5"),
         ({"scale": 1.0}, "scale must be below 1, but got 1.0"),
     ],
 )

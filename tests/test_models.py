@@ -85,7 +85,7 @@ def test_dropout_acts_in_training_only():
         (lambda: MLP(hidden=0), "hidden must be at least 1, but got 0"),
         (lambda: MLP(dropout=1.0), r"dropout must be in \[0, 1\), but got 1.0"),
         (lambda: StagedCNN([[8]], dropout=-0.1), "but got -0.1"),
-        (lambda: StagedCNN([[8]], width=0), "width must be greater than 0, but got 0"),
+        (lambda: StagedCNN([[8]], width=0), "width must be greater than 0 and finite, but got 0"),
         (lambda: StagedCNN([[0]]), "channels must be at least 1, but got 0"),
         (lambda: StagedCNN([]), "but got \\[\\]"),
         (lambda: StagedCNN([[4]] * 6), "at most 5"),

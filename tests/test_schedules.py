@@ -61,6 +61,28 @@ def test_one_cycle_peaks_at_its_multiple_after_the_warm_up_and_ends_near_zero():
     assert len(steps) == 100
 
 
+def test_one_cycle_is_torchs_where_that_is_defined():
+    steps = [r for epoch in rates(schedules.one_cycle, 10, 10, warmup=0.3) for r in epoch]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.003)
+    reference = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.003, total_steps=100, pct_start=0.3, cycle_momentum=False
+    )
+    expected = []
+    for _ in range(100):
+        expected.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        if len(expected) < 100:
+            reference.step()
+    assert steps == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("warmup", "epochs"), [(0.05, 19), (0.1, 9), (0.25, 3), (0.5, 1)])
+@pytest.mark.parametrize("steps", [1, 16])
+def test_one_cycle_fits_every_length(warmup, epochs, steps):
+    recorded = rates(schedules.one_cycle, epochs, steps, warmup=warmup)
+    assert all(0 < rate <= 0.003 for epoch in recorded for rate in epoch)
+
+
 def test_constant_stays():
     assert set(first(rates(schedules.constant))) == {0.003}
 

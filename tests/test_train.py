@@ -91,7 +91,7 @@ def test_the_training_entry_returns_the_objective_of_the_kept_weights(composed):
     checked = run.check_budget  # the importable core takes typed config, not Hydra
     assert callable(checked)
     typed = train.check(config)
-    value = run.execute(typed, Path("core"), name="linear", resume=False, measure_test=False)
+    value = run.execute(typed, Path("core"), name="linear", resume=False, swept=True)
     assert value == result("core")["val_acc"]
     assert "test_acc" not in result("core")
 
@@ -99,7 +99,7 @@ def test_the_training_entry_returns_the_objective_of_the_kept_weights(composed):
 def test_several_objectives_are_returned_in_order(composed):
     overrides = ["model=linear", "data=mnist_5k", "tracking=none", "epochs=1"]
     typed = train.check(composed(*overrides, "objective=[val_loss,parameters]"))
-    values = run.execute(typed, Path("core"), name="linear", resume=False, measure_test=False)
+    values = run.execute(typed, Path("core"), name="linear", resume=False, swept=True)
     assert values == [result("core")["val_loss"], 7_850.0]
 
 
@@ -152,14 +152,20 @@ def test_the_first_cnn_trains_once_the_budget_is_lifted(command, quick):
         ("scheduler.phases=[0.55,0.2,0.85]", "error: scheduler: phases must increase within"),
         ("optimizer.lr=-1", "error: optimizer: Invalid learning rate: -1.0"),
         ("optimizer.lr=fast", "error: optimizer.lr: Value 'fast' of type 'str' could not be"),
-        ("data.augmentation.shift=-2", "error: data.augmentation: shift cannot be negative"),
+        (
+            "data.augmentation.shift=-2",
+            "error: data.augmentation: shift must be finite and cannot be neg",
+        ),
         (
             "batch_size=4001",
             "error: batch_size=4,001 is larger than the training split of mnist_5k",
         ),
         ("+optimizer.momentom=0.9", "error: optimizer.momentom=0.9: Adam takes no such setting"),
         ("device=cuda", "error: device=cuda, but torch finds no CUDA device"),
-        ("resume=nowhere", "error: resume goes on with the run's own settings"),
+        ("optimizer.betas=[0.9]", "error: optimizer: IndexError: "),
+        ("threads=100000", "error: threads must be at most 1024, but got 100000"),
+        ("data.mean=nan", "error: data.mean must be finite, but got nan"),
+        ("data.name=other", "error: data.name=other does not go with data.folder=MNIST"),
         ("data.name=mnist", "error: no train-images-idx3-ubyte or train-labels-idx1-ubyte"),
     ],
 )
@@ -176,9 +182,11 @@ def test_an_occupied_directory_is_not_overwritten(command, capfd, quick):
     assert command(*quick) == 0
     before = figures("run")
     capfd.readouterr()
+    config = Path("run/.hydra/config.yaml").read_bytes()
     assert command(*quick, "seed=1") == 1
     assert "already holds a run: go on with resume=" in error_line(capfd)
     assert figures("run") == before
+    assert Path("run/.hydra/config.yaml").read_bytes() == config
 
 
 def test_resuming_a_complete_run_changes_nothing(command, capfd, quick):
@@ -194,6 +202,41 @@ def test_resuming_a_complete_run_changes_nothing(command, capfd, quick):
 def test_resuming_a_directory_that_is_none_is_refused_and_makes_nothing(command, capfd):
     assert command("resume=nowhere") == 1
     assert "resume=nowhere is not a run directory" in error_line(capfd)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("value", ["", "3", "[a,b]", "a.txt"])
+def test_resuming_what_is_no_directory_is_one_line(command, capfd, value):
+    Path("a.txt").touch()
+    assert command(f"resume={value}") == 1
+    assert error_line(capfd).startswith("error: resume")
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("result.json", "result.json is damaged"),
+        (".hydra/config.yaml", "config.yaml is damaged"),
+        ("checkpoints/last.pt", "last.pt is damaged"),
+        ("metrics.jsonl", "metrics.jsonl is damaged"),
+    ],
+)
+def test_resuming_a_damaged_run_is_one_line(command, capfd, quick, monkeypatch, file, message):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run._Run, "_finish", interrupt)
+        assert command(*quick) == 130
+    Path("run", file).write_text("{[\n")
+    capfd.readouterr()
+    assert command("resume=run") == 1
+    assert message in error_line(capfd)
+
+
+def test_study_and_trial_cannot_be_given_by_hand(command, capfd, quick):
+    assert command(*quick, "study=s", "trial=1") == 1
+    assert "give the sweep's command again, or leave study and trial out" in error_line(capfd)
 
 
 def test_a_run_on_other_data_cannot_be_resumed(command, capfd, quick, monkeypatch):
@@ -210,12 +253,15 @@ def test_a_run_on_other_data_cannot_be_resumed(command, capfd, quick, monkeypatc
     assert "was trained on other data (fingerprint 0000000000000000)" in error_line(capfd)
 
 
-def test_a_diverged_run_is_recorded_as_failed_with_its_reason(command, capfd, quick):
+def test_a_diverged_run_is_recorded_with_its_reason_and_is_not_gone_on_with(command, capfd, quick):
     assert command(*quick, "optimizer=sgd", "optimizer.lr=1e38") == 1
     assert "training diverged in epoch 1" in error_line(capfd)
-    assert result()["status"] == "failed"
+    assert result()["status"] == "diverged"
     assert "train_loss is" in result()["reason"]
     assert len(figures("run")) == 1
+    assert command("resume=run") == 1
+    assert "cannot be gone on with: training diverged in epoch 1" in error_line(capfd)
+    assert result()["status"] == "diverged"
 
 
 @pytest.mark.slow
@@ -303,6 +349,15 @@ class Broken(torch.nn.Module):
 
     def forward(self, images):
         return self.layer(images)
+
+class Five(torch.nn.Sequential):
+    def __init__(self):
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(784, 5))
+
+class Sized(torch.nn.Sequential):
+    def __init__(self, width: int = 64, hidden: list = (64,)):
+        layers = torch.nn.Linear(784, width), torch.nn.Linear(width, 10)
+        super().__init__(torch.nn.Flatten(), *layers)
 """
 
 
@@ -311,7 +366,7 @@ def user_package(monkeypatch, tmp_path):
     """A package and a config folder of the user's own, outside this project."""
     (tmp_path / "my_models.py").write_text(USER_MODEL)
     (tmp_path / "my_conf" / "model").mkdir(parents=True)
-    for name in ("Pooled", "Lazy", "Broken"):
+    for name in ("Pooled", "Lazy", "Broken", "Five", "Sized"):
         (tmp_path / "my_conf" / "model" / f"{name.lower()}.yaml").write_text(
             f"_target_: my_models.{name}\n"
         )
@@ -338,6 +393,8 @@ def test_a_users_model_needs_the_allowance(command, capfd, quick, user_package):
     ("model", "message"),
     [
         ("lazy", "get their shape only in a forward pass"),
+        ("five", "error: Five maps one image to [1, 5]; it must give logits [1, 10]"),
+        ("sized", "error: model=sized has 50,890 parameters, 30,891 more than budget"),
         ("broken", "error: model=broken cannot be counted on the meta device for images [B, 1, 28"),
     ],
 )

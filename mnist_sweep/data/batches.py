@@ -25,8 +25,10 @@ class Augmentation:
 
     def __post_init__(self) -> None:
         for name in ("rotation", "shift", "scale"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} cannot be negative, but got {getattr(self, name)}")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"{name} must be finite and cannot be negative, but got {getattr(self, name)}"
+                )
         if self.scale >= 1:
             raise ValueError(f"scale must be below 1, but got {self.scale}")
 

@@ -87,7 +87,9 @@ def _read_pair(image_file: Path, label_file: Path, checksums: dict[str, str]) ->
         raise DataError(
             f"{image_file} holds {len(images)} images, {label_file} {len(labels)} labels"
         )
-    if labels.size and labels.max() >= CLASSES:
+    if not len(images):
+        raise DataError(f"{image_file} holds no images")
+    if labels.max() >= CLASSES:
         raise DataError(f"{label_file} holds label {labels.max()}; expected 0 to {CLASSES - 1}")
     return Images(torch.from_numpy(images), torch.from_numpy(labels.astype(np.int64)))
 

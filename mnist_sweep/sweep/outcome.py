@@ -11,6 +11,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.study import DATA
 from mnist_sweep.text import one_line, relative
 
 # From result.json to the trial's user attributes, so that the study can be read on its own.
@@ -34,7 +35,8 @@ def objectives(returned: JobReturn, directions: int) -> list[float]:
             raise JobFailed(f"{type(error).__name__}: {one_line(error)}") from error
     value = returned.return_value
     try:
-        values = [float(value)] if directions == 1 else [float(v) for v in value]
+        single = directions == 1 and not isinstance(value, list | tuple)
+        values = [float(value)] if single else [float(v) for v in value]
     except (TypeError, ValueError):
         expected = "a float" if directions == 1 else f"{directions} floats"
         raise JobFailed(f"the job returned {value!r}, not {expected}") from None
@@ -50,9 +52,11 @@ def figures(returned: JobReturn) -> dict[str, Any]:
     output = OmegaConf.select(returned.hydra_cfg, "hydra.runtime.output_dir")  # type: ignore[arg-type]
     if output is None:
         return {}
-    found = {"run_directory": relative(Path(output))}
+    found: dict[str, Any] = {"run_directory": relative(Path(output))}
     result = Path(output) / "result.json"
     if result.is_file():
         recorded = json.loads(result.read_text())
         found |= {name: recorded[name] for name in RECORDED if recorded.get(name) is not None}
+        data = recorded.get("data") or {}
+        found |= {"data": data.get("name"), DATA: data.get("fingerprint")}
     return found

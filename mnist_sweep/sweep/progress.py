@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
+from mnist_sweep.sweep import results
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.text import duration, relative
 
@@ -33,6 +34,11 @@ class Progress:
             n_trials,
         )
 
+    def not_searched(self, names: Sequence[str]) -> None:
+        """Say which settings of the search the config does not have."""
+        if names:
+            log.info("not searched, since the config has no such setting: %s", ", ".join(names))
+
     def rejected(self, number: int, reason: str) -> None:
         """Say that the gate kept a proposal from being launched."""
         log.info("trial %d rejected: %s", number, reason)
@@ -46,8 +52,10 @@ class Progress:
         done = studies.finished(self.study)
         elapsed = time.perf_counter() - self.started
         left = elapsed / max(1, done - self.done_before) * (self.n_trials - done)
-        best = studies.best_trials(self.study)
-        leader = f", best {best[0].value:.5g} (trial {best[0].number})" if len(values) == 1 else ""
+        best = results.best_trials(self.study)
+        leader = ""
+        if best and len(values) == 1:
+            leader = f", best {best[0].value:.5g} (trial {best[0].number})"
         by_status = studies.counts(self.study)
         log.info(
             "trial %d done (%d/%d): %s %s%s; %d rejected, %d failed; %s left",
@@ -62,7 +70,7 @@ class Progress:
             duration(left),
         )
 
-    def conclude(self, results: Path) -> None:
+    def conclude(self, summary: Path) -> None:
         """Say what was found and where to look next."""
         by_status = studies.counts(self.study)
         log.info(
@@ -74,14 +82,14 @@ class Progress:
             by_status[studies.REJECTED],
             duration(time.perf_counter() - self.started),
         )
-        best = studies.best_trials(self.study)
+        best = results.best_trials(self.study)
         for trial in best[:5]:
             self._best(trial)
         if not best:
             log.info("no trial is complete and feasible, so there is no best one")
-        log.info("results: %s", relative(results))
+        log.info("results: %s", relative(summary))
         dashboard = f"   optuna-dashboard {self.storage}" if self.storage else ""
-        log.info("look next: tensorboard --logdir %s%s", relative(results.parent), dashboard)
+        log.info("look next: tensorboard --logdir %s%s", relative(summary.parent), dashboard)
 
     def _best(self, trial: FrozenTrial) -> None:
         attributes = trial.user_attrs

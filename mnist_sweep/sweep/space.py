@@ -1,6 +1,6 @@
 """Search spaces in Hydra's override grammar, with settings that exist only under a condition."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,11 +19,15 @@ Setting = BaseDistribution | str  # searched, or fixed to an override's text
 
 @dataclass
 class SearchSpace:
-    """`settings` by name; `deletions` such as "~key"; `conditional` as in `BudgetSweeper`."""
+    """`settings` by name; `deletions` such as "~key"; `conditional` as in `BudgetSweeper`.
+
+    `optional` are the settings that a config's `params` named and the command line did not.
+    """
 
     settings: dict[str, Setting] = field(default_factory=dict)
     deletions: list[str] = field(default_factory=list)
     conditional: dict[str, dict[str, dict[str, Setting]]] = field(default_factory=dict)
+    optional: set[str] = field(default_factory=set)
 
     def searched(self) -> dict[str, BaseDistribution]:
         """Return what is searched unconditionally."""
@@ -42,6 +46,18 @@ class SearchSpace:
             for name, setting in branches.get(chosen, {}).items():
                 overrides[name] = _choose(trial, name, setting)
         return [f"{name}={value}" for name, value in overrides.items()] + self.deletions
+
+    def without_missing(self, has: Callable[[str], bool]) -> list[str]:
+        """Drop searched settings that the config does not have; return their names.
+
+        Only those that are not the user's own words: `optional` holds the names from the config.
+        """
+        missing = [
+            name for name in sorted(self.optional) if name in self.searched() and not has(name)
+        ]
+        for name in missing:
+            del self.settings[name]
+        return missing
 
     def describe(self) -> dict[str, Any]:
         """Return the space as plain data, to be recorded and compared."""
@@ -83,8 +99,14 @@ def parse_space(
     grammar or Optuna refuses.
     """
     space = SearchSpace()
-    for line in [*(f"{name}={value}" for name, value in (params or {}).items()), *arguments]:
+    for name, value in (params or {}).items():
+        space.settings.update(_parse(f"{name}={value}")[0])
+    space.optional = set(space.settings)
+    for line in arguments:
         settings, deletions = _parse(line)
+        for name in settings:  # "++key=1" speaks of the same setting as "key=1"
+            space.settings.pop(name.lstrip("+"), None)
+            space.optional.discard(name.lstrip("+"))
         space.settings.update(settings)
         space.deletions += deletions
     for outer, branches in _plain(conditional).items():
@@ -92,24 +114,26 @@ def parse_space(
             branch = space.conditional.setdefault(outer, {}).setdefault(str(value), {})
             for name, text in inner.items():
                 branch.update(_parse(f"{name}={text}")[0])
-    _move_conditional(space)
+    for outer in space.conditional:
+        _move_conditional(space, outer)
     return space
 
 
-def _move_conditional(space: SearchSpace) -> None:
-    """Let what the command line says of a conditional setting hold only under its condition."""
-    names = {
-        name
-        for branches in space.conditional.values()
-        for inner in branches.values()
-        for name in inner
-    }
-    for name in names & space.settings.keys():
+def _move_conditional(space: SearchSpace, outer: str) -> None:
+    """Let what is said outright of a conditional setting hold only under its condition.
+
+    Where the outer setting is fixed to a value without a branch for it, it holds as it is said.
+    """
+    branches, fixed = space.conditional[outer], space.settings.get(outer)
+    inner_names = {name for inner in branches.values() for name in inner}
+    for name in [n for n in space.settings if n.lstrip("+") in inner_names]:
+        plain = name.lstrip("+")
+        if isinstance(fixed, str) and plain not in branches.get(fixed, {}):
+            continue
         setting = space.settings.pop(name)
-        for branches in space.conditional.values():
-            for inner in branches.values():
-                if name in inner:
-                    inner[name] = setting
+        for inner in branches.values():
+            if plain in inner:
+                inner[plain] = setting
 
 
 def _parse(line: str) -> tuple[dict[str, Setting], list[str]]:

@@ -1,4 +1,4 @@
-"""The study in its storage: opening it, what its trials mean, and the summary file."""
+"""The study in its storage: opening it, going on with it, and what its trials came to."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import optuna
-from omegaconf import OmegaConf
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import make_url
 
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.text import one_line
+
+ANOTHER_NAME = "choose another hydra.sweeper.study_name (make sweep STUDY=name)"
 
 # What a trial's user attribute `status` says. Launched trials that came to an end count towards
 # n_trials; the others do not.
@@ -32,6 +33,18 @@ STATES = {
 }
 
 DEFINITION = "definition"  # the study's user attribute that says what is searched
+DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
+
+# Settings that do not change what a run computes, so that a study may go on with others.
+VOLATILE = (
+    "data.download",
+    "data.root",
+    "data.timeout",
+    "device",
+    "progress",
+    "threads",
+    "tracking",
+)
 
 
 def open_study(
@@ -45,7 +58,7 @@ def open_study(
     try:
         if storage is not None:
             _make_sqlite_folder(storage)
-        return optuna.create_study(
+        study = optuna.create_study(
             study_name=name,
             storage=storage,
             sampler=sampler,
@@ -56,6 +69,13 @@ def open_study(
         raise SweepError(
             f"study {name!r} cannot be opened in {storage}: {one_line(error)[:300]}"
         ) from error
+    recorded = [direction.name.lower() for direction in study.directions]
+    if recorded != list(directions):
+        raise SweepError(
+            f"study {name!r} exists with direction {', '.join(recorded)}, not "
+            f"{', '.join(directions)}: {ANOTHER_NAME}"
+        )
+    return study
 
 
 def _make_sqlite_folder(storage: str) -> None:
@@ -66,17 +86,45 @@ def _make_sqlite_folder(storage: str) -> None:
 
 
 def check_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
-    """Record what a new study searches; refuse to go on with another search under its name."""
+    """Refuse to go on with another search under a study's name, by SweepError."""
     recorded = study.user_attrs.get(DEFINITION)
     if recorded is None:
-        study.set_user_attr(DEFINITION, definition)
         return
-    if recorded != definition:
-        differences = "; ".join(_differences(recorded, definition))
+    differences = _differences(_essential(recorded), _essential(definition))
+    if differences:
         raise SweepError(
-            f"study {study.study_name!r} exists with another search: {differences}. "
-            "Choose another hydra.sweeper.study_name (make sweep STUDY=name), or take that back"
+            f"study {study.study_name!r} exists with another search: {'; '.join(differences)}. "
+            f"{ANOTHER_NAME.capitalize()}, or take that back"
         )
+
+
+def record_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
+    """Record what a study searches, once it has something to lose: a launched trial."""
+    if DEFINITION not in study.user_attrs:
+        study.set_user_attr(DEFINITION, definition)
+
+
+def check_data(study: optuna.Study, figures: Mapping[str, Any]) -> None:
+    """Record what data a study's trials are on; raise SweepError for a trial on other data."""
+    fingerprint, recorded = figures.get(DATA), study.user_attrs.get(DATA)
+    if recorded is None and fingerprint is not None:
+        study.set_user_attr(DATA, fingerprint)
+    elif fingerprint not in (None, recorded):
+        raise SweepError(
+            f"study {study.study_name!r} is on data {recorded}, but this trial ran on "
+            f"{figures.get('data')} {fingerprint}: name the data set (data=mnist or "
+            f"data=mnist_5k), or {ANOTHER_NAME}"
+        )
+
+
+def _essential(definition: Mapping[str, Any]) -> dict[str, Any]:
+    search = definition["search"]
+    settings = {
+        name: setting
+        for name, setting in search["settings"].items()
+        if not name.lstrip("+").startswith(VOLATILE)
+    }
+    return {**definition, "search": {**search, "settings": settings}}
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -101,76 +149,46 @@ def counts(study: optuna.Study) -> Counter[str | None]:
     return Counter(status(trial) for trial in study.get_trials(deepcopy=False))
 
 
+def end(
+    study: optuna.Study,
+    trial: optuna.Trial,
+    status: str,
+    reason: str | None,
+    values: list[float] | None = None,
+) -> None:
+    """Tell the study what a trial came to, and why."""
+    trial.set_user_attr("status", status)
+    if reason is not None:
+        trial.set_user_attr("reason", reason)
+    try:
+        study.tell(trial, values, STATES[status])
+    except RuntimeError as error:
+        # A grid sampler stops the study at its last point, which Optuna allows in optimize()
+        # only; the trial's state is set by then.
+        if "Study.stop" not in str(error):
+            raise
+
+
+def requeue(study: optuna.Study, trial: optuna.Trial) -> None:
+    """Have a trial's parameters proposed again, before any others."""
+    study.enqueue_trial(trial.params, user_attrs={"requeued_from": trial.number})
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))[-1]
+    attributes = trial.storage.get_trial_system_attrs(trial._trial_id)
+    for key in ("grid_id", "search_space"):  # what a grid sampler knows a point by
+        if key in attributes:
+            trial.storage.set_trial_system_attr(waiting._trial_id, key, attributes[key])
+
+
 def finished(study: optuna.Study) -> int:
     """Return the launched trials that came to an end: those that count towards n_trials."""
     by_status = counts(study)
     return sum(by_status[name] for name in FINISHED)
 
 
-def failures(study: optuna.Study) -> list[str]:
-    """Return the reasons of the trials that came to nothing, in order."""
+def failures(study: optuna.Study, since: int = 0) -> list[str]:
+    """Return the reasons of the trials from a number on that came to nothing, in order."""
     return [
         trial.user_attrs["reason"]
-        for trial in study.get_trials(deepcopy=False)
+        for trial in study.get_trials(deepcopy=False)[since:]
         if status(trial) in (FAILED, REFUSED)
     ]
-
-
-def best_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the best feasible complete trial, or the Pareto front of several objectives."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if not any(all(value <= 0 for value in trial.constraints.values()) for trial in complete):
-        return []
-    return [study.best_trial] if len(study.directions) == 1 else study.best_trials
-
-
-def smallest_rejected(study: optuna.Study) -> FrozenTrial | None:
-    """Return the rejected trial that came closest to feasible, or None."""
-    rejected = [t for t in study.get_trials(deepcopy=False) if status(t) == REJECTED]
-    return min(rejected, key=lambda t: max(t.constraints.values()), default=None)
-
-
-def nothing_fits(study: optuna.Study, in_a_row: int) -> str:
-    """Say that the gate let nothing pass, and how close the closest proposal came."""
-    closest = smallest_rejected(study)
-    assert closest is not None
-    return (
-        f"{in_a_row} proposals in a row did not pass the gate; the closest, trial "
-        f"{closest.number}, has {closest.user_attrs['reason']}: narrow the search space "
-        "(hydra.sweeper.params) or raise the budget"
-    )
-
-
-def write_results(study: optuna.Study, storage: str | None, path: Path) -> None:
-    """Write optimization_results.yaml: the stock sweeper's keys, and what else there is to know."""
-    best = best_trials(study)
-    by_status = counts(study)
-    results: dict[str, Any] = {"name": "optuna"}
-    if len(study.directions) == 1:
-        results["best_params"] = best[0].params if best else None
-        results["best_value"] = best[0].value if best else None
-        results["best_trial"] = best[0].number if best else None
-        results["best_run_directory"] = best[0].user_attrs.get("run_directory") if best else None
-    else:
-        results["solutions"] = [
-            {"params": t.params, "values": t.values, "trial": t.number} for t in best
-        ]
-    results |= {
-        "study_name": study.study_name,
-        "storage": storage,
-        "directions": [direction.name.lower() for direction in study.directions],
-        "trials": {
-            name: by_status[name] for name in (COMPLETE, FAILED, REJECTED, REFUSED, INTERRUPTED)
-        },
-    }
-    closest = smallest_rejected(study)
-    if closest is not None:
-        results["smallest_rejected"] = {
-            "trial": closest.number,
-            "parameters": closest.user_attrs.get("parameters"),
-            "params": closest.params,
-        }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    OmegaConf.save(OmegaConf.create(results), temporary)
-    temporary.replace(path)

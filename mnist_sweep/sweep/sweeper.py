@@ -24,34 +24,36 @@ class BudgetSweeper(OptunaSweeper):
 
     def __init__(
         self,
-        sampler: Any,
-        direction: Any,
-        storage: Any | None,
-        study_name: str | None,
-        n_trials: int,
-        n_jobs: int,
-        max_failure_rate: float,
-        custom_search_space: str | None,
-        params: DictConfig | None,
+        sampler: Any = None,
+        direction: Any = "minimize",
+        storage: Any | None = None,
+        study_name: str | None = None,
+        n_trials: int = 20,
+        n_jobs: int = 1,
+        max_failure_rate: float = 0.0,
+        custom_search_space: str | None = None,
+        params: DictConfig | None = None,
         conditional: DictConfig | None = None,
         gate: str | None = None,
         max_rejections: int = 500,
     ) -> None:
-        super().__init__(
-            sampler,
-            direction,
-            storage,
-            study_name,
-            n_trials,
-            n_jobs,
-            max_failure_rate,
-            custom_search_space,
-            params,
-        )
-        from mnist_sweep.sweep.engine import SweepEngine  # imports optuna
+        # These import optuna, which `--help` must not wait for.
+        from mnist_sweep.sweep.engine import SweepEngine
+        from mnist_sweep.sweep.errors import SweepError
+        from mnist_sweep.sweep.settings import check_settings
+        from mnist_sweep.text import one_line
 
-        self.sweeper = SweepEngine(
-            self.sweeper.sampler,
+        check_settings(
+            n_trials=n_trials,
+            n_jobs=n_jobs,
+            max_failure_rate=max_failure_rate,
+            max_rejections=max_rejections,
+            study_name=study_name,
+            storage=storage,
+            custom_search_space=custom_search_space,
+            gate=gate,
+        )
+        stock = (
             direction,
             storage,
             study_name,
@@ -60,8 +62,16 @@ class BudgetSweeper(OptunaSweeper):
             max_failure_rate,
             custom_search_space,
             params,
-            sampler_config=sampler,
-            conditional=conditional,
-            gate=gate,
-            max_rejections=max_rejections,
         )
+        try:
+            super().__init__(sampler, *stock)
+            self.sweeper = SweepEngine(
+                self.sweeper.sampler,
+                *stock,
+                sampler_config=sampler,
+                conditional=conditional,
+                gate=gate,
+                max_rejections=max_rejections,
+            )
+        except Exception as error:  # what the named sampler, gate or space raises
+            raise SweepError(f"hydra.sweeper cannot be set up: {one_line(error)}") from error

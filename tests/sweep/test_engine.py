@@ -197,11 +197,141 @@ def test_ctrl_c_leaves_a_study_that_goes_on(sweep, monkeypatch, capfd):
     with monkeypatch.context() as patch:
         patch.setattr(run, "fit", interrupt)
         assert sweep(2, SMALL) == 130
-    assert [t.user_attrs["status"] for t in trials()] == ["interrupted"]
+    assert [(t.state.name, studies.status(t)) for t in trials()] == [
+        ("FAIL", "interrupted"),
+        ("WAITING", None),
+    ]
     assert results().trials.interrupted == 1
     assert "the same command goes on" in capfd.readouterr().err
     assert sweep(2, SMALL) == 0
     assert results().trials.complete == 2
+    # The interrupted configuration came first.
+    assert trials()[1].params == trials()[0].params
+
+
+def test_an_interrupted_grid_point_is_run_by_the_same_command(sweep, monkeypatch):
+    grid = ["hydra/sweeper/sampler=grid", "model.hidden=10,20", "optimizer.lr=0.01"]
+
+    def interrupt(*arguments, **settings):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "fit", interrupt)
+        assert sweep(2, *grid) == 130
+    assert sweep(2, *grid) == 0
+    complete = [t.params["model.hidden"] for t in trials() if t.state == TrialState.COMPLETE]
+    assert sorted(complete) == [10, 20]
+
+
+def test_an_interrupt_in_the_gate_leaves_no_trial_running(sweep, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mnist_sweep.build.check_budget", interrupt)
+    assert sweep(2, SMALL) == 130
+    assert {t.state for t in trials()} == {TrialState.FAIL, TrialState.WAITING}
+
+
+def test_a_gate_that_raises_ends_the_sweep_in_one_line(sweep, monkeypatch, capfd):
+    def broken(*arguments):
+        raise KeyError("budget")
+
+    monkeypatch.setattr("mnist_sweep.build.check_budget", broken)
+    assert sweep(2, SMALL) == 1
+    assert capfd.readouterr().err == "error: hydra.sweeper.gate raised KeyError: 'budget'\n"
+    assert [t.state for t in trials()] == [TrialState.FAIL]
+
+
+def test_a_mistake_in_every_proposal_ends_the_sweep_soon_and_does_not_spoil_the_study(sweep, capfd):
+    assert sweep(20, SMALL, "+optimizer.momentom=0.9") == 1
+    line = capfd.readouterr().err.strip()
+    assert line.startswith("error: the first 5 proposals are no valid runs; the last: ")
+    assert "momentom" in line
+    assert "\n" not in line
+    assert sweep(2, SMALL) == 0
+    assert results().trials.complete == 2
+
+
+def test_failures_of_an_earlier_call_do_not_end_a_later_one(sweep, monkeypatch):
+    def failing(*arguments, **settings):
+        raise Diverged("training diverged in epoch 1")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "fit", failing)
+        assert sweep(4, SMALL) == 1
+    assert results().trials.failed == 3
+    assert sweep(6, SMALL) == 0
+    assert results().trials.complete == 3
+
+
+def test_trials_on_other_data_than_the_studys_end_the_sweep(sweep, capfd):
+    assert sweep(1, SMALL) == 0
+    assert sweep(2, SMALL, "data.split_seed=1") == 1
+    assert "exists with another search" in capfd.readouterr().err
+    study = optuna.load_study(study_name="s", storage=STORAGE)
+    assert study.user_attrs["data_fingerprint"] == trials()[0].user_attrs["data_fingerprint"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["hydra.sweeper.n_trials=abc"], "hydra.sweeper.n_trials: Value 'abc' of type 'str'"),
+        (["hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials must be at least 1, but got 0"),
+        (["hydra.sweeper.n_trials=1.5"], "hydra.sweeper.n_trials: Value '1.5' of type 'float'"),
+        (["hydra.sweeper.max_failure_rate=2"], "hydra.sweeper.max_failure_rate must be in [0, 1]"),
+        (["hydra.sweeper.storage=foo"], "study 's' cannot be opened in foo"),
+        (["hydra.sweeper.gate=os.system"], "hydra.sweeper cannot be set up: hydra.sweeper.gate="),
+        (["hydra.sweeper.gate=mnist_sweep.sweep.none"], "hydra.sweeper cannot be set up:"),
+        (["hydra.sweeper.custom_search_space=foo.bar"], "hydra.sweeper cannot be set up:"),
+        (["hydra.sweeper.direction=minimize"], "hydra.sweeper.direction=minimize does not go with"),
+        (["hydra.sweeper.direction=up"], "hydra.sweeper.direction=up does not go with"),
+        (
+            ["objective=[val_acc,parameters]", "hydra.sweeper.direction=maximize"],
+            "hydra.sweeper.di",
+        ),
+        (
+            ["hydra.sweeper.study_name=../s"],
+            "hydra.sweeper.study_name='../s' must name a directory",
+        ),
+        (["hydra.sweeper.study_name=null"], "hydra.sweeper.study_name=None must name a directory"),
+        (["resume=run"], "resume is for a single run"),
+        (["optimizer.lr=interval(1,0)"], "the search space's optimizer.lr=interval(1,0)"),
+    ],
+)
+def test_wrong_settings_of_the_sweeper_are_one_line(command, capfd, arguments, message):
+    assert command(*QUICK, SMALL, *arguments) == 1
+    line = capfd.readouterr().err.strip()
+    assert line.startswith(f"error: {message}")
+    assert "\n" not in line
+    assert not Path("multirun/s/0").exists()
+
+
+@pytest.mark.parametrize("name", ["my study", "a=b", "it's", "a,b", "x (1) [2]"])
+def test_a_study_may_have_any_name_that_a_directory_can_have(command, name):
+    quoted = name.replace("'", "\\'")
+    arguments = [f"hydra.sweeper.study_name='{quoted}'", "hydra.sweeper.n_trials=1"]
+    assert command(*QUICK, SMALL, *arguments) == 0
+    assert Path("multirun", name, "0", "result.json").is_file()
+
+
+def test_the_direction_follows_the_objective(sweep):
+    assert sweep(3, SMALL, "objective=val_loss") == 0
+    assert results().directions == ["minimize"]
+    assert results().best_value == min(t.value for t in trials())
+
+
+def test_the_default_search_leaves_out_what_a_model_does_not_have(command, capfd):
+    arguments = ["-m", "model=linear", "data=mnist_5k", "tracking=none", "epochs=1"]
+    assert command(*arguments, "hydra.sweeper.n_trials=1") == 0
+    said = "not searched, since the config has no such setting: model.dropout, model.width"
+    assert said in capfd.readouterr().out
+
+
+def test_a_trial_is_not_resumed_by_hand(sweep, command, capfd):
+    assert sweep(1, SMALL) == 0
+    capfd.readouterr()
+    assert command("resume=multirun/s/0") == 1
+    assert "this is trial 0 of study s, which is its sweep's to run" in capfd.readouterr().err
 
 
 def test_a_grid_is_run_once_and_its_over_budget_points_are_skipped(sweep):

@@ -70,6 +70,26 @@ def test_a_conditional_setting_fixed_on_the_command_line_keeps_its_condition():
     assert "factor" not in suggest(space, schedule="b")
 
 
+def test_what_is_said_of_a_conditional_setting_holds_outright_beside_every_branch():
+    conditional = {"schedule": {"a": {"factor": "interval(0.1, 0.7)"}}}
+    fixed = parse_space(PARAMS, conditional, ["schedule=other", "factor=0.9"])
+    assert suggest(fixed)["factor"] == "0.9"
+    searched = parse_space(PARAMS, conditional, ["schedule=other", "factor=interval(0.5,0.9)"])
+    assert "factor" in searched.searched()
+
+
+@pytest.mark.parametrize("plus", ["+", "++"])
+def test_an_appended_setting_is_the_same_setting(plus):
+    space = parse_space(PARAMS, CONDITIONAL, [f"{plus}lr=0.5", f"{plus}floor=0", "schedule=b"])
+    assert suggest(space) == {f"{plus}lr": "0.5", "schedule": "b", "seed": "3", "floor": "0"}
+
+
+def test_settings_that_the_config_lacks_are_dropped_unless_the_user_said_them():
+    space = parse_space(PARAMS, None, ["width=interval(0,1)"])
+    assert space.without_missing(lambda name: name == "schedule") == ["lr"]
+    assert space.searched().keys() == {"schedule", "width"}
+
+
 def test_deletions_are_passed_on():
     space = parse_space({}, None, ["~tracking"])
     study = optuna.create_study()

@@ -1,0 +1,64 @@
+"""The sweeper's own settings, checked before a study is opened."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_sweep.config import OBJECTIVES, direction_of, typed
+from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.errors import SweepError
+
+
+@dataclass
+class Settings:
+    """The settings with a type that can be checked; see `BudgetSweeper` for what they mean."""
+
+    n_trials: int = 20
+    n_jobs: int = 1
+    max_failure_rate: float = 0.0
+    max_rejections: int = 500
+    study_name: str | None = None
+    storage: str | None = None
+    custom_search_space: str | None = None
+    gate: str | None = None
+
+
+def check_settings(**settings: Any) -> None:
+    """Raise SweepError, naming the setting, for a wrong type or a value that makes no sense."""
+    try:
+        checked = typed(Settings, OmegaConf.create(settings), where="hydra.sweeper")
+    except UserError as error:
+        raise SweepError(str(error)) from error
+    for name in ("n_trials", "n_jobs", "max_rejections"):
+        if checked[name] < 1:
+            raise SweepError(f"hydra.sweeper.{name} must be at least 1, but got {checked[name]}")
+    rate = checked.max_failure_rate
+    if not 0 <= rate <= 1:
+        raise SweepError(f"hydra.sweeper.max_failure_rate must be in [0, 1], but got {rate}")
+
+
+def check_study_name(name: str | None) -> None:
+    """Raise SweepError for a name that cannot be the name of the sweep's directory."""
+    path = PurePath(name or "")
+    if not name or path.is_absolute() or ".." in path.parts or "\n" in name:
+        raise SweepError(f"hydra.sweeper.study_name={name!r} must name a directory below multirun/")
+
+
+def check_objective(config: DictConfig, directions: Sequence[str]) -> None:
+    """Raise SweepError where the directions contradict what the config's objectives are.
+
+    A config without an `objective` of ours is another task's, whose directions are its own.
+    """
+    objective = OmegaConf.select(config, "objective")
+    names = [objective] if isinstance(objective, str) else list(objective or [])
+    if not names or not set(names) <= set(OBJECTIVES):
+        return
+    expected = direction_of(names)
+    if list(directions) != expected:
+        raise SweepError(
+            f"hydra.sweeper.direction={', '.join(directions)} does not go with "
+            f"objective={', '.join(names)}, which asks for {', '.join(expected)}"
+        )

@@ -1,0 +1,36 @@
+"""A study with a trial of every kind."""
+
+import optuna
+import pytest
+
+from mnist_sweep.sweep import study as studies
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def add(study, status, value=None, excess=None, **attributes):
+    """A trial that came to something."""
+    trial = study.ask()
+    x = trial.suggest_float("x", 0, 1)
+    if excess is not None:
+        trial.set_constraint("parameters", excess)
+    for name, attribute in {"status": status, **attributes}.items():
+        trial.set_user_attr(name, attribute)
+    study.tell(trial, value, studies.STATES[status])
+    return trial.number, x
+
+
+@pytest.fixture
+def study():
+    study = optuna.create_study(direction="maximize")
+    add(study, studies.REJECTED, excess=500.0, parameters=20_499, reason="500 over")
+    add(study, studies.COMPLETE, 0.9, -10.0, run_directory="multirun/s/1")
+    add(study, studies.REJECTED, excess=20.0, parameters=20_019, reason="20 over")
+    add(study, studies.FAILED, reason="diverged")
+    add(study, studies.COMPLETE, 0.95, -5.0, run_directory="multirun/s/4")
+    add(study, studies.INTERRUPTED)
+    study.ask()  # runs
+    return study
