@@ -24,11 +24,11 @@ def say_once(line: str) -> None:
 
 
 class Narrator:
-    """Speaks for one run; quietly in a sweep, where the sweeper has a line for each trial."""
+    """Speaks for one run; quietly for a trial, since its sweeper has a line for each."""
 
-    def __init__(self, run: RunConfig, quiet: bool) -> None:
+    def __init__(self, run: RunConfig) -> None:
         self.run = run
-        self.level = logging.DEBUG if quiet else logging.INFO
+        self.level = logging.INFO if run.trial is None else logging.DEBUG
         self.started = time.perf_counter()
 
     def decisions(self, facts: dict[str, Any], directory: Path) -> None:

@@ -50,9 +50,8 @@ def execute(
 ) -> Objective:
     """Check, train and record one run; return its objective, a list when several are asked for.
 
-    `name` is what the user calls the model. `swept` runs never look at test, and leave it to the
-    sweeper to speak. Raises UserError for what a user can cause, and KeyboardInterrupt, after
-    recording it.
+    `name` is what the user calls the model. `swept` runs never look at test. Raises UserError for
+    what a user can cause, and KeyboardInterrupt, after recording it.
     """
     directory = RunDirectory(path)
     recorded = directory.read_result() if resume else None
@@ -70,7 +69,7 @@ def execute(
     set_seeds(run.seed, run.deterministic)
     dataset = build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    work = _Run(run, directory, facts, dataset.to(device), device, Narrator(run, quiet=swept))
+    work = _Run(run, directory, facts, dataset.to(device), device)
     if resume:
         work.restore()
     else:
@@ -121,7 +120,6 @@ class _Run:
         facts: dict[str, Any],
         dataset: Dataset,
         device: torch.device,
-        narrator: Narrator,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device = device
@@ -129,7 +127,7 @@ class _Run:
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
         self.training = build_training(run, self.steps, device)
-        self.narrator = narrator
+        self.narrator = Narrator(run)
         self.tensorboard: TensorBoard | None = None
         self.started = time.perf_counter()
         self.seconds_before = 0.0

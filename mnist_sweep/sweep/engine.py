@@ -232,7 +232,7 @@ class SweepEngine(OptunaSweeperImpl):
 
     def _tell(self, proposal: Proposal, returned: JobReturn) -> None:
         trial = proposal.trial
-        ours = ("study=", "trial=", "hydra.")
+        ours = ("study=", "trial=", "search=", "hydra.")
         theirs = [override for override in proposal.overrides if not override.startswith(ours)]
         trial.set_user_attr("overrides", theirs)
         figures = outcome.figures(returned)

@@ -88,8 +88,9 @@ class Progress:
         if not best:
             log.info("no trial is complete and feasible, so there is no best one")
         log.info("results: %s", relative(summary))
-        dashboard = f"   optuna-dashboard {self.storage}" if self.storage else ""
-        log.info("look next: tensorboard --logdir %s%s", relative(summary.parent), dashboard)
+        log.info("look next: tensorboard --logdir %s (make tensorboard)", relative(summary.parent))
+        if self.storage:
+            log.info("           optuna-dashboard %s (make dashboard)", self.storage)
 
     def _best(self, trial: FrozenTrial) -> None:
         attributes = trial.user_attrs

@@ -385,11 +385,14 @@ def test_the_default_search_composes_every_schedule_with_its_own_settings(comman
     assert len(seen) >= 3
 
 
-def test_plain_hydra_runs_every_combination(command):
+def test_plain_hydra_runs_every_combination(command, capfd):
     arguments = ["-m", "search=none", "model=linear", "data=mnist_5k", "tracking=none", "epochs=1"]
     assert command(*arguments, "seed=0,1", "hydra.sweep.dir=plain") == 0
     assert sorted(p.name for p in Path("plain").iterdir() if p.is_dir()) == ["0", "1"]
     assert "test_acc" not in json.loads(Path("plain/0/result.json").read_text())
+    printed = capfd.readouterr().out
+    assert [line for line in printed.splitlines() if "#1 : " in line and "seed=1" in line]
+    assert printed.count("epoch 1/1") == 2
 
 
 def test_the_stock_sweepers_group_name_still_works_beside_ours(command):
