@@ -41,8 +41,10 @@ def build(group: str, node: Any, **given: Any) -> Any:
     try:
         return target(**settings, **given)
     except Exception as error:  # what a target raises for a wrong value is its own choice
-        kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
-        raise ConfigError(f"{group}: {kind}{one_line(error)}") from error
+        if isinstance(error, ValueError):
+            raise ConfigError(f"{group}: {one_line(error)}") from error
+        kind = type(error).__name__
+        raise ConfigError(f"{group} with {settings}: {kind}: {one_line(error)}") from error
 
 
 def check_node(

@@ -94,7 +94,7 @@ def check_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
     if differences:
         raise SweepError(
             f"study {study.study_name!r} exists with another search: {'; '.join(differences)}. "
-            f"{ANOTHER_NAME.capitalize()}, or take that back"
+            f"Take that back, or {ANOTHER_NAME}"
         )
 
 
