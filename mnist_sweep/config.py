@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import UserError
@@ -142,9 +142,9 @@ def _output_subdirectory(directory: str) -> str | None:
 
 def direction_of(objective: Any) -> Any:
     """Return "maximize" or "minimize" for an objective, or a list for a list of them."""
-    if isinstance(objective, str):
-        return "maximize" if objective.endswith("acc") else "minimize"
-    return [direction_of(name) for name in objective]
+    if isinstance(objective, list | ListConfig):
+        return [direction_of(name) for name in objective]
+    return "maximize" if str(objective).endswith("acc") else "minimize"
 
 
 def register_resolvers() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.config import ConfigError, check, load_recorded
+from mnist_sweep.config import ConfigError, check, direction_of, load_recorded
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -75,6 +75,20 @@ def test_settings_that_make_no_sense_are_refused_in_one_line(composed, override,
         check(composed(override))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("objective", "direction"),
+    [
+        ("val_acc", "maximize"),
+        ("val_loss", "minimize"),
+        ("parameters", "minimize"),
+        (["val_acc", "parameters"], ["maximize", "minimize"]),
+        (None, "minimize"),
+    ],
+)
+def test_the_direction_is_the_objectives(objective, direction):
+    assert direction_of(objective) == direction
 
 
 def test_a_missing_value_is_named(composed):
