@@ -131,7 +131,7 @@ def check_objects(run: RunConfig) -> None:
 
 
 def build_dataset(run: RunConfig) -> Dataset:
-    """Load the data set. Raises DataError, and ConfigError for a batch that exceeds the split."""
+    """Load the data set. Raises DataError; ConfigError for a batch size that does not fit."""
     data = run.data
     dataset = load_dataset(
         data.name,
@@ -147,7 +147,22 @@ def build_dataset(run: RunConfig) -> Dataset:
             f"batch_size={run.batch_size:,} is larger than the training split of {dataset.name} "
             f"({len(dataset.train):,} images); lower it"
         )
+    _check_last_batch(run, len(dataset.train))
     return dataset
+
+
+def _check_last_batch(run: RunConfig, images: int) -> None:
+    """Refuse a last batch of one image where a BatchNorm would have one value a channel."""
+    if images % run.batch_size != 1 and run.batch_size != 1:
+        return
+    model = on_meta(lambda: build_model(run.model)).train()
+    try:
+        model(torch.empty((1, 1, 28, 28), device="meta"))
+    except ValueError as error:
+        raise ConfigError(
+            f"batch_size={run.batch_size} leaves a last batch of one of {images:,} images, which "
+            f"this model cannot train on ({one_line(error)}); choose another"
+        ) from error
 
 
 def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -> Training:

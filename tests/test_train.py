@@ -317,6 +317,16 @@ def test_ctrl_c_says_how_to_go_on(command, capfd, quick, monkeypatch):
     assert len(figures("run")) == 2
 
 
+@pytest.mark.parametrize("batch_size", [1, 3999])
+def test_a_last_batch_of_one_image_is_refused_where_it_cannot_be_trained_on(
+    command, capfd, quick, batch_size
+):
+    five = "model.stages=[[4],[4],[4],[4],[4]]"  # the last stage sees one pixel
+    assert command(*quick[1:], "model=enhanced", five, f"batch_size={batch_size}") == 1
+    assert error_line(capfd).startswith(f"error: batch_size={batch_size} leaves a last batch of on")
+    assert command(*quick, "hydra.run.dir=fits", "batch_size=3999", "epochs=1") == 0
+
+
 def test_a_log_has_plain_lines_and_no_progress_bar(command, capfd, quick):
     assert command(*quick) == 0
     printed = capfd.readouterr()
