@@ -32,10 +32,11 @@ def build_model(node: Any) -> nn.Module:
 
 
 def check_budget(run: RunConfig, name: str) -> Cost:
-    """Count a run's model on the meta device, or raise BudgetExceeded with what would fit.
+    """Count a run's model on the meta device, or raise BudgetExceeded.
 
-    `name` is what the user calls the model. Raises ConfigError when the model cannot be built or
-    takes no 1x28x28 image, UnknownCost for lazy modules.
+    `name` is what the user calls the model. What would fit is left to `what_fits`, a search that a
+    sweep's gate need not pay for. Raises ConfigError when the model cannot be built or takes no
+    1x28x28 image, UnknownCost for lazy modules.
     """
     try:
         model = on_meta(lambda: build_model(run.model))
@@ -44,7 +45,7 @@ def check_budget(run: RunConfig, name: str) -> Cost:
         if limit is not None and parameters > limit:
             raise BudgetExceeded(
                 f"model={name} has {parameters:,} parameters, {parameters - limit:,} more than "
-                f"budget.max_parameters={limit:,} allows; {_what_fits(run.model, limit)}",
+                f"budget.max_parameters={limit:,} allows",
                 parameters=parameters,
                 limit=limit,
             )
@@ -59,7 +60,7 @@ def check_budget(run: RunConfig, name: str) -> Cost:
         ) from error
 
 
-def _what_fits(node: Any, limit: int) -> str:
+def what_fits(node: Any, limit: int) -> str:
     """Say which smaller `width` or `hidden` meets the budget, and how to lift it."""
     target, settings = check_node("model", node, ())
     suggestions = []
@@ -68,16 +69,14 @@ def _what_fits(node: Any, limit: int) -> str:
         if type(current) is not type(unit):  # a user's width or hidden may be anything
             continue
 
-        def value_of(units: int, unit: float = unit) -> float:
-            return units * unit if unit == 1 else round(units * unit, 2)
-
-        def count(units: int, setting: str = setting, value_of: Any = value_of) -> int:
-            changed = {**settings, setting: value_of(units)}
+        def count(units: int, setting: str = setting, unit: float = unit) -> int:
+            changed = {**settings, setting: round(units * unit, 2)}
             return count_parameters(on_meta(lambda: target(**changed)))
 
         try:
             units = largest_fitting(range(1, round(current / unit)), count, limit)
-            suggestions.append(f"model.{setting}={value_of(units):g} would fit ({count(units):,})")
+            value = round(units * unit, 2)
+            suggestions.append(f"model.{setting}={value:g} would fit ({count(units):,})")
         except Exception:  # a hint must never stand in the way of the refusal
             continue
     suggestions.append("budget.max_parameters=null lifts the budget")

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import replacing
 from mnist_sweep.fit import Epoch
 
 
@@ -70,10 +71,9 @@ class RunDirectory:
 
     def save_best(self, model: nn.Module) -> None:
         """Save the weights that the run keeps."""
-        temporary = self.best.with_suffix(".tmp")
-        # safetensors refuses strided views and shared storage: channels_last weights are both.
-        save_file(_plain(model.state_dict()), temporary)
-        temporary.replace(self.best)
+        with replacing(self.best) as temporary:
+            # safetensors refuses strided views and shared storage: channels_last weights are both.
+            save_file(_plain(model.state_dict()), temporary)
 
     def load_best(self, device: torch.device) -> dict[str, Tensor]:
         """Return the weights that the run kept, on a device. Raises RecordError without them."""
@@ -84,9 +84,8 @@ class RunDirectory:
 
     def save_last(self, state: dict[str, Any]) -> None:
         """Save everything that going on from this epoch needs."""
-        temporary = self.last.with_suffix(".tmp")
-        torch.save(state, temporary)
-        temporary.replace(self.last)
+        with replacing(self.last) as temporary:
+            torch.save(state, temporary)
 
     def load_last(self, device: torch.device) -> dict[str, Any]:
         """Return the last epoch's state with its tensors on a device.
@@ -126,9 +125,7 @@ def _finite(value: Any) -> Any:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)

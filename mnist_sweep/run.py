@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
-from mnist_sweep.budget import Cost
+from mnist_sweep.budget import BudgetExceeded, Cost
 from mnist_sweep.build import (
     build_dataset,
     build_pipeline,
     build_training,
     check_budget,
     check_objects,
+    what_fits,
 )
 from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Dataset
@@ -58,7 +59,11 @@ def execute(
     if recorded and recorded.get("status") == DIVERGED:
         raise RecordError(f"{path} cannot be gone on with: {recorded.get('reason')}")
     name = name or (recorded or {}).get("model") or str(run.model["_target_"]).rpartition(".")[2]
-    cost = check_budget(run, name)
+    try:
+        cost = check_budget(run, name)
+    except BudgetExceeded as error:
+        hint = what_fits(run.model, error.limit)
+        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
     check_objects(run)
     if recorded and recorded.get("status") == "complete":
         log.info("%s is complete: nothing is left to do", path)

@@ -84,7 +84,8 @@ class SweepEngine(OptunaSweeperImpl):
         self.sampler, points = sampling.take_grid(self.sampler, self.space)
         self.n_trials = min(self.n_trials, points or self.n_trials)
         self.study = studies.open_study(self.study_name, self.storage, self.sampler, directions)
-        studies.check_definition(self.study, self._definition())
+        self.definition = self._definition()
+        studies.check_definition(self.study, self.definition)
         self.study.sampler = sampling.go_on(self.study, self.sampler_config)
         self.progress = Progress(self.study, self.storage, self.n_trials, self._objective_name())
         self.progress.not_searched(missing)
@@ -95,15 +96,14 @@ class SweepEngine(OptunaSweeperImpl):
             self._work()
         except KeyboardInterrupt:
             self._abandon("interrupted", requeue=True)
-            self.progress.conclude(self.summary)
             print("interrupted: the same command goes on with the study", file=sys.stderr)
             sys.exit(130)
         except BaseException as error:
             self._abandon(f"the sweep ended: {one_line(error)}", requeue=False)
-            self.progress.conclude(self.summary)
             raise
-        self._write_results()
-        self.progress.conclude(self.summary)
+        finally:
+            self._write_results()
+            self.progress.conclude(self.summary)
 
     def _work(self) -> None:
         # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
@@ -117,12 +117,11 @@ class SweepEngine(OptunaSweeperImpl):
             self._check_failures()
 
     def _abandon(self, reason: str, requeue: bool) -> None:
-        """Leave no trial running, which would repel the sampler for ever, and nothing unwritten."""
+        """Leave no trial running, which would repel the sampler for ever."""
         for trial in list(self.open):
             self._end(trial, studies.INTERRUPTED, reason)
             if requeue:
                 studies.requeue(self.study, trial)
-        self._write_results()
 
     def _has(self, name: str) -> bool:
         """Whether the composed config has a setting or a group of that name."""
@@ -222,7 +221,7 @@ class SweepEngine(OptunaSweeperImpl):
         """Launch a batch and tell the study what became of it."""
         assert self.launcher is not None
         if not self.launched:
-            studies.record_definition(self.study, self._definition())
+            studies.record_definition(self.study, self.definition)
             self.launched = True
         returns = self.launcher.launch(
             [p.overrides for p in proposals], initial_job_idx=proposals[0].trial.number

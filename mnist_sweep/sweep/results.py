@@ -8,6 +8,7 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist_sweep.files import replacing
 from mnist_sweep.sweep import study as studies
 
 
@@ -55,7 +56,7 @@ def write_results(study: optuna.Study, storage: str | None, path: Path) -> None:
     results |= {
         "study_name": study.study_name,
         "storage": storage,
-        "directions": [direction.name.lower() for direction in study.directions],
+        "directions": studies.direction_names(study),
         "trials": {
             name: by_status[name]
             for name in (
@@ -75,6 +76,5 @@ def write_results(study: optuna.Study, storage: str | None, path: Path) -> None:
             "params": closest.params,
         }
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    OmegaConf.save(OmegaConf.create(results), temporary)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        OmegaConf.save(OmegaConf.create(results), temporary)

@@ -69,13 +69,18 @@ def open_study(
         raise SweepError(
             f"study {name!r} cannot be opened in {storage}: {one_line(error)[:300]}"
         ) from error
-    recorded = [direction.name.lower() for direction in study.directions]
+    recorded = direction_names(study)
     if recorded != list(directions):
         raise SweepError(
             f"study {name!r} exists with direction {', '.join(recorded)}, not "
             f"{', '.join(directions)}: {ANOTHER_NAME}"
         )
     return study
+
+
+def direction_names(study: optuna.Study) -> list[str]:
+    """Return "maximize" or "minimize" for each objective."""
+    return [direction.name.lower() for direction in study.directions]
 
 
 def _make_sqlite_folder(storage: str) -> None:
