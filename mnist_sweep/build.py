@@ -1,5 +1,7 @@
 """From checked config to objects, and the budget check that stands before everything else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -31,29 +33,45 @@ def build_model(node: Any) -> nn.Module:
     return model
 
 
+def count_model(node: Any, name: str) -> tuple[nn.Module, int]:
+    """Build a model on the meta device and count it; return both.
+
+    `name` is what the user calls the model. Raises ConfigError when it cannot be built, UnknownCost
+    for lazy modules.
+    """
+    with _on_meta_or(name):
+        model = on_meta(lambda: build_model(node))
+        return model, count_parameters(model)
+
+
 def check_budget(run: RunConfig, name: str) -> Cost:
     """Count a run's model on the meta device, or raise BudgetExceeded.
 
-    `name` is what the user calls the model. What would fit is left to `what_fits`, a search that a
-    sweep's gate need not pay for. Raises ConfigError when the model cannot be built or takes no
-    1x28x28 image, UnknownCost for lazy modules.
+    What would fit is left to `what_fits`, a search that a sweep's gate need not pay for. Raises
+    what `count_model` does, and ConfigError when the model takes no 1x28x28 image.
     """
-    try:
-        model = on_meta(lambda: build_model(run.model))
-        parameters = count_parameters(model)
-        limit = run.budget.max_parameters
-        if limit is not None and parameters > limit:
-            raise BudgetExceeded(
-                f"model={name} has {parameters:,} parameters, {parameters - limit:,} more than "
-                f"budget.max_parameters={limit:,} allows",
-                parameters=parameters,
-                limit=limit,
-            )
+    model, parameters = count_model(run.model, name)
+    limit = run.budget.max_parameters
+    if limit is not None and parameters > limit:
+        raise BudgetExceeded(
+            f"model={name} has {parameters:,} parameters, {parameters - limit:,} more than "
+            f"budget.max_parameters={limit:,} allows",
+            parameters=parameters,
+            limit=limit,
+        )
+    with _on_meta_or(name):
         # Second, since its first use imports for a second, which a refusal need not wait for.
         return Cost(parameters, count_multiply_adds(model))
+
+
+@contextmanager
+def _on_meta_or(name: str) -> Iterator[None]:
+    """Say in one line what a user's model raises, which can be anything."""
+    try:
+        yield
     except UserError:
         raise
-    except Exception as error:  # a user's model can raise anything
+    except Exception as error:
         raise ConfigError(
             f"model={name} cannot be counted on the meta device for images [B, 1, 28, 28]: "
             f"{type(error).__name__}: {one_line(error)}"

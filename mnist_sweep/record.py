@@ -28,7 +28,6 @@ class RunDirectory:
         self.path = path
         self.metrics = path / "metrics.jsonl"
         self.result = path / "result.json"
-        self.tensorboard = path / "tensorboard"
         self.best = path / "checkpoints" / "best.safetensors"
         self.last = path / "checkpoints" / "last.pt"
 

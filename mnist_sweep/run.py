@@ -2,7 +2,9 @@
 
 import logging
 import math
+import socket
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from mnist_sweep.build import (
     check_objects,
     what_fits,
 )
-from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.config import METRICS, ConfigError, RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Diverged, Epoch, Precision, evaluate, fit
@@ -37,26 +39,44 @@ from mnist_sweep.tracking import TensorBoard, flatten
 
 log = logging.getLogger("mnist_sweep")
 
-DIVERGED = "diverged"
+# What result.json's `status` says of a run that has come to its end; a diverged one to a bad one.
+COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 
 Objective = float | list[float]
 
+# Takes the objective after an epoch, the epoch, and whether any are left that could be saved;
+# returns why the run should stop, or None.
+Report = Callable[[float, int, bool], str | None]
+
 # What the HPARAMS tab shows of a config: what people compare runs by.
 HYPERPARAMETERS = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
-FINAL_FIGURES = ("val_loss", "val_acc", "test_loss", "test_acc", "parameters", "seconds")
+FINAL_FIGURES = ("val_loss", "val_acc", "test_loss", "test_acc", "parameters", "epochs", "seconds")
 
 
 def execute(
-    run: RunConfig, path: Path, *, name: str | None, resume: bool, swept: bool
+    run: RunConfig,
+    path: Path,
+    *,
+    name: str | None,
+    resume: bool,
+    swept: bool,
+    report: Report | None = None,
 ) -> Objective:
     """Check, train and record one run; return its objective, a list when several are asked for.
 
-    `name` is what the user calls the model. `swept` runs never look at test. Raises UserError for
+    `name` is what the user calls the model. `swept` runs never look at test. A trial goes on from
+    where its directory stands. `report` is told the objective each epoch. Raises UserError for
     what a user can cause, and KeyboardInterrupt, after recording it.
     """
     directory = RunDirectory(path)
-    recorded = directory.read_result() if resume else None
+    recorded = directory.read_result() if resume or run.trial is not None else None
+    if recorded and run.trial is not None:
+        resume = (recorded.get("study"), recorded.get("trial")) == (run.study, run.trial)
+    if not resume:
+        recorded = None  # another's, which start() below refuses to write over
     if recorded and recorded.get("status") == DIVERGED:
+        if run.trial is not None:
+            raise Diverged(str(recorded.get("reason")))
         raise RecordError(f"{path} cannot be gone on with: {recorded.get('reason')}")
     name = name or (recorded or {}).get("model") or str(run.model["_target_"]).rpartition(".")[2]
     try:
@@ -65,8 +85,8 @@ def execute(
         hint = what_fits(run.model, error.limit)
         raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
     check_objects(run)
-    if recorded and recorded.get("status") == "complete":
-        log.info("%s is complete: nothing is left to do", path)
+    if recorded and recorded.get("status") in (COMPLETE, PRUNED):
+        log.info("%s is %s: nothing is left to do", path, recorded["status"])
         return objective(run, recorded)
 
     device = choose_device(run.device)
@@ -74,9 +94,12 @@ def execute(
     set_seeds(run.seed, run.deterministic)
     dataset = build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    work = _Run(run, directory, facts, dataset.to(device), device)
-    if resume:
+    work = _Run(run, directory, facts, dataset.to(device), device, report)
+    if resume and (run.trial is None or directory.last.exists()):
         work.restore()
+    elif resume:  # a trial that was interrupted in its first epoch
+        directory.keep_metrics(0)
+        work.begun_before = True
     else:
         directory.start()
     return work.complete(measure_test=not swept)
@@ -110,6 +133,8 @@ def _facts(
         "precision": run.precision,
         "study": run.study,
         "trial": run.trial,
+        "max_epochs": run.epochs,
+        "hostname": socket.gethostname(),
         "versions": versions(),
         "git_commit": git_commit(),
     }
@@ -125,9 +150,14 @@ class _Run:
         facts: dict[str, Any],
         dataset: Dataset,
         device: torch.device,
+        report: Report | None,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device = device
+        # What is known before the first epoch cannot be reported epoch by epoch.
+        watched = run.objective if run.objective in METRICS else None
+        self.report, self.watched = (report if watched else None), watched
+        self.pruned = False
         self.pipeline = build_pipeline(run)
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
@@ -137,6 +167,7 @@ class _Run:
         self.started = time.perf_counter()
         self.seconds_before = 0.0
         self.first_epoch = 1
+        self.begun_before = False
 
     def restore(self) -> None:
         """Go on from the last checkpoint. Raises RecordError, and ConfigError for other data."""
@@ -155,6 +186,7 @@ class _Run:
             ) from error
         self.seconds_before = state["seconds"]
         self.first_epoch = self.training.epoch + 1
+        self.begun_before = True
         self.directory.keep_metrics(self.training.epoch)
         self.narrator.going_on(self.training.epoch)
 
@@ -164,7 +196,7 @@ class _Run:
         self.directory.write_result({"status": "running", **self.facts})
         try:
             self._start_tracking()
-            reason = fit(
+            reason = self._reported_before() or fit(
                 self.training,
                 self.dataset.train,
                 self.dataset.val,
@@ -187,8 +219,9 @@ class _Run:
         settings = self.run.tracking.tensorboard
         if settings is None:
             return
-        self.tensorboard = TensorBoard(self.directory.tensorboard, self.first_epoch)
-        if self.first_epoch == 1:
+        purge = self.first_epoch if self.begun_before else None
+        self.tensorboard = TensorBoard(self.directory.path, purge)
+        if not self.begun_before:
             # Every trial of a sweep would show the same images.
             shown = settings.images if self.run.trial is None else 0
             images = self.dataset.train.images[:shown]
@@ -210,7 +243,23 @@ class _Run:
         if self.tensorboard:
             self.tensorboard.epoch(figures)
         self.narrator.epoch(figures, self.first_epoch)
-        return None
+        return self._report(asdict(figures))
+
+    def _report(self, figures: Mapping[str, Any]) -> str | None:
+        """Tell the sweep an epoch's objective; return why the run should stop, or None."""
+        if self.report is None or figures.get(str(self.watched)) is None:
+            return None
+        epoch = figures["epoch"]
+        reason = self.report(figures[str(self.watched)], epoch, epoch < self.run.epochs)
+        self.pruned = reason is not None
+        return reason
+
+    def _reported_before(self) -> str | None:
+        """Report a resumed run's epochs, of which the last may not have got as far as the study."""
+        reason = None
+        for figures in self.directory.read_metrics():
+            reason = self._report(figures)
+        return reason
 
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.started
@@ -222,7 +271,7 @@ class _Run:
         epochs = {line["epoch"]: line for line in self.directory.read_metrics()}
         kept = epochs.get(best, {})
         result = {
-            "status": "complete",
+            "status": PRUNED if self.pruned else COMPLETE,
             "reason": reason or f"all {self.run.epochs} epochs done",
             **self.facts,
             "epochs": self.training.epoch,
@@ -239,7 +288,8 @@ class _Run:
         self.directory.write_result(result)
         if self.tensorboard:
             shown = {n: float(result[n]) for n in FINAL_FIGURES if result.get(n) is not None}
-            self.tensorboard.finish(_hyperparameters(self.run, self.facts["model"]), shown)
+            settings = _hyperparameters(self.run, self.facts["model"])
+            self.tensorboard.finish(settings, shown, f"{result['status']}: {result['reason']}")
         self.narrator.result(result)
         return objective(self.run, result)
 

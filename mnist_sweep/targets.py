@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, make_dataclass
+from functools import lru_cache
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -73,15 +74,22 @@ def check_node(
     return target, _typed_settings(group, target, settings)
 
 
+@lru_cache(maxsize=256)  # a sweep's gate asks for the same target again and again
+def _authorized(path: str, whitelist: tuple[str, ...]) -> Callable[..., Any]:
+    deferred = instantiate(
+        {"_target_": path, "_partial_": True}, _execution_whitelist_=list(whitelist)
+    )
+    target: Callable[..., Any] = deferred.func
+    return target
+
+
 def locate(setting: str, path: str) -> Callable[..., Any]:
     """Authorize, import and return what a setting names by its dotted path, without calling it.
 
     Raises ConfigError when it may not be named or does not exist.
     """
     try:
-        deferred = instantiate(
-            {"_target_": path, "_partial_": True}, _execution_whitelist_=execution_whitelist()
-        )
+        return _authorized(path, tuple(execution_whitelist()))
     except InstantiationException as error:
         reason = one_line(error)
         if "is not in the" in reason:
@@ -90,8 +98,6 @@ def locate(setting: str, path: str) -> Callable[..., Any]:
                 f"{ENVIRONMENT_VARIABLE}={path.split('.')[0]}.*"
             )
         raise ConfigError(f"{setting}={path}: {reason}") from error
-    target: Callable[..., Any] = deferred.func
-    return target
 
 
 def _parameters(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], bool]:
@@ -105,18 +111,24 @@ def _typed_settings(
     group: str, target: Callable[..., Any], settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Convert settings to the annotated types, or raise ConfigError where one does not fit."""
-    try:
-        annotations = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except NameError:  # annotations that exist for type checkers only
-        annotations = {}
-    schema = make_dataclass(
-        "Settings",
-        [(name, _checkable(annotations.get(name, Any)), field(default="???")) for name in settings],
-    )
+    schema = _schema(target, tuple(settings))
     merged = typed(schema, OmegaConf.create(settings), where=group)
     converted = OmegaConf.to_container(merged)
     assert isinstance(converted, dict)
     return {str(name): value for name, value in converted.items()}
+
+
+@lru_cache(maxsize=256)
+def _schema(target: Callable[..., Any], names: tuple[str, ...]) -> type:
+    """Return a dataclass with a field for each named setting, of its annotated type."""
+    try:
+        annotations = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except NameError:  # annotations that exist for type checkers only
+        annotations = {}
+    return make_dataclass(
+        "Settings",
+        [(name, _checkable(annotations.get(name, Any)), field(default="???")) for name in names],
+    )
 
 
 def _checkable(annotation: Any) -> Any:

@@ -23,13 +23,13 @@ LAYOUT = {
 class TensorBoard:
     """Scalars each epoch; hyperparameters with the final figures at the end.
 
-    `first_epoch` is where a resumed run goes on: events of later epochs are hidden.
+    `purge` is the epoch from which a run is done again: what is there of it is hidden. The events
+    lie in the run directory itself, so that TensorBoard calls the run by the directory's name.
     """
 
-    def __init__(self, directory: Path, first_epoch: int = 1) -> None:
+    def __init__(self, directory: Path, purge: int | None = None) -> None:
         from torch.utils.tensorboard import SummaryWriter  # 1.6 s: only where it is wanted
 
-        purge = first_epoch if first_epoch > 1 else None
         self.writer = SummaryWriter(str(directory), purge_step=purge)
         self.writer.add_custom_scalars(LAYOUT)
 
@@ -64,7 +64,9 @@ class TensorBoard:
             self.writer.add_scalar(tag, value, figures.epoch)
         self.writer.flush()
 
-    def finish(self, settings: Mapping[str, Any], figures: Mapping[str, float]) -> None:
+    def finish(
+        self, settings: Mapping[str, Any], figures: Mapping[str, float], status: str
+    ) -> None:
         """Put the run into the HPARAMS tab with its final figures, and close the file.
 
         Not by `add_hparams`, which opens a second writer and so shows a ghost run beside each run.
@@ -77,6 +79,7 @@ class TensorBoard:
             file_writer.add_summary(summary)
         for tag, value in shown.items():
             self.writer.add_scalar(tag, value)
+        self.writer.add_text("status", status)
         self.writer.close()
 
     def close(self) -> None:

@@ -60,7 +60,14 @@ def train(config: DictConfig, directory: Path) -> "Objective":
 
     from mnist_sweep.run import execute  # torch comes with it
 
-    return execute(run, directory, name=name, resume=resumed, swept=swept)
+    if run.trial is None:
+        return execute(run, directory, name=name, resume=resumed, swept=swept)
+
+    from mnist_sweep.sweep.trial import reporting  # optuna comes with it
+
+    with reporting(config) as reporter:
+        report = reporter.report if reporter else None
+        return execute(run, directory, name=name, resume=False, swept=swept, report=report)
 
 
 @hydra.main(

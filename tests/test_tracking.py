@@ -26,7 +26,7 @@ def written(tmp_path):
     board.start(StagedCNN([[4, 6]]), torch.rand(5, 1, 28, 28), graph=True)
     for number in (1, 2, 3):
         board.epoch(epoch(number))
-    board.finish({"optimizer.lr": 0.1, "model": "tiny"}, {"val_acc": 0.25})
+    board.finish({"optimizer.lr": 0.1, "model": "tiny"}, {"val_acc": 0.25}, "pruned: why")
     return tmp_path
 
 
@@ -68,12 +68,17 @@ def test_hyperparameters_are_in_the_runs_own_file_without_a_ghost_run(written):
     assert shown["model"].string_value == "tiny"
 
 
+def test_how_the_run_ended_is_there_to_read(written):
+    status = events(written / "tensorboard").Tensors("status/text_summary")[0].tensor_proto
+    assert status.string_val[0] == b"pruned: why"
+
+
 def test_a_resumed_run_hides_what_came_after_its_checkpoint(tmp_path):
     board = TensorBoard(tmp_path / "tensorboard")
     for number in (1, 2, 3):
         board.epoch(epoch(number))
     board.close()
-    board = TensorBoard(tmp_path / "tensorboard", first_epoch=3)
+    board = TensorBoard(tmp_path / "tensorboard", purge=3)
     board.epoch(epoch(3))
     board.close()
     assert [e.step for e in events(tmp_path / "tensorboard").Scalars("lr")] == [1, 2, 3]
@@ -91,4 +96,4 @@ def test_settings_are_shown_under_their_dotted_keys():
 
 def test_no_tracking_writes_no_events(command, quick):
     assert command(*quick, "tracking=none") == 0
-    assert not Path("run/tensorboard").exists()
+    assert not list(Path("run").glob("events*"))

@@ -37,7 +37,7 @@ def error_line(capfd):
 def test_a_run_leaves_the_directory_the_design_promises(command, quick):
     assert command(*quick, "tracking=tensorboard") == 0
     files = {str(p.relative_to("run")) for p in Path("run").rglob("*") if p.is_file()}
-    events = [f for f in files if f.startswith("tensorboard/")]
+    events = [f for f in files if f.startswith("events.out.tfevents")]
     assert len(events) == 1
     assert files - set(events) == {
         ".hydra/config.yaml",

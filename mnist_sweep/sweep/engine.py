@@ -1,43 +1,32 @@
-"""The sweep itself: ask, gate, dispatch, tell, until the study has its trials."""
+"""The sweep itself: propose, dispatch, tell, until the study has its trials."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
 from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
-from omegaconf import DictConfig, OmegaConf, open_dict
-from optuna.trial import Trial
+from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.errors import UserError
 from mnist_sweep.sweep import outcome, results, sampling
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.dispatch import Batches, Dispatcher, Finished, Job
+from mnist_sweep.sweep.enqueue import enqueue
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.gate import Verdict
+from mnist_sweep.sweep.launcher import PATIENCE, WorkersLauncher
 from mnist_sweep.sweep.progress import Progress
-from mnist_sweep.sweep.settings import check_objective, check_study_name
-from mnist_sweep.sweep.space import override_value, parse_space
+from mnist_sweep.sweep.proposals import Proposal, Proposer
+from mnist_sweep.sweep.pruning import build_pruner, why_off
+from mnist_sweep.sweep.settings import Settings, check_objective, check_study_name
+from mnist_sweep.sweep.space import parse_space
+from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.supply import Supply
+from mnist_sweep.sweep.trial import PRUNED
 from mnist_sweep.targets import locate
-from mnist_sweep.text import one_line
 
-# Proposals in a row, the first ones of a call, that are no valid run: a mistake, not bad luck.
-MAX_REFUSALS = 5
-
-
-@dataclass
-class Proposal:
-    """A trial that passed the gate, and the overrides that make it a run."""
-
-    trial: Trial
-    overrides: list[str]
-
-
-class InvalidProposal(UserError):
-    """A proposal composes to no config."""
+WAIT = 1.0  # seconds between looks at what runs
 
 
 class SweepEngine(OptunaSweeperImpl):
@@ -46,16 +35,19 @@ class SweepEngine(OptunaSweeperImpl):
     def __init__(
         self,
         *stock: Any,
+        settings: Settings,
         sampler_config: DictConfig | None,
+        pruner_config: DictConfig | None,
         conditional: DictConfig | None,
-        gate: str | None,
-        max_rejections: int,
+        enqueued: Any,
     ) -> None:
         super().__init__(*stock)
-        self.sampler_config = sampler_config
-        self.conditional = conditional
+        self.settings = settings
+        self.sampler_config, self.conditional = sampler_config, conditional
+        self.enqueued = enqueued or []
+        self.pruner = build_pruner(pruner_config)
+        gate = settings.gate
         self.gate = locate("hydra.sweeper.gate", gate) if gate else None
-        self.max_rejections = max_rejections
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -63,7 +55,7 @@ class SweepEngine(OptunaSweeperImpl):
         """Take what Hydra gives; the launcher is made by the stock sweeper."""
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.context, self.composed = hydra_context, config
-        self.summary = Path(self.sweep_dir) / "optimization_results.yaml"
+        self.directory = Path(str(self.sweep_dir))
         # Jobs of ours are told their study and trial; another task's config may know neither.
         self.names_trials = "study" in config and "trial" in config
 
@@ -77,51 +69,186 @@ class SweepEngine(OptunaSweeperImpl):
             raise SweepError("resume is for a single run: a sweep goes on by its own command")
         if self.names_trials:
             check_study_name(self.study_name)
-        directions = self._get_directions()
-        check_objective(self.composed, directions)
-        self.space = parse_space(self.params, self.conditional, arguments)
-        missing = self.space.without_missing(self._has)
-        self.sampler, points = sampling.take_grid(self.sampler, self.space)
-        self.n_trials = min(self.n_trials, points or self.n_trials)
-        self.study = studies.open_study(self.study_name, self.storage, self.sampler, directions)
-        self.definition = self._definition()
-        studies.check_definition(self.study, self.definition)
-        self.study.sampler = sampling.go_on(self.study, self.sampler_config)
-        self.progress = Progress(self.study, self.storage, self.n_trials, self._objective_name())
-        self.progress.not_searched(missing)
-        self.first_number = len(self.study.get_trials(deepcopy=False))
-        self.launched = False
-        self.open: list[Trial] = []
+        self._open(arguments)
         try:
             self._work()
         except KeyboardInterrupt:
-            self._abandon("interrupted", requeue=True)
             print("interrupted: the same command goes on with the study", file=sys.stderr)
             sys.exit(130)
-        except BaseException as error:
-            self._abandon(f"the sweep ended: {one_line(error)}", requeue=False)
-            raise
         finally:
-            self._write_results()
-            self.progress.conclude(self.summary)
+            self.dispatcher.close(PATIENCE)
+            self.supply.close()
+            results.write_results(self.study, self.settings.storage, self.directory)
+            self.progress.conclude(results.path_in(self.directory))
+
+    def _open(self, arguments: list[str]) -> None:
+        """Open the study and check that this sweep is the one it holds."""
+        directions = self._get_directions()
+        check_objective(self.composed, directions)
+        space = parse_space(self.params, self.conditional, arguments)
+        missing = space.without_missing(self._has)
+        sampler, points = sampling.take_grid(self.sampler, space)
+        self.total = min(self.n_trials, points or self.n_trials)
+        self.dispatcher = self._dispatcher()
+        storage = open_storage(self.settings.storage)
+        off = why_off(self.pruner, directions, storage.shared, self._objective())
+        pruner = build_pruner(None) if off else self.pruner
+        self.lock = storage.lock(self.study_name or "")
+        definition = self._definition(space.describe())
+        with self.lock:
+            self.study = studies.open_study(self.study_name, storage, sampler, pruner, directions)
+            studies.check_definition(self.study, definition)
+            if self.names_trials:
+                results.check_directory(self.study, self.directory)
+            self.study.sampler = sampling.go_on(self.study, self.sampler_config)
+            enqueue(self.study, space, self.composed, self.enqueued, self.settings.default_first)
+        proposer = Proposer(
+            self.study,
+            space,
+            self.composed,
+            self.context.config_loader,
+            self.gate,
+            self.custom_search_space_extender,
+            self._names,
+            self.settings.resamples,
+        )
+        self.progress = Progress(
+            self.study, self.settings, self.total, self._objective(), self.directory
+        )
+        self.progress.decisions(missing, off, self.dispatcher)
+        self.supply = Supply(
+            self.study,
+            self.lock,
+            proposer,
+            self.progress,
+            self.settings,
+            self.total,
+            lambda: studies.record_definition(self.study, definition),
+        )
+        self.started = time.monotonic()
+        self.retries: list[Proposal] = []
+        self.deaths: dict[int, int] = {}
+        self.looked_at: set[int] = set()  # trials that have said what they run on
+
+    def _dispatcher(self) -> Dispatcher:
+        """Return what runs the jobs: workers that each ask when free, or a launcher in batches."""
+        assert self.launcher is not None
+        settings = self.settings
+        if isinstance(self.launcher, WorkersLauncher):
+            logs = self.directory / "workers" if self.names_trials else None
+            return self.launcher.workers(settings.n_jobs, logs, settings.trial_timeout)
+        if settings.trial_timeout is not None:
+            raise SweepError(
+                f"hydra.sweeper.trial_timeout={settings.trial_timeout:g} needs "
+                "hydra/launcher=workers, which can end a job; leave it out"
+            )
+        # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
+        one_by_one = isinstance(self.launcher, BasicLauncher)
+        return Batches(self.launcher, 1 if one_by_one else settings.n_jobs or 2)
 
     def _work(self) -> None:
-        # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
-        most = 1 if isinstance(self.launcher, BasicLauncher) else self.n_jobs
-        while (left := self.n_trials - studies.finished(self.study)) > 0:
-            proposals = self._propose(min(left, most))
-            if not proposals:
+        while True:
+            self._fill()
+            if not self.dispatcher.running() and (self._is_over() or not self._may_come_back()):
                 break
-            self._run(proposals)
-            self._write_results()
-            self._check_failures()
+            for finished in self.dispatcher.wait(WAIT):
+                self._tell(finished)
+            self._look_at_running()
 
-    def _abandon(self, reason: str, requeue: bool) -> None:
-        """Leave no trial running, which would repel the sampler for ever."""
-        for trial in list(self.open):
-            self._end(trial, studies.INTERRUPTED, reason)
-            if requeue:
-                studies.requeue(self.study, trial)
+    def _may_come_back(self) -> bool:
+        return bool(self.retries) or self.supply.may_come_back()
+
+    def _fill(self) -> None:
+        """Give every free slot a trial, as far as there are any."""
+        while self.dispatcher.free() and not self._is_over():
+            proposal = self.retries.pop(0) if self.retries else self.supply.next()
+            if proposal is None:
+                return
+            self.looked_at.discard(proposal.trial.number)
+            self.dispatcher.start(Job(proposal.trial.number, proposal.overrides))
+
+    def _is_over(self) -> bool:
+        """Whether an end besides n_trials has been reached."""
+        timeout, plateau = self.settings.timeout, self.settings.plateau
+        if timeout is not None and time.monotonic() - self.started > timeout:
+            return self.progress.over(f"timeout={timeout:g} seconds have passed")
+        if plateau is not None and results.trials_since_best(self.study) >= plateau:
+            return self.progress.over(f"no better trial among the last {plateau} (plateau)")
+        return False
+
+    def _look_at_running(self) -> None:
+        """Say what the jobs run on; end the sweep at once where that is not the study's data."""
+        running = self.dispatcher.running()
+        for number in set(running) - self.looked_at if self.names_trials else ():
+            directory = self.directory / str(number)
+            facts = outcome.recorded(directory)
+            if facts.get("status") == "running":
+                self.looked_at.add(number)
+                self.progress.runs_on(facts)
+                studies.check_data(self.study, outcome.figures(directory))
+        self.progress.refresh(running)
+
+    def _tell(self, finished: Finished) -> None:
+        """Tell the study what became of a job, or have it run again where its process died."""
+        proposal = self.supply.open[finished.job.number]
+        if finished.died and self._retries(proposal, str(finished.reason)):
+            return
+        directory = self._directory_of(finished)
+        self._record_figures(proposal, directory)
+        stopped = self.study._storage.get_trial(proposal.trial._trial_id).system_attrs.get(PRUNED)
+        number = proposal.trial.number
+        try:
+            values = outcome.values(finished, len(self.study.directions))
+            if stopped is not None:
+                self.supply.settle(proposal, studies.PRUNED, stopped)
+                self.progress.pruned(number, stopped)
+            else:
+                self.supply.settle(proposal, studies.COMPLETE, None, values)
+                self.progress.complete(number, values)
+        except outcome.JobFailed as error:
+            if directory:
+                outcome.record_failure(directory, str(error))
+            self.supply.settle(proposal, studies.FAILED, str(error))
+            self.supply.fail(number, str(error))
+        finally:
+            results.write_results(self.study, self.settings.storage, self.directory)
+
+    def _retries(self, proposal: Proposal, reason: str) -> bool:
+        """Whether a trial whose process died goes on in a new one, which is noted here."""
+        number = proposal.trial.number
+        deaths = self.deaths[number] = self.deaths.get(number, 0) + 1
+        if deaths > self.settings.max_retries:
+            return False
+        self.progress.retrying(number, reason)
+        self.retries.append(proposal)
+        return True
+
+    def _directory_of(self, finished: Finished) -> Path | None:
+        """Return where a job ran, also when it could not say so."""
+        directory = outcome.directory_of(finished.returned) if finished.returned else None
+        if directory is None and self.names_trials:
+            return self.directory / str(finished.job.number)
+        return directory
+
+    def _record_figures(self, proposal: Proposal, directory: Path | None) -> None:
+        """Write to the study what the run recorded, so that the study can be read on its own."""
+        figures = outcome.figures(directory) if directory else {}
+        ours = ("study=", "trial=", "search=", "hydra.")
+        figures["overrides"] = [o for o in proposal.overrides if not o.startswith(ours)]
+        for name, value in figures.items():
+            proposal.trial.set_user_attr(name, value)
+        studies.check_data(self.study, figures)
+
+    def _names(self, number: int) -> list[str]:
+        """Return the overrides that tell a job which trial it is."""
+        if not self.names_trials:
+            return []
+        return [
+            f"study={_quoted(self.study.study_name)}",
+            f"trial={number}",
+            # Fixed here, since a job's own choices could rename it.
+            f"hydra.sweep.dir={_quoted(str(self.sweep_dir))}",
+        ]
 
     def _has(self, name: str) -> bool:
         """Whether the composed config has a setting or a group of that name."""
@@ -129,147 +256,16 @@ class SweepEngine(OptunaSweeperImpl):
         known = name in self.composed.hydra.runtime.choices
         return known or OmegaConf.select(self.composed, name, default=marker) is not marker
 
-    def _definition(self) -> dict[str, Any]:
+    def _definition(self, space: dict[str, Any]) -> dict[str, Any]:
         """What makes this study this study: the space with its fixed settings, and the budget."""
         chosen = {key: OmegaConf.select(self.composed, key) for key in ("budget", "objective")}
         plain = OmegaConf.to_container(OmegaConf.create(chosen), resolve=True)
         assert isinstance(plain, dict)
-        return {"search": self.space.describe(), **{str(k): v for k, v in plain.items()}}
+        return {"search": space, **{str(k): v for k, v in plain.items()}}
 
-    def _objective_name(self) -> str:
+    def _objective(self) -> str:
         name = OmegaConf.select(self.composed, "objective") or "value"
         return name if isinstance(name, str) else ", ".join(name)
-
-    def _propose(self, wanted: int) -> list[Proposal]:
-        """Ask until `wanted` proposals have passed the gate; fewer when a grid is exhausted.
-
-        Raises SweepError after `max_rejections` rejections in a row.
-        """
-        proposals: list[Proposal] = []
-        rejected = refused = 0
-        while len(proposals) < wanted and not sampling.grid_is_exhausted(self.study):
-            trial = self.study.ask()
-            self.open.append(trial)
-            overrides = self._overrides(trial)
-            try:
-                verdict = self._judge(overrides)
-            except UserError as error:
-                self._end(trial, studies.REFUSED, str(error))
-                self.progress.failed(trial.number, str(error))
-                refused += 1
-                self._check_refusals(refused, str(error))
-                continue
-            for name, value in verdict.constraints.items():
-                trial.set_constraint(name, value)
-            for name, value in verdict.attributes.items():
-                trial.set_user_attr(name, value)
-            if verdict.reason is None:
-                proposals.append(Proposal(trial, overrides))
-                rejected = 0
-                continue
-            self._end(trial, studies.REJECTED, verdict.reason)
-            self.progress.rejected(trial.number, verdict.reason)
-            rejected += 1
-            if rejected >= self.max_rejections:
-                raise SweepError(results.nothing_fits(self.study, rejected))
-        return proposals
-
-    def _overrides(self, trial: Trial) -> list[str]:
-        overrides = self.space.suggest(trial, self.composed.hydra.runtime.choices)
-        if self.custom_search_space_extender:
-            before = set(trial.params)
-            try:
-                self.custom_search_space_extender(self.composed, trial)
-            except Exception as error:
-                raise SweepError(
-                    f"hydra.sweeper.custom_search_space raised {type(error).__name__}: "
-                    f"{one_line(error)}"
-                ) from error
-            added = set(trial.params) - before - set(self.space.settings)
-            overrides += [f"{n}={override_value(v)}" for n, v in trial.params.items() if n in added]
-        if self.names_trials:
-            overrides += [
-                f"study={_quoted(self.study.study_name)}",
-                f"trial={trial.number}",
-                # Fixed here, since a job's own choices could rename it.
-                f"hydra.sweep.dir={_quoted(str(self.sweep_dir))}",
-            ]
-        return overrides
-
-    def _judge(self, overrides: list[str]) -> Verdict:
-        """Ask the gate. Raises UserError for a proposal that can be no run at all."""
-        if self.gate is None:
-            return Verdict()
-        try:
-            config = self.context.config_loader.load_sweep_config(self.composed, overrides)
-        except Exception as error:  # composing raises many kinds
-            raise InvalidProposal(one_line(error)) from error
-        hydra = config.hydra
-        with open_dict(config):
-            del config["hydra"]
-        try:
-            verdict: Verdict = self.gate(config, hydra)
-        except UserError:
-            raise
-        except Exception as error:
-            raise SweepError(
-                f"hydra.sweeper.gate raised {type(error).__name__}: {one_line(error)}"
-            ) from error
-        return verdict
-
-    def _run(self, proposals: Sequence[Proposal]) -> None:
-        """Launch a batch and tell the study what became of it."""
-        assert self.launcher is not None
-        if not self.launched:
-            studies.record_definition(self.study, self.definition)
-            self.launched = True
-        returns = self.launcher.launch(
-            [p.overrides for p in proposals], initial_job_idx=proposals[0].trial.number
-        )
-        for proposal, returned in zip(proposals, returns, strict=True):
-            self._tell(proposal, returned)
-
-    def _tell(self, proposal: Proposal, returned: JobReturn) -> None:
-        trial = proposal.trial
-        ours = ("study=", "trial=", "search=", "hydra.")
-        theirs = [override for override in proposal.overrides if not override.startswith(ours)]
-        trial.set_user_attr("overrides", theirs)
-        figures = outcome.figures(returned)
-        for name, value in figures.items():
-            trial.set_user_attr(name, value)
-        try:
-            studies.check_data(self.study, figures)
-            values = outcome.objectives(returned, len(self.study.directions))
-        except outcome.JobFailed as error:
-            self._end(trial, studies.FAILED, str(error))
-            self.progress.failed(trial.number, str(error))
-            return
-        self._end(trial, studies.COMPLETE, None, values)
-        self.progress.complete(trial.number, values)
-
-    def _end(
-        self, trial: Trial, status: str, reason: str | None, values: list[float] | None = None
-    ) -> None:
-        studies.end(self.study, trial, status, reason, values)
-        self.open.remove(trial)
-
-    def _check_refusals(self, in_a_row: int, reason: str) -> None:
-        if in_a_row >= MAX_REFUSALS and not self.launched:
-            raise SweepError(
-                f"the first {in_a_row} proposals are no valid runs; the last: {reason}"
-            )
-        self._check_failures()
-
-    def _check_failures(self) -> None:
-        reasons = studies.failures(self.study, since=self.first_number)
-        if len(reasons) > self.max_failure_rate * self.n_trials:
-            raise SweepError(
-                f"{len(reasons)} trials failed, more than hydra.sweeper.max_failure_rate="
-                f"{self.max_failure_rate:g} of {self.n_trials} allows; the last one: {reasons[-1]}"
-            )
-
-    def _write_results(self) -> None:
-        results.write_results(self.study, self.storage, self.summary)
 
 
 def _quoted(text: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 
 @dataclass(frozen=True)
@@ -23,21 +23,24 @@ class Verdict:
 def parameter_budget(config: DictConfig, hydra: DictConfig) -> Verdict:
     """Count a proposal's model on the meta device, against `budget.max_parameters`.
 
-    Raises UserError when the proposal cannot be a run at all.
+    Only a model that fits has its other settings checked too: a rejection must cost next to
+    nothing. Raises UserError when the proposal cannot be a run at all.
     """
-    from mnist_sweep.budget import BudgetExceeded  # imports torch
-    from mnist_sweep.build import check_budget, check_objects
+    from mnist_sweep.build import check_budget, check_objects, count_model  # imports torch
     from mnist_sweep.config import check
 
+    name = str(hydra.runtime.choices.get("model"))
+    limit = OmegaConf.select(config, "budget.max_parameters")
+    if type(limit) is int and "model" in config:
+        _, parameters = count_model(config.model, name)
+        if parameters > limit > 0:
+            return Verdict(
+                {"parameters": parameters - limit},
+                {"parameters": parameters},
+                f"{parameters:,} parameters, {parameters - limit:,} over budget",
+            )
     run = check(config)
-    try:
-        cost = check_budget(run, str(hydra.runtime.choices.get("model")))
-    except BudgetExceeded as error:
-        return Verdict(
-            {"parameters": error.parameters - error.limit},
-            {"parameters": error.parameters},
-            f"{error.parameters:,} parameters, {error.parameters - error.limit:,} over budget",
-        )
+    cost = check_budget(run, name)
     check_objects(run)
     limit = run.budget.max_parameters
     return Verdict(

@@ -11,11 +11,25 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import replacing
+from mnist_sweep.sweep.dispatch import Finished
 from mnist_sweep.sweep.study import DATA
 from mnist_sweep.text import one_line, relative
 
 # From result.json to the trial's user attributes, so that the study can be read on its own.
-RECORDED = ("epochs", "best_epoch", "val_loss", "val_acc", "seconds", "git_commit")
+RESULT = "result.json"
+RECORDED = (
+    "parameters",
+    "multiply_adds",
+    "epochs",
+    "max_epochs",
+    "best_epoch",
+    "val_loss",
+    "val_acc",
+    "seconds",
+    "hostname",
+    "git_commit",
+)
 
 
 class JobFailed(UserError):
@@ -47,16 +61,51 @@ def objectives(returned: JobReturn, directions: int) -> list[float]:
     return values
 
 
-def figures(returned: JobReturn) -> dict[str, Any]:
-    """Return where a job ran and what its result.json says, as far as there is one."""
+def values(finished: Finished, directions: int) -> list[float]:
+    """Return the objectives of a job that finished, one a direction. Raises JobFailed."""
+    if finished.returned is None:
+        raise JobFailed(str(finished.reason))
+    return objectives(finished.returned, directions)
+
+
+def directory_of(returned: JobReturn) -> Path | None:
+    """Return where a job ran."""
     output = OmegaConf.select(returned.hydra_cfg, "hydra.runtime.output_dir")  # type: ignore[arg-type]
-    if output is None:
+    return None if output is None else Path(output)
+
+
+def recorded(directory: Path) -> dict[str, Any]:
+    """Return what a run directory's result.json says; nothing where there is none."""
+    try:
+        found = json.loads((directory / RESULT).read_text())
+    except (OSError, ValueError):
         return {}
-    found: dict[str, Any] = {"run_directory": relative(Path(output))}
-    result = Path(output) / "result.json"
-    if result.is_file():
-        recorded = json.loads(result.read_text())
-        found |= {name: recorded[name] for name in RECORDED if recorded.get(name) is not None}
-        data = recorded.get("data") or {}
-        found |= {"data": data.get("name"), DATA: data.get("fingerprint")}
-    return found
+    return found if isinstance(found, dict) else {}
+
+
+def figures(directory: Path) -> dict[str, Any]:
+    """Return where a job ran, and of its result.json what its trial is to know."""
+    result = recorded(directory)
+    found: dict[str, Any] = {"run_directory": relative(directory)}
+    found |= {name: result[name] for name in RECORDED if result.get(name) is not None}
+    data = result.get("data") or {}
+    return found | {
+        key: data[name] for key, name in (("data", "name"), (DATA, "fingerprint")) if data.get(name)
+    }
+
+
+def epochs_done(directory: Path) -> int:
+    """Return how many epochs a run has recorded so far."""
+    try:
+        return (directory / "metrics.jsonl").read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+def record_failure(directory: Path, reason: str) -> None:
+    """Have result.json say why a run failed whose process could not say so itself."""
+    result = recorded(directory)
+    if result.get("status") == "running":
+        with replacing(directory / RESULT) as temporary:
+            failed = result | {"status": "failed", "reason": reason}
+            temporary.write_text(json.dumps(failed, indent=2) + "\n")

@@ -1,114 +1,212 @@
-"""What a sweep says: where it begins, a line a trial, what was found and where to look next."""
+"""What a sweep says: where it begins, a line a trial, how it stands, what was found."""
 
 import logging
 import shlex
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.trial import FrozenTrial
 
-from mnist_sweep.sweep import results
+from mnist_sweep.sweep import outcome, results
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.dispatch import Dispatcher
+from mnist_sweep.sweep.settings import Settings
+from mnist_sweep.sweep.status import LiveView
 from mnist_sweep.text import duration, relative
 
 log = logging.getLogger("mnist_sweep")
 
+SILENCE = 60.0  # seconds without a line, in a log file, after which it says how things stand
+
 
 class Progress:
-    """Speaks of one study; `objective` is what the user calls its value."""
+    """Speaks of one study; `objective` is what the user calls its value.
+
+    In a terminal, the lines of the trials scroll above a view of the sweep and its workers; in a
+    log file there are the lines, and one now and then that says what runs.
+    """
 
     def __init__(
-        self, study: optuna.Study, storage: str | None, n_trials: int, objective: str
+        self,
+        study: optuna.Study,
+        settings: Settings,
+        total: int,
+        objective: str,
+        directory: Path,
     ) -> None:
-        self.study, self.storage, self.n_trials = study, storage, n_trials
-        self.objective = objective
-        self.started = time.perf_counter()
+        self.study, self.settings, self.total = study, settings, total
+        self.objective, self.directory = objective, directory
+        self.started = self.spoke = time.monotonic()
         self.done_before = studies.finished(study)
-        log.info(
-            "study %s in %s: %d of %d trials done",
-            study.study_name,
-            storage or "memory",
-            self.done_before,
-            n_trials,
+        self.said: set[str] = set()
+        self.max_epochs: dict[int, int] = {}
+        self.view: LiveView | None = None
+        self._say(
+            f"study {study.study_name} in {settings.storage or 'memory'}: "
+            f"{self.done_before} of {total} trials done"
         )
 
-    def not_searched(self, names: Sequence[str]) -> None:
-        """Say which settings of the search the config does not have."""
-        if names:
-            log.info("not searched, since the config has no such setting: %s", ", ".join(names))
+    def decisions(self, missing: Sequence[str], off: str | None, dispatcher: Dispatcher) -> None:
+        """Say what was decided for the user: sampler, pruner, workers, what is not searched."""
+        pruner = f"off, since {off}" if off else type(self.study.pruner).__name__
+        self._say(f"sampler: {type(self.study.sampler).__name__}; pruner: {pruner}")
+        self._say(f"workers: {dispatcher}")
+        if missing:
+            names = ", ".join(missing)
+            self._say(f"not searched, since the config has no such setting: {names}")
+        if sys.stderr.isatty():
+            self.view = LiveView(self.total, self.done_before, dispatcher.free())
 
-    def rejected(self, number: int, reason: str) -> None:
+    def runs_on(self, facts: dict[str, Any]) -> None:
+        """Say once what the trials run on, from what the first one recorded at its start."""
+        self.max_epochs[facts["trial"]] = facts["max_epochs"]
+        data = facts["data"]
+        train, val, test = (f"{size:,}" for size in data["sizes"].values())
+        for line in (
+            f"data: {data['name']}, {train} train / {val} validation / {test} test images; "
+            f"{data['reason']}",
+            f"device: {facts['device']}, {facts['threads']} threads a trial, {facts['precision']}",
+        ):
+            if line not in self.said:
+                self.said.add(line)
+                self._say(line)
+
+    def rejected(self, number: int, reason: str | None) -> None:
         """Say that the gate kept a proposal from being launched."""
-        log.info("trial %d rejected: %s", number, reason)
+        self._say(f"trial {number} rejected: {reason}")
+
+    def reclaimed(self, number: int) -> None:
+        """Say that a trial goes on whose process is gone."""
+        self._say(f"trial {number} was left by a process that is gone: it goes on")
+
+    def retrying(self, number: int, reason: str) -> None:
+        """Say that a trial goes on in a new process."""
+        self._say(f"trial {number}: {reason}; it goes on in a new process")
 
     def failed(self, number: int, reason: str) -> None:
         """Say that a trial came to nothing."""
-        log.warning("trial %d failed: %s", number, reason)
+        self._say(f"trial {number} failed: {reason}", logging.WARNING)
+
+    def pruned(self, number: int, reason: str) -> None:
+        """Say that a trial was stopped early."""
+        self._say(f"trial {number} pruned ({self._done()}): {reason}; {self._standing()}")
 
     def complete(self, number: int, values: Sequence[float]) -> None:
         """Say what a trial came to, what is best, and how long is left."""
-        done = studies.finished(self.study)
-        elapsed = time.perf_counter() - self.started
-        left = elapsed / max(1, done - self.done_before) * (self.n_trials - done)
-        best = results.best_trials(self.study)
-        leader = ""
-        if best and len(values) == 1:
-            leader = f", best {best[0].value:.5g} (trial {best[0].number})"
-        by_status = studies.counts(self.study)
-        log.info(
-            "trial %d done (%d/%d): %s %s%s; %d rejected, %d failed; %s left",
-            number,
-            done,
-            self.n_trials,
-            self.objective,
-            _shown(values),
-            leader,
-            by_status[studies.REJECTED],
-            by_status[studies.FAILED],
-            duration(left),
+        self._say(
+            f"trial {number} done ({self._done()}): {self.objective} {_shown(values)}; "
+            f"{self._standing()}"
         )
+
+    def over(self, reason: str) -> bool:
+        """Say why the sweep ends before its total; return True."""
+        if reason not in self.said:
+            self.said.add(reason)
+            self._say(f"{reason}: no further trial is launched")
+        return True
+
+    def refresh(self, running: Sequence[int]) -> None:
+        """Show how the sweep and its workers stand."""
+        if self.view:
+            self.view.update(studies.finished(self.study), self._standing(), self._epochs(running))
+        elif time.monotonic() - self.spoke > SILENCE and running:
+            epochs = ", ".join(self._epochs(running))
+            self._say(f"running: {epochs}; {self._done()} done, {self._standing()}")
 
     def conclude(self, summary: Path) -> None:
         """Say what was found and where to look next."""
+        if self.view:
+            self.view.close()
+            self.view = None
         by_status = studies.counts(self.study)
-        log.info(
-            "study %s: %d of %d trials finished, %d of them failed; %d proposals rejected; %s",
-            self.study.study_name,
-            studies.finished(self.study),
-            self.n_trials,
-            by_status[studies.FAILED],
-            by_status[studies.REJECTED],
-            duration(time.perf_counter() - self.started),
+        self._say(
+            f"study {self.study.study_name}: {self._done()} trials finished, "
+            f"{by_status[studies.PRUNED]} of them pruned, {by_status[studies.FAILED]} failed; "
+            f"{by_status[studies.REJECTED]} proposals rejected; "
+            f"{duration(time.monotonic() - self.started)}"
         )
+        waiting = by_status[studies.INTERRUPTED]
+        if waiting:
+            self._say(f"{waiting} trials wait to be gone on with")
+        if by_status[studies.RUNNING]:
+            self._say(f"{by_status[studies.RUNNING]} trials run in another process")
         best = results.best_trials(self.study)
         for trial in best[:5]:
             self._best(trial)
         if not best:
-            log.info("no trial is complete and feasible, so there is no best one")
-        log.info("results: %s", relative(summary))
-        log.info("look next: tensorboard --logdir %s (make tensorboard)", relative(summary.parent))
-        if self.storage:
-            log.info("           optuna-dashboard %s (make dashboard)", self.storage)
+            self._say("no trial is complete and feasible, so there is no best one")
+        folder = relative(summary.parent)
+        self._say(f"results: {relative(summary)}")
+        self._say(f"look next: tensorboard --logdir {folder} (make tensorboard)")
+        storage = self.settings.storage
+        if storage:
+            address = storage.removeprefix("journal:///")
+            self._say(f"           optuna-dashboard {address} (make dashboard)")
 
     def _best(self, trial: FrozenTrial) -> None:
         attributes = trial.user_attrs
         parameters = attributes.get("parameters")
         size = "" if parameters is None else f", {parameters:,} parameters"
         where = attributes.get("run_directory")
-        log.info(
-            "best: trial %d with %s %s%s, in %s",
-            trial.number,
-            self.objective,
-            _shown(trial.values),
-            size,
-            where,
+        self._say(
+            f"best: trial {trial.number} with {self.objective} {_shown(trial.values)}{size}, "
+            f"in {where}"
         )
-        log.info(
-            "  train it again: python -m mnist_sweep.train %s",
-            shlex.join(attributes.get("overrides", [])),
+        overrides = shlex.join(attributes.get("overrides", []))
+        self._say(f"  train it again: {_program()} {overrides}")
+
+    def _done(self) -> str:
+        return f"{studies.finished(self.study)}/{self.total}"
+
+    def _standing(self) -> str:
+        """Return what is best, what became of the others, and how long is left."""
+        best = results.best_trials(self.study)
+        parts = []
+        if best and len(self.study.directions) == 1:
+            parts.append(f"best {best[0].value:.5g} (trial {best[0].number})")
+        elif best:
+            parts.append(f"{len(best)} on the front")
+        by_status = studies.counts(self.study)
+        saved = results.epochs_saved(self.study)
+        pruned = f"{by_status[studies.PRUNED]} pruned" + (
+            f" ({saved} epochs saved)" if saved else ""
         )
+        parts += [pruned, f"{by_status[studies.REJECTED]} rejected"]
+        parts += [f"{by_status[studies.FAILED]} failed"]
+        done = studies.finished(self.study)
+        if done > self.done_before:
+            pace = (time.monotonic() - self.started) / (done - self.done_before)
+            parts.append(f"{duration(pace * (self.total - done))} left")
+        return ", ".join(parts)
+
+    def _epochs(self, running: Sequence[int]) -> list[str]:
+        """Return how far each running trial is."""
+        shown = []
+        for number in running:
+            most = self.max_epochs.get(number)
+            done = outcome.epochs_done(self.directory / str(number))
+            shown.append(f"trial {number}" + (f" epoch {done}/{most}" if most else ""))
+        return shown
+
+    def _say(self, line: str, level: int = logging.INFO) -> None:
+        self.spoke = time.monotonic()
+        if self.view:
+            self.view.above(lambda: log.log(level, line))
+        else:
+            log.log(level, line)
+
+
+def _program() -> str:
+    """Return how the user called this program, for a command to be typed again."""
+    main = sys.modules["__main__"].__spec__
+    if main is not None:
+        return f"python -m {main.name.removesuffix('.__main__')}"
+    script = Path(sys.argv[0])
+    return f"python {relative(script)}" if script.suffix == ".py" else script.name
 
 
 def _shown(values: Sequence[float]) -> str:

@@ -1,15 +1,22 @@
 """What a study found: its best trials, how close its rejections came, and the summary file."""
 
 import math
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import optuna
 from omegaconf import OmegaConf
+from optuna.samplers import GridSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.files import replacing
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.text import relative
+
+EVENTS = "events.out.tfevents"  # how TensorBoard's files begin
 
 
 def best_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -20,12 +27,17 @@ def best_trials(study: optuna.Study) -> list[FrozenTrial]:
     return [study.best_trial] if len(study.directions) == 1 else study.best_trials
 
 
+def rejections(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that the gate rejected."""
+    pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+    return [trial for trial in pruned if studies.status(trial) == studies.REJECTED]
+
+
 def smallest_rejected(study: optuna.Study) -> FrozenTrial | None:
     """Return the rejected trial that came closest to feasible, or None."""
-    rejected = [
-        t for t in study.get_trials(deepcopy=False) if studies.status(t) == studies.REJECTED
-    ]
-    return min(rejected, key=lambda t: max(t.constraints.values(), default=math.inf), default=None)
+    return min(
+        rejections(study), key=lambda t: max(t.constraints.values(), default=math.inf), default=None
+    )
 
 
 def nothing_fits(study: optuna.Study, in_a_row: int) -> str:
@@ -39,42 +51,103 @@ def nothing_fits(study: optuna.Study, in_a_row: int) -> str:
     )
 
 
-def write_results(study: optuna.Study, storage: str | None, path: Path) -> None:
-    """Write optimization_results.yaml: the stock sweeper's keys, and what else there is to know."""
+def trials_since_best(study: optuna.Study) -> int:
+    """Return how many launched trials came to an end after the best one did."""
     best = best_trials(study)
-    by_status = studies.counts(study)
-    results: dict[str, Any] = {"name": "optuna"}
+    if not best:
+        return 0
+    latest = max(trial.datetime_complete for trial in best if trial.datetime_complete)
+    return sum(
+        studies.status(trial) in studies.FINISHED and trial.datetime_complete > latest
+        for trial in study.get_trials(deepcopy=False)
+        if trial.datetime_complete
+    )
+
+
+def epochs_saved(study: optuna.Study) -> int:
+    """Return the epochs that pruned trials were spared."""
+    return sum(
+        trial.user_attrs["max_epochs"] - trial.user_attrs["epochs"]
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
+        if {"max_epochs", "epochs"} <= trial.user_attrs.keys()
+    )
+
+
+def path_in(directory: Path) -> Path:
+    """Return where a sweep directory has its results."""
+    return directory / "optimization_results.yaml"
+
+
+def check_directory(study: optuna.Study, directory: Path) -> None:
+    """Refuse a sweep directory that holds the runs of another study, by SweepError."""
+    identity, path = studies.identity(study), path_in(directory)
+    recorded = OmegaConf.select(OmegaConf.load(path), "study_id") if path.exists() else None
+    runs = [p for p in directory.glob("*") if p.name.isdigit()] if recorded is None else []
+    if recorded not in (None, identity) or (runs and not study.get_trials(deepcopy=False)):
+        raise SweepError(
+            f"{relative(directory)} holds the runs of another study of that name (its database is "
+            f"gone, or another one): move it away, or {studies.ANOTHER_NAME}"
+        )
+
+
+def write_results(study: optuna.Study, storage: str | None, directory: Path) -> None:
+    """Write what a study has found so far into its sweep directory, and point best/ to the best.
+
+    The file has the stock sweeper's keys, and what else there is to know.
+    """
+    best = best_trials(study)
+    found: dict[str, Any] = {"name": "optuna"}
     if len(study.directions) == 1:
-        results["best_params"] = best[0].params if best else None
-        results["best_value"] = best[0].value if best else None
-        results["best_trial"] = best[0].number if best else None
-        results["best_run_directory"] = best[0].user_attrs.get("run_directory") if best else None
+        found["best_params"] = best[0].params if best else None
+        found["best_value"] = best[0].value if best else None
+        found["best_trial"] = best[0].number if best else None
+        found["best_run_directory"] = best[0].user_attrs.get("run_directory") if best else None
+        if best:
+            point_to(directory / "best", Path(best[0].user_attrs.get("run_directory", "")))
     else:
-        results["solutions"] = [
+        found["solutions"] = [
             {"params": t.params, "values": t.values, "trial": t.number} for t in best
         ]
-    results |= {
+    by_status = studies.counts(study)
+    found |= {
         "study_name": study.study_name,
+        "study_id": studies.identity(study),
         "storage": storage,
         "directions": studies.direction_names(study),
-        "trials": {
-            name: by_status[name]
-            for name in (
-                studies.COMPLETE,
-                studies.FAILED,
-                studies.REJECTED,
-                studies.REFUSED,
-                studies.INTERRUPTED,
-            )
-        },
+        "trials": {name: by_status[name] for name in studies.ALL},
+        "epochs_saved": epochs_saved(study),
     }
     closest = smallest_rejected(study)
     if closest is not None:
-        results["smallest_rejected"] = {
-            "trial": closest.number,
-            "parameters": closest.user_attrs.get("parameters"),
-            "params": closest.params,
-        }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        OmegaConf.save(OmegaConf.create(results), temporary)
+        found["smallest_rejected"] = _rejection(closest)
+    if isinstance(study.sampler, GridSampler):
+        found["skipped"] = [_rejection(trial) for trial in rejections(study)]
+    directory.mkdir(parents=True, exist_ok=True)
+    with replacing(path_in(directory)) as temporary:
+        OmegaConf.save(OmegaConf.create(found), temporary)
+
+
+def _rejection(trial: FrozenTrial) -> dict[str, Any]:
+    parameters = trial.user_attrs.get("parameters")
+    return {"trial": trial.number, "parameters": parameters, "params": trial.params}
+
+
+def point_to(link: Path, run: Path) -> None:
+    """Make a directory whose entries link to a run's, all but its TensorBoard events.
+
+    TensorBoard follows links: one to the directory itself would show the run a second time.
+    """
+    if not run.is_dir() or run.resolve().parent != link.parent.resolve():
+        return  # another machine's run, or another task's, which is not ours to point to
+    marker = link / "trial"
+    if marker.exists() and marker.read_text().strip() == run.name:
+        return
+    fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    for entry in run.iterdir():
+        if not entry.name.startswith(EVENTS):
+            (fresh / entry.name).symlink_to(Path("..") / run.name / entry.name)
+    (fresh / "trial").write_text(f"{run.name}\n")
+    shutil.rmtree(link, ignore_errors=True)
+    fresh.rename(link)

@@ -35,12 +35,18 @@ def take_grid(sampler: Any, space: SearchSpace) -> tuple[Any, int | None]:
 
 
 def grid_is_exhausted(study: optuna.Study) -> bool:
-    """Whether a grid sampler has no point left, queued ones included."""
+    """Whether a grid sampler has no point left that is neither done nor being done.
+
+    Optuna's own answer counts a running point as left: its sampler would propose it once more.
+    """
     sampler = study.sampler
     if not isinstance(sampler, GridSampler):
         return False
-    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    return not waiting and sampler.is_exhausted(study)
+    trials = study.get_trials(deepcopy=False)
+    if any(trial.state == TrialState.WAITING for trial in trials):
+        return False
+    taken = {trial.system_attrs.get("grid_id") for trial in trials} - {None}
+    return len(taken) >= len(sampler._all_grids)
 
 
 def go_on(study: optuna.Study, config: DictConfig | None) -> BaseSampler:

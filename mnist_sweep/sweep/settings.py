@@ -17,27 +17,53 @@ class Settings:
     """The settings with a type that can be checked; see `BudgetSweeper` for what they mean."""
 
     n_trials: int = 20
-    n_jobs: int = 1
+    n_jobs: int | None = None
     max_failure_rate: float = 0.0
     max_rejections: int = 500
+    resamples: int = 10
+    max_retries: int = 2
+    trial_timeout: float | None = None
+    timeout: float | None = None
+    plateau: int | None = None
+    grace_period: float = 120.0
+    default_first: bool = True
     study_name: str | None = None
     storage: str | None = None
     custom_search_space: str | None = None
     gate: str | None = None
 
 
-def check_settings(**settings: Any) -> None:
+LEAST = {
+    "n_trials": 1,
+    "n_jobs": 1,
+    "max_rejections": 1,
+    "resamples": 0,
+    "max_retries": 0,
+    "plateau": 1,
+}
+POSITIVE = ("trial_timeout", "timeout", "grace_period")
+
+
+def check_settings(**settings: Any) -> Settings:
     """Raise SweepError, naming the setting, for a wrong type or a value that makes no sense."""
     try:
-        checked = typed(Settings, OmegaConf.create(settings), where="hydra.sweeper")
+        merged = typed(Settings, OmegaConf.create(settings), where="hydra.sweeper")
     except UserError as error:
         raise SweepError(str(error)) from error
-    for name in ("n_trials", "n_jobs", "max_rejections"):
-        if checked[name] < 1:
-            raise SweepError(f"hydra.sweeper.{name} must be at least 1, but got {checked[name]}")
+    checked = OmegaConf.to_object(merged)
+    assert isinstance(checked, Settings)
+    for name, least in LEAST.items():
+        value = getattr(checked, name)
+        if value is not None and value < least:
+            raise SweepError(f"hydra.sweeper.{name} must be at least {least}, but got {value}")
+    for name in POSITIVE:
+        value = getattr(checked, name)
+        if value is not None and not value > 0:
+            raise SweepError(f"hydra.sweeper.{name} must be greater than 0, but got {value}")
     rate = checked.max_failure_rate
     if not 0 <= rate <= 1:
         raise SweepError(f"hydra.sweeper.max_failure_rate must be in [0, 1], but got {rate}")
+    return checked
 
 
 def check_study_name(name: str | None) -> None:

@@ -33,6 +33,11 @@ class SearchSpace:
         """Return what is searched unconditionally."""
         return {k: v for k, v in self.settings.items() if isinstance(v, BaseDistribution)}
 
+    def names(self) -> set[str]:
+        """Return the names of all settings, conditional ones included."""
+        inner = [i for branches in self.conditional.values() for i in branches.values()]
+        return set(self.settings).union(*inner)
+
     def suggest(self, trial: Trial, choices: Mapping[str, Any]) -> list[str]:
         """Let a trial choose its settings; return them as overrides.
 

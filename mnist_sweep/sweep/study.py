@@ -1,37 +1,44 @@
 """The study in its storage: opening it, going on with it, and what its trials came to."""
 
+import uuid
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import optuna
+from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy.engine import make_url
 
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.processes import SWEEP
+from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.text import one_line
 
 ANOTHER_NAME = "choose another hydra.sweeper.study_name (make sweep STUDY=name)"
 
 # What a trial's user attribute `status` says. Launched trials that came to an end count towards
 # n_trials; the others do not.
+RUNNING = "running"
 COMPLETE, FAILED = "complete", "failed"
+PRUNED = "pruned"  # by the pruner, after some epochs
 REJECTED = "rejected"  # by the gate: never launched
 REFUSED = "refused"  # no valid run at all: never launched
-INTERRUPTED = "interrupted"  # by Ctrl-C
-FINISHED = (COMPLETE, FAILED)
+QUEUED = "queued"  # by `enqueue`, and not asked for yet
+INTERRUPTED = "interrupted"  # by Ctrl-C, or its process died: waits to be gone on with
+FINISHED = (COMPLETE, PRUNED, FAILED)
+ALL = (*FINISHED, REJECTED, REFUSED, RUNNING, INTERRUPTED, QUEUED)
 
 # Rejections are PRUNED, not FAIL: TPE learns from the constraints of PRUNED trials only.
 STATES = {
     COMPLETE: TrialState.COMPLETE,
+    PRUNED: TrialState.PRUNED,
     FAILED: TrialState.FAIL,
     REJECTED: TrialState.PRUNED,
     REFUSED: TrialState.FAIL,
-    INTERRUPTED: TrialState.FAIL,
 }
 
+ID = "id"  # the study's user attribute that a directory of runs is recognized by
 DEFINITION = "definition"  # the study's user attribute that says what is searched
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
 
@@ -48,27 +55,28 @@ VOLATILE = (
 
 
 def open_study(
-    name: str | None, storage: str | None, sampler: BaseSampler | None, directions: Sequence[str]
+    name: str | None,
+    storage: Storage,
+    sampler: BaseSampler | None,
+    pruner: BasePruner,
+    directions: Sequence[str],
 ) -> optuna.Study:
     """Create a study or open the existing one of that name.
 
-    Raises SweepError when the storage cannot be opened, or holds it with other directions.
+    Raises SweepError when the storage cannot be used, or holds it with other directions.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        if storage is not None:
-            _make_sqlite_folder(storage)
         study = optuna.create_study(
             study_name=name,
-            storage=storage,
+            storage=storage.optuna,
             sampler=sampler,
+            pruner=pruner,
             directions=cast(list[Literal["minimize", "maximize"]], list(directions)),
             load_if_exists=True,
         )
     except Exception as error:  # each database driver raises its own kinds
-        raise SweepError(
-            f"study {name!r} cannot be opened in {storage}: {one_line(error)[:300]}"
-        ) from error
+        raise SweepError(f"study {name!r} cannot be opened: {one_line(error)[:300]}") from error
     recorded = direction_names(study)
     if recorded != list(directions):
         raise SweepError(
@@ -81,13 +89,6 @@ def open_study(
 def direction_names(study: optuna.Study) -> list[str]:
     """Return "maximize" or "minimize" for each objective."""
     return [direction.name.lower() for direction in study.directions]
-
-
-def _make_sqlite_folder(storage: str) -> None:
-    if storage.startswith("sqlite:"):
-        database = make_url(storage).database
-        if database and database != ":memory:":
-            Path(database).parent.mkdir(parents=True, exist_ok=True)
 
 
 def check_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
@@ -143,13 +144,21 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
     return found
 
 
-def status(trial: FrozenTrial) -> str | None:
-    """Return what a trial came to; None while it runs."""
-    recorded: str | None = trial.user_attrs.get("status")
+def status(trial: FrozenTrial) -> str:
+    """Return what a trial came to, or what it is about.
+
+    A trial without a status of ours, say of the stock sweeper, has what its state says.
+    """
+    if trial.state == TrialState.RUNNING:
+        return RUNNING
+    if trial.state == TrialState.WAITING:
+        return INTERRUPTED if was_launched(trial) else QUEUED
+    by_state = {TrialState.COMPLETE: COMPLETE, TrialState.PRUNED: PRUNED, TrialState.FAIL: FAILED}
+    recorded: str = trial.user_attrs.get("status", by_state[trial.state])
     return recorded
 
 
-def counts(study: optuna.Study) -> Counter[str | None]:
+def counts(study: optuna.Study) -> Counter[str]:
     """Return how many trials came to what."""
     return Counter(status(trial) for trial in study.get_trials(deepcopy=False))
 
@@ -174,14 +183,26 @@ def end(
             raise
 
 
-def requeue(study: optuna.Study, trial: optuna.Trial) -> None:
-    """Have a trial's parameters proposed again, before any others."""
-    study.enqueue_trial(trial.params, user_attrs={"requeued_from": trial.number})
-    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))[-1]
-    attributes = trial.storage.get_trial_system_attrs(trial._trial_id)
-    for key in ("grid_id", "search_space"):  # what a grid sampler knows a point by
-        if key in attributes:
-            trial.storage.set_trial_system_attr(waiting._trial_id, key, attributes[key])
+def set_aside(study: optuna.Study, trial_id: int) -> None:
+    """Have a running trial wait: the next `ask`, of whichever sweep, goes on with it.
+
+    It stays the trial it is, with its number, its parameters, its directory and what it reported.
+    """
+    study._storage.set_trial_user_attr(trial_id, "status", INTERRUPTED)
+    study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+
+
+def identity(study: optuna.Study) -> str:
+    """Return what tells a study from another of its name. Call it under the study's lock."""
+    if ID not in study.user_attrs:
+        study.set_user_attr(ID, uuid.uuid4().hex)
+    identity: str = study.user_attrs[ID]
+    return identity
+
+
+def was_launched(trial: FrozenTrial) -> bool:
+    """Whether a trial has ever been given to a launcher."""
+    return SWEEP in trial.system_attrs
 
 
 def finished(study: optuna.Study) -> int:
@@ -190,10 +211,6 @@ def finished(study: optuna.Study) -> int:
     return sum(by_status[name] for name in FINISHED)
 
 
-def failures(study: optuna.Study, since: int = 0) -> list[str]:
-    """Return the reasons of the trials from a number on that came to nothing, in order."""
-    return [
-        trial.user_attrs["reason"]
-        for trial in study.get_trials(deepcopy=False)[since:]
-        if status(trial) in (FAILED, REFUSED)
-    ]
+def in_progress(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that run now, in whichever sweep."""
+    return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))

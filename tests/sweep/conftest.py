@@ -31,6 +31,6 @@ def study():
     add(study, studies.REJECTED, excess=20.0, parameters=20_019, reason="20 over")
     add(study, studies.FAILED, reason="diverged")
     add(study, studies.COMPLETE, 0.95, -5.0, run_directory="multirun/s/4")
-    add(study, studies.INTERRUPTED)
+    add(study, studies.PRUNED, epochs=2, max_epochs=5, reason="pruned after epoch 2")
     study.ask()  # runs
     return study

@@ -1,0 +1,137 @@
+"""How trials get to where they run: the jobs, what comes back, and Hydra's launchers in batches."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+
+from mnist_sweep.text import one_line
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial's number, and the overrides that make it a run."""
+
+    number: int
+    overrides: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of a job: `returned`, or the reason why nothing was.
+
+    `died`: the process that ran it is gone, so it is worth another try.
+    """
+
+    job: Job
+    returned: JobReturn | None = None
+    reason: str | None = None
+    died: bool = False
+
+
+class Dispatcher(Protocol):
+    """Runs jobs somewhere, some at a time."""
+
+    def free(self) -> int:
+        """Return how many more jobs can be started now."""
+
+    def start(self, job: Job) -> None:
+        """Start a job. Only while something is free."""
+
+    def running(self) -> list[int]:
+        """Return the numbers of the jobs that run, one for each slot in use."""
+
+    def wait(self, timeout: float) -> list[Finished]:
+        """Return what has finished, after at most `timeout` seconds where that can be kept."""
+
+    def close(self, patience: float) -> None:
+        """End what still runs, giving it some seconds to record that."""
+
+
+class Batches:
+    """Any Hydra launcher: the jobs started since the last wait are one call of `launch`."""
+
+    def __init__(self, launcher: Launcher, size: int) -> None:
+        self.launcher, self.size = launcher, size
+        self.jobs: list[Job] = []
+
+    def __str__(self) -> str:
+        name = type(self.launcher).__name__
+        if self.size == 1:
+            return f"this process, one trial at a time ({name})"
+        return f"{name}, in batches of {self.size}"
+
+    def free(self) -> int:
+        """Return how many more jobs can be started now."""
+        return self.size - len(self.jobs)
+
+    def start(self, job: Job) -> None:
+        """Add a job to the batch."""
+        self.jobs.append(job)
+
+    def running(self) -> list[int]:
+        """Return the numbers of the jobs that run."""
+        return [job.number for job in self.jobs]
+
+    def wait(self, timeout: float) -> list[Finished]:
+        """Launch the batch and wait for all of it, however long that takes."""
+        if not self.jobs:
+            time.sleep(timeout)
+            return []
+        jobs = self.jobs
+        overrides = [list(job.overrides) for job in jobs]
+        try:
+            returns: Sequence[Any] = self.launcher.launch(overrides, initial_job_idx=jobs[0].number)
+        except HydraException:  # a setting is wrong, which no other try would mend
+            raise
+        except Exception as error:  # joblib raises when a worker of its dies, and all is lost
+            reason = f"{type(self.launcher).__name__}: {one_line(error)}"
+            returns = [Finished(job, reason=reason, died=True) for job in jobs]
+        self.jobs = []
+        return [
+            r if isinstance(r, Finished) else Finished(job, returned=r)
+            for job, r in zip(jobs, returns, strict=True)
+        ]
+
+    def close(self, patience: float) -> None:
+        """Forget the batch: whoever launches it has stopped by now."""
+        self.jobs = []
+
+
+def run_all(dispatcher: Dispatcher, jobs: Sequence[Job], max_retries: int) -> list[JobReturn]:
+    """Run jobs to their ends and return what they returned, in order.
+
+    One whose worker dies is run again, at most `max_retries` times.
+    """
+    waiting, deaths = list(jobs), dict.fromkeys((job.number for job in jobs), 0)
+    returns: dict[int, JobReturn] = {}
+    while len(returns) < len(jobs):
+        while waiting and dispatcher.free():
+            dispatcher.start(waiting.pop(0))
+        for finished in dispatcher.wait(timeout=1.0):
+            number = finished.job.number
+            if finished.returned is not None:
+                returns[number] = finished.returned
+                continue
+            deaths[number] += 1
+            if finished.died and deaths[number] <= max_retries:
+                log.warning("#%d: %s; running it again", number, finished.reason)
+                waiting.append(finished.job)
+            else:
+                returns[number] = failed_return(RuntimeError(finished.reason))
+    return [returns[job.number] for job in jobs]
+
+
+def failed_return(error: Exception) -> JobReturn:
+    """Return what Hydra returns for a job that raised."""
+    returned = JobReturn()
+    returned.status = JobStatus.FAILED
+    returned.return_value = error
+    return returned

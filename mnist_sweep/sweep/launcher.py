@@ -1,0 +1,82 @@
+"""The plugin that Hydra loads at every start: settings only, so that it costs nothing to import."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.utils import JobReturn, filter_overrides
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+if TYPE_CHECKING:
+    from mnist_sweep.sweep.pool import Workers
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 10.0  # seconds that an interrupted job has to record it
+
+
+class WorkersLauncher(Launcher):
+    """Runs jobs in persistent worker processes of this machine, asynchronously for our sweeper.
+
+    With any other sweeper it takes batches, as every launcher does. A job whose worker dies is run
+    again in a new one.
+
+    n_jobs:
+        Worker processes; None is one a GPU where jobs may use GPUs, else one a core. Our sweeper's
+        own n_jobs stands before it.
+    threads:
+        Threads a worker; None divides the cores among the workers.
+    max_retries:
+        How often a job is run again whose worker died. Our sweeper has a setting of its own.
+    """
+
+    def __init__(
+        self, n_jobs: int | None = None, threads: int | None = None, max_retries: int = 1
+    ) -> None:
+        self.n_jobs, self.threads, self.max_retries = n_jobs, threads, max_retries
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Take what Hydra gives."""
+        self.context, self.task_function, self.config = hydra_context, task_function, config
+
+    def workers(
+        self, n_jobs: int | None = None, logs: Path | None = None, timeout: float | None = None
+    ) -> "Workers":
+        """Return a dispatcher over worker processes, for a sweeper that needs no batches."""
+        from hydra.core.singleton import Singleton
+
+        from mnist_sweep.sweep.pool import Workers
+        from mnist_sweep.sweep.resources import worker_environments
+        from mnist_sweep.sweep.worker import Task
+
+        environments = worker_environments(self.config, n_jobs or self.n_jobs, self.threads)
+        task = Task(self.context, self.config, self.task_function, Singleton.get_state())
+        return Workers(len(environments), task, environments.__getitem__, logs, timeout)
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run a batch and return what each job returned, in order."""
+        from mnist_sweep.sweep.dispatch import Job, run_all
+
+        directory = Path(str(self.config.hydra.sweep.dir))
+        directory.mkdir(parents=True, exist_ok=True)
+        jobs = [Job(initial_job_idx + n, list(o)) for n, o in enumerate(job_overrides)]
+        pool = self.workers()
+        log.info(
+            "Launching %d jobs in %d worker processes, sweep output dir : %s",
+            len(jobs),
+            len(pool.slots),
+            directory,
+        )
+        for job in jobs:
+            log.info("\t#%d : %s", job.number, " ".join(filter_overrides(job.overrides)))
+        try:
+            return run_all(pool, jobs, self.max_retries)
+        finally:
+            pool.close(PATIENCE)

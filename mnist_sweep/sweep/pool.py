@@ -1,0 +1,176 @@
+"""Worker processes: one job each at a time, persistent, each to be lost without the others."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import IO
+
+import cloudpickle
+
+from mnist_sweep.sweep.dispatch import Finished, Job
+from mnist_sweep.sweep.worker import Task
+from mnist_sweep.text import relative
+
+# Set before anything is imported: whoever unpickles the task must find its modules.
+BOOT = "import sys; sys.path[:] = {path!r}; from mnist_sweep.sweep.worker import serve; serve({fd})"
+
+POLL = 1.0  # seconds after which a dead worker is noticed that left its socket to a child
+MEANING = {"SIGKILL": "out of memory, or kill -9", "SIGSEGV": "segmentation fault"}
+
+
+class Worker:
+    """One process, and the job that it runs."""
+
+    def __init__(self, task: bytes, environment: Mapping[str, str], log: Path | None) -> None:
+        ours, theirs = socket.socketpair()
+        output: IO[bytes] | None = None
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            output = log.open("ab")
+        self.log = log
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", BOOT.format(path=sys.path, fd=theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+        theirs.close()
+        if output is not None:
+            output.close()
+        self.connection = Connection(ours.detach())
+        self.connection.send(sys.argv)
+        self.connection.send_bytes(task)
+        self.job: Job | None = None
+        self.started = 0.0
+
+    def start(self, job: Job) -> None:
+        """Send it a job."""
+        self.job, self.started = job, time.monotonic()
+        self.connection.send((job.number, list(job.overrides)))
+
+    def death(self) -> str:
+        """Say how the process ended; call when it has."""
+        code = self.process.wait()
+        where = f"; see {relative(self.log)}" if self.log else ""
+        if code >= 0:
+            return f"the worker process exited with code {code}{where}"
+        name = signal.Signals(-code).name
+        meaning = f" ({MEANING[name]})" if name in MEANING else ""
+        return f"the worker process was ended by {name}{meaning}{where}"
+
+    def kill(self) -> None:
+        """End the process now."""
+        self.process.kill()
+        self.process.wait()
+        self.connection.close()
+
+
+class Workers:
+    """A dispatcher over `count` worker processes, each started when it is first needed.
+
+    `environment(slot)` gives a slot's environment variables. Output goes to a file for each slot in
+    `logs`, or where this process's goes. A job that runs longer than `timeout` seconds is killed.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        task: Task,
+        environment: Callable[[int], Mapping[str, str]],
+        logs: Path | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.task = cloudpickle.dumps(task)
+        self.environment, self.logs, self.timeout = environment, logs, timeout
+        self.slots: list[Worker | None] = [None] * count
+
+    def __str__(self) -> str:
+        logs = f", their output in {relative(self.logs)}" if self.logs else ""
+        return f"{len(self.slots)} processes of this machine{logs}"
+
+    def free(self) -> int:
+        """Return how many more jobs can be started now."""
+        return sum(worker is None or worker.job is None for worker in self.slots)
+
+    def running(self) -> list[int]:
+        """Return the numbers of the jobs that run."""
+        return [w.job.number for w in self.slots if w is not None and w.job is not None]
+
+    def start(self, job: Job) -> None:
+        """Give a job to an idle worker. Raises IndexError when none is."""
+        idle = [n for n, w in enumerate(self.slots) if w is not None and w.job is None]
+        slot = (idle or [n for n, w in enumerate(self.slots) if w is None])[0]
+        worker = self.slots[slot]
+        if worker is None or worker.process.poll() is not None:  # died while it was idle
+            worker = self.slots[slot] = self._worker(slot)
+        worker.start(job)
+
+    def _worker(self, slot: int) -> Worker:
+        log = self.logs / f"{socket.gethostname()}-{slot}.log" if self.logs else None
+        return Worker(self.task, self.environment(slot), log)
+
+    def wait(self, timeout: float) -> list[Finished]:
+        """Return what has finished, after at most `timeout` seconds."""
+        busy = {w.connection: n for n, w in enumerate(self.slots) if w is not None and w.job}
+        if not busy:
+            time.sleep(timeout)
+            return []
+        ready = wait(list(busy), min(timeout, POLL))
+        finished = []
+        for connection, slot in busy.items():
+            worker = self.slots[slot]
+            assert worker is not None
+            if connection in ready:
+                finished.append(self._receive(slot, worker))
+            elif worker.process.poll() is not None:
+                finished.append(self._lose(slot, worker))
+            elif self.timeout and time.monotonic() - worker.started > self.timeout:
+                finished.append(self._time_out(slot, worker))
+        return finished
+
+    def _receive(self, slot: int, worker: Worker) -> Finished:
+        assert worker.job is not None
+        try:
+            returned = cloudpickle.loads(worker.connection.recv_bytes())
+        except (EOFError, OSError):
+            return self._lose(slot, worker)
+        job, worker.job = worker.job, None
+        return Finished(job, returned=returned)
+
+    def _lose(self, slot: int, worker: Worker) -> Finished:
+        assert worker.job is not None
+        reason = worker.death()
+        worker.connection.close()
+        self.slots[slot] = None
+        return Finished(worker.job, reason=reason, died=True)
+
+    def _time_out(self, slot: int, worker: Worker) -> Finished:
+        assert worker.job is not None
+        worker.kill()
+        self.slots[slot] = None
+        return Finished(worker.job, reason=f"it ran past trial_timeout={self.timeout:g} seconds")
+
+    def close(self, patience: float) -> None:
+        """End what still runs, giving it `patience` seconds to record that."""
+        workers = [worker for worker in self.slots if worker is not None]
+        for worker in workers:
+            if worker.job is not None:
+                worker.process.terminate()  # which it takes as Ctrl-C
+            else:
+                worker.connection.close()
+        deadline = time.monotonic() + patience
+        for worker in workers:
+            try:
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.kill()
+            worker.connection.close()
+        self.slots = [None] * len(self.slots)

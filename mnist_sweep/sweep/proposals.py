@@ -1,0 +1,178 @@
+"""From a study to a candidate that passed the gate: ask, draw, judge, draw again."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig
+from optuna.samplers import GridSampler
+from optuna.storages import BaseStorage
+from optuna.trial import Trial
+
+from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.compose import Composer
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.gate import Verdict
+from mnist_sweep.sweep.space import SearchSpace, override_value
+from mnist_sweep.text import one_line
+
+Gate = Callable[[DictConfig, DictConfig], Verdict]
+Extender = Callable[[DictConfig, Trial], None]
+
+
+class InvalidProposal(UserError):
+    """A proposal composes to no config."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial, the overrides that make it a run, and what the gate found about it.
+
+    `verdict` is None where the proposal is no valid run, for which `error` says why.
+    """
+
+    trial: Trial
+    overrides: list[str]
+    verdict: Verdict | None
+    error: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not to be launched; None where it may be."""
+        return self.error if self.verdict is None else self.verdict.reason
+
+    @property
+    def excess(self) -> float:
+        """By how much it misses being feasible, in its worst constraint."""
+        assert self.verdict is not None
+        return max(self.verdict.constraints.values(), default=0.0)
+
+
+class _Unwritten:
+    """A storage in which parameters are not written down."""
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self._storage = storage
+
+    def set_trial_param(self, *parameter: Any) -> None:
+        """Forget it."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._storage, name)
+
+
+class Draft(Trial):
+    """A trial whose parameters are written to the study only by `write`.
+
+    Optuna fixes a parameter once it is suggested. A draft can be dropped for another of the same
+    trial, whose parameters the sampler draws anew.
+    """
+
+    def __init__(self, study: optuna.Study, trial_id: int) -> None:
+        super().__init__(study, trial_id)
+        self.written = self.storage
+        self.known = set(self.params)
+        self.storage: Any = _Unwritten(self.storage)
+
+    def write(self) -> None:
+        """Record the parameters."""
+        self.storage = self.written
+        for name, value in self.params.items():
+            if name not in self.known:
+                distribution = self.distributions[name]
+                internal = distribution.to_internal_repr(value)
+                self.storage.set_trial_param(self._trial_id, name, internal, distribution)
+        self.known = set(self.params)
+
+
+class Proposer:
+    """Draws proposals from a study and has the gate judge them.
+
+    `config` is the sweep's composed config; `names` gives a trial's number the overrides that tell
+    its job who it is. A trial whose first draw does not pass is drawn up to `resamples` times more;
+    of the draws that fail, the one closest to feasible stands.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        space: SearchSpace,
+        config: DictConfig,
+        loader: ConfigLoader,
+        gate: Gate | None,
+        extender: Extender | None,
+        names: Callable[[int], list[str]],
+        resamples: int,
+    ) -> None:
+        self.study, self.space, self.config = study, space, config
+        self.gate, self.extender, self.names = gate, extender, names
+        self.resamples = 0 if isinstance(study.sampler, GridSampler) else resamples
+        self.compose = Composer(loader, config)
+
+    def propose(self, trial: Trial) -> Proposal:
+        """Draw a trial's parameters and write them down, with the constraints they have.
+
+        Raises SweepError for a gate or a custom search space that does not work.
+        """
+        closest = self._draw(trial)
+        for _ in range(self.resamples):
+            if closest.verdict is None or closest.reason is None:
+                break
+            drawn = self._draw(trial)
+            if drawn.trial.params == closest.trial.params:  # fixed, or always drawn the same
+                break
+            if drawn.verdict is None or drawn.reason is None or drawn.excess < closest.excess:
+                closest = drawn
+        draft = closest.trial
+        assert isinstance(draft, Draft)
+        draft.write()
+        if closest.verdict is not None:
+            recorded = self.study._storage.get_trial(trial._trial_id).constraints
+            for name, value in closest.verdict.constraints.items():
+                if name not in recorded:  # Optuna sets a constraint once, also over restarts
+                    draft.set_constraint(name, value)
+            for name, value in closest.verdict.attributes.items():
+                draft.set_user_attr(name, value)
+        return closest
+
+    def _draw(self, trial: Trial) -> Proposal:
+        draft = Draft(self.study, trial._trial_id)
+        overrides = self._overrides(draft)
+        try:
+            return Proposal(draft, overrides, self._judge(overrides))
+        except UserError as error:
+            return Proposal(draft, overrides, None, str(error))
+
+    def _overrides(self, trial: Trial) -> list[str]:
+        overrides = self.space.suggest(trial, self.config.hydra.runtime.choices)
+        if self.extender:
+            try:
+                self.extender(self.config, trial)
+            except Exception as error:
+                raise SweepError(
+                    f"hydra.sweeper.custom_search_space raised {type(error).__name__}: "
+                    f"{one_line(error)}"
+                ) from error
+            known = self.space.names()
+            added = {n: v for n, v in trial.params.items() if n not in known}
+            overrides += [f"{name}={override_value(value)}" for name, value in added.items()]
+        return overrides + self.names(trial.number)
+
+    def _judge(self, overrides: Sequence[str]) -> Verdict:
+        """Ask the gate. Raises UserError for a proposal that can be no run at all."""
+        if self.gate is None:
+            return Verdict()
+        try:
+            config, hydra = self.compose(overrides)
+        except Exception as error:  # composing raises many kinds
+            raise InvalidProposal(one_line(error)) from error
+        try:
+            return self.gate(config, hydra)
+        except UserError:
+            raise
+        except Exception as error:
+            raise SweepError(
+                f"hydra.sweeper.gate raised {type(error).__name__}: {one_line(error)}"
+            ) from error

@@ -1,0 +1,48 @@
+"""Which pruner a study has, and where pruning makes no sense."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from optuna.pruners import BasePruner, NopPruner
+
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.text import one_line
+
+TARGETS = ("optuna.pruners.*",)
+
+# Known before the first epoch, so that no epoch tells anything about them.
+CONSTANT = ("parameters", "multiply_adds")
+
+
+def build_pruner(config: DictConfig | None) -> BasePruner:
+    """Build the pruner that a config names; None is no pruning. Raises SweepError."""
+    if config is None:
+        return NopPruner()
+    try:
+        pruner = instantiate(config, _execution_whitelist_=TARGETS)
+    except Exception as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) else error
+        reason = one_line(cause or error)
+        settings = OmegaConf.to_container(config, resolve=True)
+        raise SweepError(f"hydra.sweeper.pruner={settings} cannot be built: {reason}") from error
+    if not isinstance(pruner, BasePruner):
+        raise SweepError(f"hydra.sweeper.pruner={config} is no optuna pruner")
+    return pruner
+
+
+def why_off(
+    pruner: BasePruner, directions: Sequence[str], shared: bool, objective: Any
+) -> str | None:
+    """Say why nothing will be pruned although a pruner is asked for; None where it will."""
+    if isinstance(pruner, NopPruner):
+        return None
+    if len(directions) > 1:
+        return "Optuna prunes for a single objective, and there are several"
+    if not shared:
+        return "hydra.sweeper.storage=null cannot be reached by the jobs"
+    if objective in CONSTANT:
+        return f"objective={objective} is known before a job starts"
+    return None

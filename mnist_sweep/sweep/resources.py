@@ -1,0 +1,48 @@
+"""What a machine has for workers: cores or GPUs, and how they are divided."""
+
+import os
+from collections.abc import Mapping
+
+from omegaconf import DictConfig, OmegaConf
+
+# What OpenMP, MKL and OpenBLAS read at their start.
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def gpus(config: DictConfig) -> list[str]:
+    """Return the GPUs that jobs of a config may use, as CUDA_VISIBLE_DEVICES names them."""
+    if OmegaConf.select(config, "device", default="auto") == "cpu":
+        return []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def worker_environments(
+    config: DictConfig, n_jobs: int | None, threads: int | None
+) -> list[Mapping[str, str]]:
+    """Return the environment of each worker: its share of the threads, and its GPU if there is one.
+
+    Workers beyond the number of GPUs share them in turn. A thread count that the user's environment
+    sets already is left as it is.
+    """
+    devices = gpus(config)
+    count = n_jobs or len(devices) or cores()
+    share = threads or max(1, cores() // count)
+    environments: list[Mapping[str, str]] = []
+    for slot in range(count):
+        environment = {name: str(share) for name in THREADS if threads or name not in os.environ}
+        if devices:
+            environment["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
+        environments.append(environment)
+    return environments

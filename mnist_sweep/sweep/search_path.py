@@ -1,0 +1,12 @@
+"""The plugin that lets any Hydra application name our sweeper, its pruners and our launcher."""
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+
+
+class SweepSearchPath(SearchPathPlugin):
+    """Puts the sweeper's own config groups last, so that an application's own come first."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add `hydra/sweeper`, `hydra/sweeper/pruner` and `hydra/launcher`."""
+        search_path.append(provider="mnist_sweep", path="pkg://mnist_sweep.sweep.conf")

@@ -1,0 +1,133 @@
+"""Where a sweep's trials come from, and where they go back to: the study, shared with others."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import optuna
+
+from mnist_sweep.sweep import results, sampling
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.processes import SWEEP, SignsOfLife, Watch
+from mnist_sweep.sweep.progress import Progress
+from mnist_sweep.sweep.proposals import Proposal, Proposer
+from mnist_sweep.sweep.settings import Settings
+
+# Proposals in a row, the first ones of a call, that are no valid run: a mistake, not bad luck.
+MAX_REFUSALS = 5
+
+
+class Supply:
+    """Gives out the trials of a study to `total` launched ones in all, each to one sweep only.
+
+    `open` has those that this sweep was given and has not settled. `on_launch` is called, under the
+    study's lock, when one is given out.
+    """
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        lock: AbstractContextManager[object],
+        proposer: Proposer,
+        progress: Progress,
+        settings: Settings,
+        total: int,
+        on_launch: Callable[[], None],
+    ) -> None:
+        self.study, self.lock, self.proposer, self.progress = study, lock, proposer, progress
+        self.settings, self.total, self.on_launch = settings, total, on_launch
+        self.signs = SignsOfLife(study._storage, SWEEP, settings.grace_period / 4)
+        self.watch = Watch(settings.grace_period)
+        self.open: dict[int, Proposal] = {}
+        self.failures: list[str] = []
+        self.launched_any = False
+
+    def next(self) -> Proposal | None:
+        """Propose until one passes the gate, and record it as launched; None when none is left.
+
+        Raises SweepError after `max_rejections` rejections in a row, or too many failures.
+        """
+        rejected = refused = 0
+        while True:
+            # Whoever else sweeps this study waits: no trial is given out twice, none is too many.
+            with self.lock:
+                self._reclaim()
+                proposal = self._ask()
+            if proposal is None or proposal.reason is None:
+                return proposal
+            if proposal.error:
+                refused += 1
+                self._check_refusals(refused, proposal.error)
+                self.fail(proposal.trial.number, proposal.error)
+                continue
+            rejected += 1
+            self.progress.rejected(proposal.trial.number, proposal.reason)
+            if rejected >= self.settings.max_rejections:
+                raise SweepError(results.nothing_fits(self.study, rejected))
+
+    def _ask(self) -> Proposal | None:
+        launched = studies.finished(self.study) + len(studies.in_progress(self.study))
+        if launched >= self.total or sampling.grid_is_exhausted(self.study):
+            return None
+        trial = self.study.ask()
+        try:
+            proposal = self.proposer.propose(trial)
+            if proposal.reason is None:
+                self.on_launch()
+                self.signs.hold(trial._trial_id)
+                self.open[trial.number] = proposal
+                self.launched_any = True
+            else:
+                status = studies.REFUSED if proposal.error else studies.REJECTED
+                studies.end(self.study, proposal.trial, status, proposal.reason)
+        except BaseException:  # left running, it would repel the sampler for ever
+            self.open.pop(trial.number, None)
+            if not self.study._storage.get_trial(trial._trial_id).state.is_finished():
+                studies.set_aside(self.study, trial._trial_id)
+            raise
+        return proposal
+
+    def _reclaim(self) -> None:
+        """Have trials wait to be gone on with whose processes have died."""
+        for trial in studies.in_progress(self.study):
+            if trial.number not in self.open and self.watch.alive(trial) is False:
+                studies.set_aside(self.study, trial._trial_id)
+                self.progress.reclaimed(trial.number)
+
+    def may_come_back(self) -> bool:
+        """Whether another sweep's trial may yet turn out to have been abandoned."""
+        others = [t for t in studies.in_progress(self.study) if t.number not in self.open]
+        return any(self.watch.alive(trial) is not True for trial in others)
+
+    def settle(
+        self, proposal: Proposal, status: str, reason: str | None, values: list[float] | None = None
+    ) -> None:
+        """Tell the study what a trial came to."""
+        self.signs.release(proposal.trial._trial_id)
+        studies.end(self.study, proposal.trial, status, reason, values)
+        del self.open[proposal.trial.number]
+
+    def close(self) -> None:
+        """Leave what is open to be gone on with, by this command or by another sweep."""
+        for number, proposal in list(self.open.items()):
+            self.signs.release(proposal.trial._trial_id)
+            studies.set_aside(self.study, proposal.trial._trial_id)
+            del self.open[number]
+        self.signs.close()
+
+    def fail(self, number: int, reason: str) -> None:
+        """Say that a trial failed. Raises SweepError where that is one too many."""
+        self.failures.append(reason)
+        self.progress.failed(number, reason)
+        rate = self.settings.max_failure_rate
+        if len(self.failures) > rate * self.total:
+            raise SweepError(
+                f"{len(self.failures)} trials failed, more than hydra.sweeper.max_failure_rate="
+                f"{rate:g} of {self.total} allows; the last one: {reason}"
+            )
+
+    def _check_refusals(self, in_a_row: int, reason: str) -> None:
+        if in_a_row >= MAX_REFUSALS and not self.launched_any:
+            raise SweepError(
+                f"the first {in_a_row} proposals are no valid runs; the last: {reason}"
+            )
