@@ -100,6 +100,7 @@ def locate(setting: str, path: str) -> Callable[..., Any]:
         raise ConfigError(f"{setting}={path}: {reason}") from error
 
 
+@lru_cache(maxsize=256)
 def _parameters(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], bool]:
     """Return a target's named parameters, and whether it takes any other keyword as well."""
     found = inspect.signature(target).parameters.values()
@@ -111,6 +112,10 @@ def _typed_settings(
     group: str, target: Callable[..., Any], settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Convert settings to the annotated types, or raise ConfigError where one does not fit."""
+    annotations = _annotations(target)
+    plain = {name: _plain(value) for name, value in settings.items()}
+    if all(_is_exactly(plain[name], annotations.get(name, Any)) for name in plain):
+        return plain  # as it mostly is, and a sweep's gate asks hundreds of times
     schema = _schema(target, tuple(settings))
     merged = typed(schema, OmegaConf.create(settings), where=group)
     converted = OmegaConf.to_container(merged)
@@ -121,14 +126,34 @@ def _typed_settings(
 @lru_cache(maxsize=256)
 def _schema(target: Callable[..., Any], names: tuple[str, ...]) -> type:
     """Return a dataclass with a field for each named setting, of its annotated type."""
-    try:
-        annotations = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except NameError:  # annotations that exist for type checkers only
-        annotations = {}
+    annotations = _annotations(target)
     return make_dataclass(
-        "Settings",
-        [(name, _checkable(annotations.get(name, Any)), field(default="???")) for name in names],
+        "Settings", [(name, annotations.get(name, Any), field(default="???")) for name in names]
     )
+
+
+@lru_cache(maxsize=256)
+def _annotations(target: Callable[..., Any]) -> dict[str, Any]:
+    """Return of each parameter's annotation what can be checked."""
+    try:
+        hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
+    except NameError:  # annotations that exist for type checkers only
+        return {}
+    return {name: _checkable(hint) for name, hint in hints.items()}
+
+
+def _plain(value: Any) -> Any:
+    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
+
+
+def _is_exactly(value: Any, annotation: Any) -> bool:
+    """Whether a plain value is of an annotation's type, with nothing left to convert."""
+    if annotation in (int, float, str, bool):
+        return type(value) is annotation
+    if typing.get_origin(annotation) is list:
+        (item,) = typing.get_args(annotation)
+        return type(value) is list and all(_is_exactly(entry, item) for entry in value)
+    return False  # left to OmegaConf
 
 
 def _checkable(annotation: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -93,14 +94,15 @@ class SweepEngine(OptunaSweeperImpl):
         storage = open_storage(self.settings.storage)
         off = why_off(self.pruner, directions, storage.shared, self._objective())
         pruner = build_pruner(None) if off else self.pruner
-        self.lock = storage.lock(self.study_name or "")
+        lock = partial(storage.lock, self.study_name or "")
         definition = self._definition(space.describe())
-        with self.lock:
+        with lock():
             self.study = studies.open_study(self.study_name, storage, sampler, pruner, directions)
             studies.check_definition(self.study, definition)
             if self.names_trials:
                 results.check_directory(self.study, self.directory)
-            self.study.sampler = sampling.go_on(self.study, self.sampler_config)
+            earlier = studies.count_sweep(self.study)
+            self.study.sampler = sampling.reseed(self.study.sampler, self.sampler_config, earlier)
             enqueue(self.study, space, self.composed, self.enqueued, self.settings.default_first)
         proposer = Proposer(
             self.study,
@@ -118,7 +120,7 @@ class SweepEngine(OptunaSweeperImpl):
         self.progress.decisions(missing, off, self.dispatcher)
         self.supply = Supply(
             self.study,
-            self.lock,
+            lock,
             proposer,
             self.progress,
             self.settings,
@@ -181,11 +183,9 @@ class SweepEngine(OptunaSweeperImpl):
         running = self.dispatcher.running()
         for number in set(running) - self.looked_at if self.names_trials else ():
             directory = self.directory / str(number)
-            facts = outcome.recorded(directory)
-            if facts.get("status") == "running":
+            if outcome.recorded(directory).get("status") == "running":
                 self.looked_at.add(number)
-                self.progress.runs_on(facts)
-                studies.check_data(self.study, outcome.figures(directory))
+                self._check_data(directory)
         self.progress.refresh(running)
 
     def _tell(self, finished: Finished) -> None:
@@ -232,12 +232,20 @@ class SweepEngine(OptunaSweeperImpl):
 
     def _record_figures(self, proposal: Proposal, directory: Path | None) -> None:
         """Write to the study what the run recorded, so that the study can be read on its own."""
+        if directory:
+            self._check_data(directory)
         figures = outcome.figures(directory) if directory else {}
         ours = ("study=", "trial=", "search=", "hydra.")
         figures["overrides"] = [o for o in proposal.overrides if not o.startswith(ours)]
         for name, value in figures.items():
             proposal.trial.set_user_attr(name, value)
-        studies.check_data(self.study, figures)
+
+    def _check_data(self, directory: Path) -> None:
+        """Say what a run is on. Raises SweepError where that is not the study's data."""
+        facts = outcome.recorded(directory)
+        if "data" in facts:
+            self.progress.runs_on(facts)
+            studies.check_data(self.study, outcome.figures(directory))
 
     def _names(self, number: int) -> list[str]:
         """Return the overrides that tell a job which trial it is."""

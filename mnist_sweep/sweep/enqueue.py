@@ -54,8 +54,12 @@ def _searched(
     searched = space.searched()
     for outer, branches in space.conditional.items():
         setting = space.settings.get(outer)
-        fixed = setting if isinstance(setting, str) else _current(config, outer)
-        branch = branches.get(str(chosen.get(outer, fixed)), {})
+        default = setting
+        if setting is None:
+            default = config.hydra.runtime.choices.get(outer)
+        elif isinstance(setting, BaseDistribution):
+            default = _member(setting, _current(config, outer))
+        branch = branches.get(override_value(chosen.get(outer, default)), {})
         searched |= {n: s for n, s in branch.items() if isinstance(s, BaseDistribution)}
     return searched
 
@@ -97,7 +101,7 @@ def _checked(
                 f"{', '.join(sorted(searched))}"
             )
         member = _member(searched[name], value)
-        if member is None and value is not None:
+        if member is None:
             raise SweepError(f"{where}: {name}={value} is outside the space's {searched[name]}")
         values[name] = member
     return values

@@ -1,5 +1,6 @@
 """The plugin that Hydra loads at every start: settings only, so that it costs nothing to import."""
 
+import atexit
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +38,7 @@ class WorkersLauncher(Launcher):
         self, n_jobs: int | None = None, threads: int | None = None, max_retries: int = 1
     ) -> None:
         self.n_jobs, self.threads, self.max_retries = n_jobs, threads, max_retries
+        self.pool: Workers | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -67,7 +69,10 @@ class WorkersLauncher(Launcher):
         directory = Path(str(self.config.hydra.sweep.dir))
         directory.mkdir(parents=True, exist_ok=True)
         jobs = [Job(initial_job_idx + n, list(o)) for n, o in enumerate(job_overrides)]
-        pool = self.workers()
+        if self.pool is None:
+            self.pool = self.workers()
+            atexit.register(self.pool.close, PATIENCE)  # they wait for the next batch until then
+        pool = self.pool
         log.info(
             "Launching %d jobs in %d worker processes, sweep output dir : %s",
             len(jobs),
@@ -78,5 +83,6 @@ class WorkersLauncher(Launcher):
             log.info("\t#%d : %s", job.number, " ".join(filter_overrides(job.overrides)))
         try:
             return run_all(pool, jobs, self.max_retries)
-        finally:
+        except BaseException:
             pool.close(PATIENCE)
+            raise

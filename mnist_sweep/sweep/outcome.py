@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing
@@ -69,8 +69,10 @@ def values(finished: Finished, directions: int) -> list[float]:
 
 
 def directory_of(returned: JobReturn) -> Path | None:
-    """Return where a job ran."""
-    output = OmegaConf.select(returned.hydra_cfg, "hydra.runtime.output_dir")  # type: ignore[arg-type]
+    """Return where a job ran; None where it did not get as far."""
+    if not isinstance(returned.hydra_cfg, DictConfig):
+        return None
+    output = OmegaConf.select(returned.hydra_cfg, "hydra.runtime.output_dir")
     return None if output is None else Path(output)
 
 

@@ -1,5 +1,6 @@
 """From a study to a candidate that passed the gate: ask, draw, judge, draw again."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,17 +51,24 @@ class Proposal:
         return max(self.verdict.constraints.values(), default=0.0)
 
 
-class _Unwritten:
-    """A storage in which parameters are not written down."""
+class _DraftStorage:
+    """A trial's storage, as long as nobody else knows of the trial.
 
-    def __init__(self, storage: BaseStorage) -> None:
-        self._storage = storage
+    Parameters are not written down, and the trial's system attributes are those that are known.
+    """
+
+    def __init__(self, storage: BaseStorage, known: dict[str, Any]) -> None:
+        self.storage, self.known = storage, known
 
     def set_trial_param(self, *parameter: Any) -> None:
         """Forget it."""
 
+    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
+        """Return what is known, which saves Optuna a query whenever it looks."""
+        return self.known
+
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._storage, name)
+        return getattr(self.storage, name)
 
 
 class Draft(Trial):
@@ -70,21 +78,36 @@ class Draft(Trial):
     trial, whose parameters the sampler draws anew.
     """
 
-    def __init__(self, study: optuna.Study, trial_id: int) -> None:
-        super().__init__(study, trial_id)
-        self.written = self.storage
-        self.known = set(self.params)
-        self.storage: Any = _Unwritten(self.storage)
+    def __init__(self, trial: Trial) -> None:
+        vars(self).update(vars(trial))
+        # As `Trial.__init__` leaves them, without another query.
+        self._cached_frozen_trial = known = copy.deepcopy(trial._cached_frozen_trial)
+        if isinstance(trial.study.sampler, GridSampler):  # it marks a trial as that is asked for
+            known.system_attrs = trial.storage.get_trial_system_attrs(trial._trial_id)
+        self.relative_search_space, self._relative_params = None, None
+        self.recorded = set(self.params)
+        self.constrained = set(known.constraints)
+        self.storage: Any = _DraftStorage(trial.storage, known.system_attrs)
 
-    def write(self) -> None:
-        """Record the parameters."""
-        self.storage = self.written
+    def write(self, verdict: Verdict | None = None) -> None:
+        """Record the parameters, and what the gate found out about them.
+
+        From then on it is a trial as any other of Optuna's.
+        """
+        if not isinstance(self.storage, _DraftStorage):
+            return
         for name, value in self.params.items():
-            if name not in self.known:
+            if name not in self.recorded:
                 distribution = self.distributions[name]
                 internal = distribution.to_internal_repr(value)
-                self.storage.set_trial_param(self._trial_id, name, internal, distribution)
-        self.known = set(self.params)
+                written = self.storage.storage
+                written.set_trial_param(self._trial_id, name, internal, distribution)
+        for name, value in verdict.constraints.items() if verdict else ():
+            if name not in self.constrained:  # Optuna sets a constraint once, also over restarts
+                self.set_constraint(name, value)
+        for name, value in verdict.attributes.items() if verdict else ():
+            self.set_user_attr(name, value)
+        self.storage = self.storage.storage
 
 
 class Proposer:
@@ -117,28 +140,25 @@ class Proposer:
         Raises SweepError for a gate or a custom search space that does not work.
         """
         closest = self._draw(trial)
+        last = closest.trial.params
         for _ in range(self.resamples):
             if closest.verdict is None or closest.reason is None:
                 break
             drawn = self._draw(trial)
-            if drawn.trial.params == closest.trial.params:  # fixed, or always drawn the same
+            if drawn.trial.params == last:  # fixed, or always drawn the same
                 break
-            if drawn.verdict is None or drawn.reason is None or drawn.excess < closest.excess:
+            last = drawn.trial.params
+            if drawn.verdict is None:  # no valid run: an over-budget one says more
+                continue
+            if drawn.reason is None or drawn.excess < closest.excess:
                 closest = drawn
         draft = closest.trial
         assert isinstance(draft, Draft)
-        draft.write()
-        if closest.verdict is not None:
-            recorded = self.study._storage.get_trial(trial._trial_id).constraints
-            for name, value in closest.verdict.constraints.items():
-                if name not in recorded:  # Optuna sets a constraint once, also over restarts
-                    draft.set_constraint(name, value)
-            for name, value in closest.verdict.attributes.items():
-                draft.set_user_attr(name, value)
+        draft.write(closest.verdict)
         return closest
 
     def _draw(self, trial: Trial) -> Proposal:
-        draft = Draft(self.study, trial._trial_id)
+        draft = Draft(trial)
         overrides = self._overrides(draft)
         try:
             return Proposal(draft, overrides, self._judge(overrides))

@@ -1,6 +1,7 @@
 """What a machine has for workers: cores or GPUs, and how they are divided."""
 
 import os
+import shutil
 from collections.abc import Mapping
 
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +24,8 @@ def gpus(config: DictConfig) -> list[str]:
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+    if shutil.which("nvidia-smi") is None:  # no driver; torch takes two seconds to say the same
+        return []
     import torch
 
     return [str(number) for number in range(torch.cuda.device_count())]

@@ -49,17 +49,17 @@ def grid_is_exhausted(study: optuna.Study) -> bool:
     return len(taken) >= len(sampler._all_grids)
 
 
-def go_on(study: optuna.Study, config: DictConfig | None) -> BaseSampler:
-    """Return a study's sampler, seeded by its trials so far, or it would propose the same again.
+def reseed(sampler: BaseSampler, config: DictConfig | None, earlier: int) -> BaseSampler:
+    """Return a study's sampler, its seed moved by the sweeps before this one.
 
+    With the bare seed, a sweep that goes on, or one beside another, would propose the same again.
     `config` is what the sampler was made from.
     """
-    sampler, trials = study.sampler, len(study.get_trials(deepcopy=False))
-    if config is None or config.get("seed") is None or not trials:
+    if config is None or config.get("seed") is None or not earlier:
         return sampler
     # A grid knows its visited points; a quasi-random sequence goes on only with its own seed.
     if isinstance(sampler, GridSampler | QMCSampler):
         return sampler
-    moved = instantiate(config, seed=config.seed + trials, _execution_whitelist_=SAMPLER_TARGETS)
+    moved = instantiate(config, seed=config.seed + earlier, _execution_whitelist_=SAMPLER_TARGETS)
     assert isinstance(moved, BaseSampler)
     return moved

@@ -116,7 +116,7 @@ def parse_space(
         space.deletions += deletions
     for outer, branches in _plain(conditional).items():
         for value, inner in branches.items():
-            branch = space.conditional.setdefault(outer, {}).setdefault(str(value), {})
+            branch = space.conditional.setdefault(outer, {}).setdefault(override_value(value), {})
             for name, text in inner.items():
                 branch.update(_parse(f"{name}={text}")[0])
     for outer in space.conditional:

@@ -1,5 +1,6 @@
 """Where studies live: opening a storage by its address, and one lock for all who share it."""
 
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -49,7 +50,8 @@ class Storage:
         self.path = self.base / url.database
         self.path.parent.mkdir(parents=True, exist_ok=True)
         _use_write_ahead_log(self.path)
-        storage = RDBStorage(address, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT}})
+        absolute = url.set(database=str(self.path)).render_as_string(hide_password=False)
+        storage = RDBStorage(absolute, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT}})
         self.engine = storage.engine
         sqlalchemy.event.listen(self.engine, "connect", _sync_at_checkpoints)
         self.engine.dispose()  # what is open already has not heard of it
@@ -58,7 +60,14 @@ class Storage:
     @property
     def shared(self) -> bool:
         """Whether other processes can reach it."""
-        return self.address is not None and ":memory:" not in self.address
+        in_a_server = self.engine is not None and self.engine.dialect.name != "sqlite"
+        return self.path is not None or in_a_server
+
+    def close(self) -> None:
+        """Close its connections; it opens others where it is used again."""
+        if self.engine is not None:
+            self.optuna.remove_session()
+            self.engine.dispose()
 
     def lock(self, study_name: str) -> AbstractContextManager[object]:
         """Return a lock that all sweeps of a study share, released also when its holder dies.
@@ -122,7 +131,7 @@ def open_storage(address: str | None) -> Storage:
         return Storage(address, Path.cwd())
     except Exception as error:  # each database driver raises its own kinds
         hint = ""
-        if isinstance(error, ModuleNotFoundError) and "psycopg" in str(error):
+        if isinstance(error, ImportError) and str(address).startswith("postgres"):
             hint = "; pip install 'mnist-sweep[postgresql]' and write postgresql+psycopg://"
         raise SweepError(
             f"hydra.sweeper.storage={_without_password(address)} cannot be opened: "
@@ -133,6 +142,6 @@ def open_storage(address: str | None) -> Storage:
 def _without_password(address: str | None) -> str:
     """Return an address as it may be printed and recorded."""
     try:
-        return make_url(address).render_as_string() if address else "null"
-    except Exception:  # it is no URL at all
-        return str(address)
+        return "null" if address is None else make_url(address).render_as_string()
+    except Exception:  # it is no URL, but may hold a password as one does
+        return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", str(address))

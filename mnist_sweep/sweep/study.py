@@ -147,12 +147,15 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
 def status(trial: FrozenTrial) -> str:
     """Return what a trial came to, or what it is about.
 
-    A trial without a status of ours, say of the stock sweeper, has what its state says.
+    A trial without a status of ours, say of the stock sweeper, has what its state says. So has a
+    rejection, which is the one kind of trial that every millisecond counts for.
     """
     if trial.state == TrialState.RUNNING:
         return RUNNING
     if trial.state == TrialState.WAITING:
         return INTERRUPTED if was_launched(trial) else QUEUED
+    if "status" not in trial.user_attrs and any(v > 0 for v in trial.constraints.values()):
+        return REJECTED
     by_state = {TrialState.COMPLETE: COMPLETE, TrialState.PRUNED: PRUNED, TrialState.FAIL: FAILED}
     recorded: str = trial.user_attrs.get("status", by_state[trial.state])
     return recorded
@@ -171,7 +174,8 @@ def end(
     values: list[float] | None = None,
 ) -> None:
     """Tell the study what a trial came to, and why."""
-    trial.set_user_attr("status", status)
+    if status != REJECTED:
+        trial.set_user_attr("status", status)
     if reason is not None:
         trial.set_user_attr("reason", reason)
     try:
@@ -198,6 +202,13 @@ def identity(study: optuna.Study) -> str:
         study.set_user_attr(ID, uuid.uuid4().hex)
     identity: str = study.user_attrs[ID]
     return identity
+
+
+def count_sweep(study: optuna.Study) -> int:
+    """Count a sweep that begins; return how many began before. Call it under the study's lock."""
+    earlier: int = study.user_attrs.get("sweeps", 0)
+    study.set_user_attr("sweeps", earlier + 1)
+    return earlier
 
 
 def was_launched(trial: FrozenTrial) -> bool:

@@ -20,14 +20,14 @@ MAX_REFUSALS = 5
 class Supply:
     """Gives out the trials of a study to `total` launched ones in all, each to one sweep only.
 
-    `open` has those that this sweep was given and has not settled. `on_launch` is called, under the
-    study's lock, when one is given out.
+    `lock` gives the study's lock, under which `on_launch` is called when a trial is given out.
+    `open` has those that this sweep was given and has not settled.
     """
 
     def __init__(
         self,
         study: optuna.Study,
-        lock: AbstractContextManager[object],
+        lock: Callable[[], AbstractContextManager[object]],
         proposer: Proposer,
         progress: Progress,
         settings: Settings,
@@ -50,7 +50,7 @@ class Supply:
         rejected = refused = 0
         while True:
             # Whoever else sweeps this study waits: no trial is given out twice, none is too many.
-            with self.lock:
+            with self.lock():
                 self._reclaim()
                 proposal = self._ask()
             if proposal is None or proposal.reason is None:

@@ -75,8 +75,8 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
     )
     trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, config.trial)
     signs = SignsOfLife(study._storage, JOB, sweeper.grace_period / 4)
-    signs.hold(trial_id)
     try:
+        signs.hold(trial_id)
         yield Reporter(Trial(study, trial_id)) if len(study.directions) == 1 else None
     finally:
         signs.close()

@@ -1,0 +1,178 @@
+"""Another application's config, written for the stock sweeper, with ours in its place."""
+
+import sys
+from pathlib import Path
+
+import hydra
+import optuna
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from omegaconf import OmegaConf
+
+from mnist_sweep.sweep.sweeper import BudgetSweeper
+
+STOCK = """
+defaults:
+  - _self_
+  - override hydra/sweeper: optuna
+  - override hydra/sweeper/sampler: {sampler}
+hydra:
+  sweep: {{dir: out}}
+  sweeper:
+    sampler: {{{seed}}}
+    direction: {direction}
+    study_name: sphere
+    storage: {storage}
+    n_trials: 12
+    n_jobs: 1
+    params:
+      x: range(-5.0, 5.0, step=0.5)
+      y: choice(-1, 0, 1)
+x: 1.0
+y: 1
+z: 2
+fail: false
+"""
+# One of the two is all that changes in a config.
+GROUP_NAME = ("override hydra/sweeper: optuna", "override hydra/sweeper: mnist_sweep")
+TARGET = (
+    "    study_name: sphere",
+    "    _target_: mnist_sweep.sweep.sweeper.BudgetSweeper\n    study_name: sphere",
+)
+
+
+def widen(config, trial):
+    """A custom search space: z depends on x, and w is a key that the config does not have."""
+    trial.suggest_float("z", trial.params["x"] - 1, trial.params["x"] + 1)
+    trial.suggest_float("+w", 0, 1)
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch):
+    """Return a function that runs an application with a config on a command line."""
+
+    def run(change, *arguments, task=lambda c: c.x**2 + c.y**2 + c.z, **settings):
+        settings = {"sampler": "tpe", "seed": "seed: 1", "direction": "minimize"} | settings
+        settings.setdefault("storage", "sqlite:///study.db")
+        config = STOCK.format(**settings)
+        assert change[0] in config
+        (tmp_path / "config.yaml").write_text(config.replace(*change))
+
+        @hydra.main(config_path=str(tmp_path), config_name="config")
+        def main(config):
+            return task(config)
+
+        launcher = ["hydra/launcher=basic"]  # in this process, so that a task can be a lambda
+        monkeypatch.setattr(sys, "argv", ["app.py", "-m", *launcher, *arguments])
+        GlobalHydra.instance().clear()
+        try:
+            main()
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        return 0
+
+    return run
+
+
+def study():
+    return optuna.load_study(study_name="sphere", storage="sqlite:///study.db")
+
+
+def results():
+    return OmegaConf.load("out/optimization_results.yaml")
+
+
+def test_the_sweeper_is_known_to_hydra():
+    assert BudgetSweeper in Plugins.instance().discover(Sweeper)
+
+
+@pytest.mark.parametrize("change", [GROUP_NAME, TARGET])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "nsgaii", "nsgaiii", "gp"])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_stock_config_needs_only_its_target_or_its_group_name_changed(app, change, sampler):
+    assert app(change, sampler=sampler) == 0
+    best = study().best_trial
+    assert len(study().trials) == 12
+    assert results().name == "optuna"
+    assert results().best_value == best.value == best.params["x"] ** 2 + best.params["y"] ** 2 + 2
+    assert results().best_params == best.params
+    # The config's own values come first, and a run's directory has its trial's number.
+    assert study().trials[0].params == {"x": 1.0, "y": 1}
+    assert {int(p.name) for p in Path("out").iterdir() if p.name.isdigit()} == set(range(12))
+
+
+def test_the_config_is_first_only_unless_told_otherwise(app):
+    assert app(GROUP_NAME, "+hydra.sweeper.default_first=false") == 1  # it is there: no plus
+    assert app(GROUP_NAME, "hydra.sweeper.default_first=false", "hydra.sweeper.n_trials=1") == 0
+    assert study().trials[0].params != {"x": 1.0, "y": 1}
+
+
+def test_the_command_line_fixes_and_replaces(app):
+    assert app(GROUP_NAME, "y=0", "x=choice(0, 1, 2)", "~fail", "+new=3") == 0
+    assert {tuple(t.params) for t in study().trials} == {("x",)}
+    overrides = OmegaConf.load("out/0/.hydra/overrides.yaml")
+    assert set(overrides) == {"x=1", "y=0", "~fail", "+new=3"}
+
+
+def test_a_grid_runs_each_of_its_points_once(app):
+    points = ["x=choice(-1, 1)", "y=-1,0", "z=range(1, 4)"]
+    assert app(GROUP_NAME, *points, "hydra.sweeper.n_trials=100", sampler="grid", seed="") == 0
+    found = [tuple(t.params[n] for n in "xyz") for t in study().trials]
+    assert len(found) == len(set(found)) == 12
+    assert results().best_value == 2
+
+
+def test_several_directions_give_a_front(app):
+    outcome = app(
+        GROUP_NAME,
+        direction="[minimize, maximize]",
+        sampler="random",
+        task=lambda c: (c.x**2, c.x + c.y),
+    )
+    assert outcome == 0
+    front = [s["values"] for s in results().solutions]
+    assert front
+    for a in front:
+        assert not any(b[0] <= a[0] and b[1] >= a[1] and b != a for b in front)
+
+
+# Hydra warns of any target that no whitelist names; an application's own are its own.
+@pytest.mark.filterwarnings(r"ignore:[\s\S]*execution_whitelist")
+def test_a_custom_search_space_adds_what_depends_on_the_rest(app):
+    custom = f"hydra.sweeper.custom_search_space={__name__}.widen"
+    assert app(GROUP_NAME, custom, task=lambda c: c.z + c.w) == 0
+    for trial in study().trials:
+        assert abs(trial.params["z"] - trial.params["x"]) <= 1
+        assert 0 <= trial.params["+w"] <= 1
+        assert trial.value == trial.params["z"] + trial.params["+w"]
+
+
+@pytest.mark.parametrize(("rate", "code", "trials"), [(0.0, 1, 1), (0.5, 1, 7), (1.0, 0, 12)])
+def test_the_failure_rate_is_of_all_trials(app, capfd, rate, code, trials):
+    def task(config):
+        raise RuntimeError("it is asked to")
+
+    assert app(GROUP_NAME, f"hydra.sweeper.max_failure_rate={rate}", task=task) == code
+    assert len(study().trials) == trials
+    assert ("RuntimeError: it is asked to" in capfd.readouterr().err) == bool(code)
+    assert results().best_value is None
+
+
+def test_a_study_in_memory_works_and_is_not_pruned(app, capfd):
+    assert app(GROUP_NAME, storage="null") == 0
+    assert results().best_value is not None
+    assert "pruner: off, since hydra.sweeper.storage=null" in capfd.readouterr().out
+
+
+def test_jobs_may_change_their_working_directory(app):
+    assert app(GROUP_NAME, "hydra.job.chdir=true", "hydra.sweeper.n_trials=3") == 0
+    assert len(study().trials) == 3
+
+
+def test_a_study_of_the_stock_sweeper_goes_on(app):
+    nothing = ("study_name: sphere", "study_name: sphere")
+    assert app(nothing) == 0
+    assert app(GROUP_NAME, "hydra.sweeper.n_trials=15") == 0
+    assert len(study().trials) == 15

@@ -1,0 +1,220 @@
+"""Worker processes, with tasks that need neither Hydra's composing nor torch."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mnist_sweep.sweep.dispatch import Job, failed_return, run_all
+from mnist_sweep.sweep.pool import Workers
+
+
+class Task:
+    """Does what a job's first override says, and returns the process that did it."""
+
+    def run(self, number, overrides):
+        import os
+        import signal
+        import sys
+        import threading
+        import time
+        from pathlib import Path
+
+        from hydra.core.utils import JobReturn, JobStatus
+
+        from mnist_sweep.sweep.dispatch import failed_return
+
+        what, *rest = overrides
+        returned = JobReturn()
+        returned.status = JobStatus.COMPLETED
+        returned.return_value = (number, os.getpid())
+        if what == "env":
+            returned.return_value = os.environ.get(rest[0])
+        elif what == "argv":
+            returned.return_value = (sys.argv, sys.path)
+        elif what == "print":
+            print("to be kept", flush=True)
+        elif what == "exit":
+            os._exit(3)
+        elif what == "kill":
+            os.kill(os.getpid(), getattr(signal, rest[0]))
+        elif what == "hang":
+            time.sleep(600)
+        elif what == "once":  # dies at the first try
+            marker = Path(rest[0])
+            if not marker.exists():
+                marker.touch()
+                os._exit(1)
+        elif what == "unpicklable":
+            returned.return_value = threading.Lock()
+        elif what == "raise":
+            return failed_return(RuntimeError("out of\nmemory"))
+        elif what == "interrupted":
+            try:
+                Path(rest[0] + ".started").touch()
+                time.sleep(600)
+            except KeyboardInterrupt:
+                Path(rest[0]).touch()
+                raise
+        return returned
+
+
+@pytest.fixture
+def pool():
+    pools = []
+
+    def make(count=1, **settings):
+        settings.setdefault("environment", lambda slot: {"SLOT": str(slot)})
+        pools.append(Workers(count, Task(), **settings))
+        return pools[-1]
+
+    yield make
+    for made in pools:
+        made.close(0)
+
+
+def wait_for(pool):
+    """Whatever finishes next."""
+    while True:
+        if finished := pool.wait(1.0):
+            return finished
+
+
+def run(pool, *what):
+    pool.start(Job(7, what))
+    (finished,) = wait_for(pool)
+    return finished
+
+
+def test_a_worker_persists_over_its_jobs(pool):
+    workers = pool()
+    pids = {run(workers, "pid").returned.return_value[1] for _ in range(3)}
+    assert len(pids) == 1
+    assert os.getpid() not in pids
+
+
+def test_a_free_worker_takes_the_next_job_while_the_other_is_busy(pool):
+    workers = pool(2)
+    workers.start(Job(0, ["hang"]))
+    assert workers.free() == 1
+    for number in (1, 2, 3):
+        workers.start(Job(number, ["pid"]))
+        assert workers.free() == 0
+        (finished,) = wait_for(workers)
+        assert finished.returned.return_value[0] == number
+    assert workers.running() == [0]
+
+
+def test_each_slot_has_its_own_environment_and_the_parents_arguments_and_path(pool):
+    workers = pool(2)
+    workers.start(Job(0, ["hang"]))
+    assert run(workers, "env", "SLOT").returned.return_value == "1"
+    assert run(workers, "argv").returned.return_value == (sys.argv, sys.path)
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (["exit"], "the worker process exited with code 3"),
+        (["kill", "SIGKILL"], "the worker process was ended by SIGKILL (out of memory, or kill"),
+        (["kill", "SIGSEGV"], "the worker process was ended by SIGSEGV (segmentation fault)"),
+    ],
+)
+def test_a_worker_that_dies_says_how_and_its_slot_is_rebuilt(pool, tmp_path, what, reason):
+    workers = pool(logs=tmp_path)
+    finished = run(workers, *what)
+    assert finished.died
+    assert finished.returned is None
+    assert finished.reason.startswith(reason)
+    assert finished.reason.endswith("-0.log")
+    assert run(workers, "pid").returned is not None
+
+
+def test_a_worker_that_dies_while_it_is_idle_is_replaced(pool):
+    workers = pool()
+    pid = run(workers, "pid").returned.return_value[1]
+    os.kill(pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(pid)], timeout=5)
+    assert run(workers, "pid").returned.return_value[1] != pid
+
+
+def test_a_job_past_its_timeout_is_killed_and_not_worth_another_try(pool):
+    workers = pool(timeout=0.2)
+    run(pool(), "pid")
+    workers.start(Job(7, ["hang"]))
+    pid = workers.slots[0].process.pid
+    (finished,) = wait_for(workers)
+    assert finished.reason == "it ran past trial_timeout=0.2 seconds"
+    assert not finished.died
+    assert not psutil.pid_exists(pid)
+
+
+def test_output_is_kept_in_a_file_a_slot(pool, tmp_path):
+    run(pool(logs=tmp_path / "workers"), "print")
+    (log,) = (tmp_path / "workers").iterdir()
+    assert log.read_text() == "to be kept\n"
+
+
+def test_what_cannot_be_sent_back_is_an_error_that_says_so(pool):
+    returned = run(pool(), "unpicklable").returned
+    with pytest.raises(RuntimeError, match="which cannot be sent back"):
+        _ = returned.return_value
+
+
+def test_closing_interrupts_a_job_which_can_record_it(pool, tmp_path):
+    workers = pool()
+    record = tmp_path / "interrupted"
+    workers.start(Job(0, ["interrupted", str(record)]))
+    while not Path(f"{record}.started").exists():
+        time.sleep(0.01)
+    workers.close(patience=10)
+    assert record.exists()
+
+
+def test_workers_end_with_their_parent_in_the_midst_of_a_job(tmp_path):
+    code = (
+        "import time\n"
+        "from tests.sweep.test_pool import Task\n"
+        "from mnist_sweep.sweep.dispatch import Job\n"
+        "from mnist_sweep.sweep.pool import Workers\n"
+        "pool = Workers(1, Task(), lambda slot: {})\n"
+        f"pool.start(Job(0, ['interrupted', {str(tmp_path / 'job')!r}]))\n"
+        "print(pool.slots[0].process.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root
+    )
+    worker = psutil.Process(int(parent.stdout.readline()))
+    while not (tmp_path / "job.started").exists():
+        time.sleep(0.01)
+    parent.kill()
+    parent.communicate()
+    psutil.wait_procs([worker], timeout=10)
+    assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+    assert not (tmp_path / "job").exists()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_batch_comes_back_in_order_and_runs_again_what_died(pool, tmp_path, caplog):
+    jobs = [Job(0, ["once", str(tmp_path / "marker")]), Job(1, ["exit"]), Job(2, ["raise"])]
+    jobs.append(Job(3, ["pid"]))
+    once, gone, raised, good = run_all(pool(2), jobs, max_retries=1)
+    assert once.return_value[0] == 0
+    assert good.return_value[0] == 3
+    with pytest.raises(RuntimeError, match="exited with code 3"):
+        _ = gone.return_value
+    with pytest.raises(RuntimeError, match="out of"):
+        _ = raised.return_value
+    assert caplog.text.count("running it again") == 2
+
+
+def test_a_failed_return_raises_its_error_when_it_is_read(capfd):
+    with pytest.raises(ValueError, match="why"):
+        _ = failed_return(ValueError("why")).return_value

@@ -1,0 +1,120 @@
+"""Two sweeps at once on one real PostgreSQL server, which this file starts and stops."""
+
+import getpass
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import optuna
+import pytest
+
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.storage import open_storage
+
+pytestmark = pytest.mark.slow
+
+BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+def as_postgres(*command):
+    """The server refuses to run as root; Debian's package brings a user for it."""
+    prefix = ["runuser", "-u", "postgres", "--"] if getpass.getuser() == "root" else []
+    subprocess.run([*prefix, *map(str, command)], check=True, capture_output=True, cwd="/")
+
+
+@pytest.fixture(scope="module")
+def server():
+    """The address of an empty database on a server on loopback, in a temporary folder."""
+    if not BINARIES:
+        pytest.skip("no PostgreSQL server here (Debian: apt-get install postgresql)")
+    binaries = BINARIES[-1]
+    folder = Path(tempfile.mkdtemp(prefix="mnist_sweep_pg"))
+    if getpass.getuser() == "root":
+        shutil.chown(folder, "postgres")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data = folder / "data"
+    as_postgres(binaries / "initdb", "-D", data, "-A", "trust", "-U", "sweeper")
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
+    control = (binaries / "pg_ctl", "-D", data, "-w")
+    as_postgres(*control, "-l", folder / "log", "-o", options, "start")
+    yield f"postgresql+psycopg://sweeper@127.0.0.1:{port}/postgres"
+    as_postgres(*control, "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+def test_two_sweeps_at_once_reach_the_total_exactly_and_run_no_trial_twice(server, tmp_path):
+    command = [sys.executable, "-m", "mnist_sweep.train", "-m", "search=command_line"]
+    command += ["model=mlp", "data=mnist_5k", "tracking=none", "epochs=2", "batch_size=64"]
+    command += ["model.hidden=range(10, 40)", "optimizer.lr=tag(log, interval(0.001, 0.1))"]
+    command += ["hydra.sweeper.study_name=shared", "hydra.sweeper.n_trials=8", "threads=1"]
+    command += [f"hydra.sweeper.storage={server}", "hydra.sweeper.n_jobs=1"]
+    # Each in a folder of its own, as on two machines.
+    folders = [tmp_path / "one", tmp_path / "two"]
+    sweeps = []
+    for folder in folders:
+        folder.mkdir()
+        sweeps.append(subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True))
+    printed = [sweep.communicate(timeout=300)[0] for sweep in sweeps]
+    assert [sweep.returncode for sweep in sweeps] == [0, 0], printed
+
+    storage = open_storage(server)
+    trials = optuna.load_study(study_name="shared", storage=storage.optuna).trials
+    storage.close()
+    finished = [t for t in trials if studies.status(t) in studies.FINISHED]
+    assert len(finished) == 8
+    assert {t.state.name for t in trials} <= {"COMPLETE", "PRUNED"}
+    runs = [
+        (int(path.parent.name), folder.name)
+        for folder in folders
+        for path in folder.glob("multirun/shared/[0-9]*/result.json")
+    ]
+    assert sorted(number for number, _ in runs) == sorted(t.number for t in finished)
+    assert {folder for _, folder in runs} == {"one", "two"}, "both sweeps must have had work"
+    assert len({tuple(t.params.values()) for t in trials}) == len(trials)
+    # Trial 0, and it alone, is the default configuration.
+    defaults = [t.number for t in trials if t.params["optimizer.lr"] == 0.003]
+    assert defaults == [0]
+    for number, folder in runs:
+        result = json.loads(
+            (tmp_path / folder / f"multirun/shared/{number}/result.json").read_text()
+        )
+        assert (result["trial"], result["status"]) == (
+            number,
+            studies.status(trials[number]),
+        )
+
+
+def test_the_lock_of_a_study_excludes_another_connection_and_falls_with_its_holder(server):
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time\n"
+            "from mnist_sweep.sweep.storage import open_storage\n"
+            "with open_storage(sys.argv[1]).lock('s'):\n"
+            "    print('held', flush=True)\n"
+            "    time.sleep(60)\n",
+            server,
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout.readline() == "held\n"
+    waiting = open_storage(server)
+    with waiting.engine.connect() as connection:
+        key = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        assert connection.exec_driver_sql(key).scalar() == 1
+    with waiting.lock("another study"):
+        pass
+    os.kill(holder.pid, 9)
+    holder.communicate()
+    with waiting.lock("s"):  # would wait for ever if the dead held it still
+        pass
+    waiting.close()

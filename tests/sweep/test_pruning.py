@@ -1,0 +1,141 @@
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+from optuna import pruners
+
+from mnist_sweep.sweep import conf
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.pruning import build_pruner, why_off
+
+# Patience and the signed-rank test are experimental to Optuna, which says so in a warning.
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+FOLDER = Path(conf.__file__).parent / "hydra" / "sweeper" / "pruner"
+CLASSES = {
+    "hyperband": pruners.HyperbandPruner,
+    "median": pruners.MedianPruner,
+    "none": pruners.NopPruner,
+    "patient": pruners.PatientPruner,
+    "percentile": pruners.PercentilePruner,
+    "successive_halving": pruners.SuccessiveHalvingPruner,
+    "threshold": pruners.ThresholdPruner,
+    "wilcoxon": pruners.WilcoxonPruner,
+}
+MEDIAN, NONE = pruners.MedianPruner(), pruners.NopPruner()
+
+
+def target(name, **settings):
+    return OmegaConf.create({"_target_": name, **settings})
+
+
+def test_every_pruner_on_offer_is_tested_here():
+    assert {file.stem for file in FOLDER.glob("*.yaml")} == CLASSES.keys()
+
+
+@pytest.mark.parametrize(("name", "kind"), CLASSES.items())
+def test_a_pruners_file_builds_it(name, kind):
+    assert type(build_pruner(OmegaConf.load(FOLDER / f"{name}.yaml"))) is kind
+
+
+def test_a_pruners_settings_reach_it():
+    config = OmegaConf.load(FOLDER / "percentile.yaml")
+    assert build_pruner(config)._percentile == 25.0
+    config.percentile = 50.0
+    assert build_pruner(config)._percentile == 50.0
+
+
+def test_no_config_is_no_pruning():
+    assert type(build_pruner(None)) is pruners.NopPruner
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("os.system", "execution whitelist"),
+        ("builtins.print", "execution whitelist"),
+        ("optuna.create_study", "execution whitelist"),
+        ("optuna.samplers.RandomSampler", "execution whitelist"),
+        ("optuna.prunersx.MedianPruner", "execution whitelist"),
+        ("optuna.pruners.NoSuchPruner", "NoSuchPruner"),
+    ],
+)
+def test_a_target_that_is_no_pruner_of_optunas_is_refused_in_one_line(name, reason):
+    with pytest.raises(SweepError) as error:
+        build_pruner(target(name))
+    line = str(error.value)
+    assert line.startswith(f"error: hydra.sweeper.pruner={{'_target_': '{name}'}} cannot be built")
+    assert reason in line.partition("cannot be built: ")[2]
+    assert "\n" not in line
+
+
+def test_a_refused_target_is_never_called():
+    with pytest.raises(SweepError, match="cannot be built"):
+        build_pruner(target("pathlib.Path.touch", _args_=["touched"]))
+    assert not Path("touched").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (target("optuna.pruners.PercentilePruner", percentile=250.0), "between 0 and 100"),
+        (target("optuna.pruners.MedianPruner", n_warmup_steps=-1), "cannot be negative"),
+        (target("optuna.pruners.MedianPruner", patience=3), "patience"),
+        (target("optuna.pruners.PatientPruner"), "wrapped_pruner"),
+        (target("optuna.pruners.ThresholdPruner"), "lower"),
+    ],
+)
+def test_wrong_arguments_are_refused_in_one_line_that_has_them(config, reason):
+    with pytest.raises(SweepError) as error:
+        build_pruner(config)
+    line = str(error.value)
+    assert line.startswith(f"error: hydra.sweeper.pruner={OmegaConf.to_container(config)} cannot")
+    assert reason in line.partition("cannot be built: ")[2]
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    "config",
+    [target("optuna.pruners.MedianPruner", _partial_=True), OmegaConf.create({"patience": 3})],
+    ids=["a partial", "no target"],
+)
+def test_what_builds_something_else_is_refused_in_one_line(config):
+    with pytest.raises(SweepError, match="is no optuna pruner") as error:
+        build_pruner(config)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("config", ["median", "optuna.pruners.MedianPruner", 3])
+def test_a_pruner_that_is_no_config_is_refused_by_what_it_is(config):
+    with pytest.raises(SweepError, match=f"hydra.sweeper.pruner={config}"):
+        build_pruner(config)
+
+
+UP, BOTH = ["maximize"], ["maximize", "minimize"]
+
+
+@pytest.mark.parametrize(
+    ("pruner", "directions", "shared", "objective", "reason"),
+    [
+        (MEDIAN, UP, True, "val_acc", None),
+        (MEDIAN, ["minimize"], True, "val_loss", None),
+        (MEDIAN, UP, True, None, None),
+        (MEDIAN, UP, True, ["val_acc"], None),
+        (MEDIAN, BOTH, True, ["val_acc", "parameters"], "a single objective"),
+        (MEDIAN, UP, False, "val_acc", "hydra.sweeper.storage"),
+        (MEDIAN, ["minimize"], True, "parameters", "objective=parameters"),
+        (MEDIAN, ["minimize"], True, "multiply_adds", "objective=multiply_adds"),
+        # Nobody is told why there is no pruning who did not ask for any.
+        (NONE, BOTH, True, ["val_acc", "parameters"], None),
+        (NONE, UP, False, "val_acc", None),
+        (NONE, ["minimize"], True, "parameters", None),
+    ],
+)
+def test_where_pruning_makes_no_sense_the_reason_is_said(
+    pruner, directions, shared, objective, reason
+):
+    said = why_off(pruner, directions, shared, objective)
+    if reason is None:
+        assert said is None
+    else:
+        assert reason in said
