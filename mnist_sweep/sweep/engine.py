@@ -10,6 +10,7 @@ from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig, OmegaConf
+from optuna.exceptions import UpdateFinishedTrialError
 
 from mnist_sweep.sweep import outcome, results, sampling
 from mnist_sweep.sweep import study as studies
@@ -17,7 +18,7 @@ from mnist_sweep.sweep.dispatch import Batches, Dispatcher, Finished, Job
 from mnist_sweep.sweep.enqueue import enqueue
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.launcher import PATIENCE, WorkersLauncher
-from mnist_sweep.sweep.progress import Progress
+from mnist_sweep.sweep.progress import RUNS_ON, Progress
 from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.pruning import build_pruner, why_off
 from mnist_sweep.sweep.settings import Settings, check_objective, check_study_name
@@ -193,25 +194,33 @@ class SweepEngine(OptunaSweeperImpl):
         proposal = self.supply.open[finished.job.number]
         if finished.died and self._retries(proposal, str(finished.reason)):
             return
-        directory = self._directory_of(finished)
+        try:
+            self._settle(proposal, finished)
+        except UpdateFinishedTrialError:  # another sweep took us for dead, and was quicker
+            self.supply.give_up(proposal)
+            self.progress.taken(proposal.trial.number)
+        finally:
+            results.write_results(self.study, self.settings.storage, self.directory)
+
+    def _settle(self, proposal: Proposal, finished: Finished) -> None:
+        """Write down a trial's figures and end it as complete, pruned or failed."""
+        number, directory = proposal.trial.number, self._directory_of(finished)
         self._record_figures(proposal, directory)
         stopped = self.study._storage.get_trial(proposal.trial._trial_id).system_attrs.get(PRUNED)
-        number = proposal.trial.number
         try:
             values = outcome.values(finished, len(self.study.directions))
-            if stopped is not None:
-                self.supply.settle(proposal, studies.PRUNED, stopped)
-                self.progress.pruned(number, stopped)
-            else:
-                self.supply.settle(proposal, studies.COMPLETE, None, values)
-                self.progress.complete(number, values)
         except outcome.JobFailed as error:
             if directory:
                 outcome.record_failure(directory, str(error))
             self.supply.settle(proposal, studies.FAILED, str(error))
             self.supply.fail(number, str(error))
-        finally:
-            results.write_results(self.study, self.settings.storage, self.directory)
+            return
+        if stopped is not None:
+            self.supply.settle(proposal, studies.PRUNED, stopped)
+            self.progress.pruned(number, stopped)
+        else:
+            self.supply.settle(proposal, studies.COMPLETE, None, values)
+            self.progress.complete(number, values)
 
     def _retries(self, proposal: Proposal, reason: str) -> bool:
         """Whether a trial whose process died goes on in a new one, which is noted here."""
@@ -243,7 +252,7 @@ class SweepEngine(OptunaSweeperImpl):
     def _check_data(self, directory: Path) -> None:
         """Say what a run is on. Raises SweepError where that is not the study's data."""
         facts = outcome.recorded(directory)
-        if "data" in facts:
+        if facts.keys() >= RUNS_ON:
             self.progress.runs_on(facts)
             studies.check_data(self.study, outcome.figures(directory))
 

@@ -20,6 +20,8 @@ from mnist_sweep.text import duration, relative
 
 log = logging.getLogger("mnist_sweep")
 
+# What a run records at its start that `Progress.runs_on` speaks of; another task's may not.
+RUNS_ON = {"trial", "max_epochs", "data", "device", "threads", "precision"}
 SILENCE = 60.0  # seconds without a line, in a log file, after which it says how things stand
 
 
@@ -82,6 +84,10 @@ class Progress:
     def reclaimed(self, number: int) -> None:
         """Say that a trial goes on whose process is gone."""
         self._say(f"trial {number} was left by a process that is gone: it goes on")
+
+    def taken(self, number: int) -> None:
+        """Say that another sweep has ended a trial that this one ran as well."""
+        self._say(f"trial {number} was ended by another sweep: what it came to here is left out")
 
     def retrying(self, number: int, reason: str) -> None:
         """Say that a trial goes on in a new process."""

@@ -1,11 +1,13 @@
 """Which pruner a study has, and where pruning makes no sense."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 
 from mnist_sweep.sweep.errors import SweepError
@@ -22,7 +24,10 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
     if config is None:
         return NopPruner()
     try:
-        pruner = instantiate(config, _execution_whitelist_=TARGETS)
+        with warnings.catch_warnings():
+            # Optuna's interface of some may change; it is Optuna's pin that guards against that.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            pruner = instantiate(config, _execution_whitelist_=TARGETS)
     except Exception as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) else error
         reason = one_line(cause or error)

@@ -11,6 +11,8 @@ from mnist_sweep.config import OBJECTIVES, direction_of, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 
+GRACE_PERIOD = 120.0  # seconds
+
 
 @dataclass
 class Settings:
@@ -25,7 +27,7 @@ class Settings:
     trial_timeout: float | None = None
     timeout: float | None = None
     plateau: int | None = None
-    grace_period: float = 120.0
+    grace_period: float = GRACE_PERIOD
     default_first: bool = True
     study_name: str | None = None
     storage: str | None = None

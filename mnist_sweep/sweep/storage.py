@@ -80,7 +80,7 @@ class Storage:
         if self.engine is not None and self.engine.dialect.name == "postgresql":
             return _advisory_lock(self.engine, study_name)
         if self.path is not None:
-            return FileLock(f"{self.path}.lock")
+            return FileLock(f"{self.path}.sweeps.lock")  # Optuna locks a journal by .lock
         key = sha256(f"{self.address} {study_name}".encode()).hexdigest()[:16]
         return FileLock(Path(tempfile.gettempdir()) / f"mnist_sweep-{key}.lock")
 

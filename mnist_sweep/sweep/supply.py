@@ -1,9 +1,10 @@
 """Where a sweep's trials come from, and where they go back to: the study, shared with others."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 
 from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
@@ -103,16 +104,20 @@ class Supply:
         self, proposal: Proposal, status: str, reason: str | None, values: list[float] | None = None
     ) -> None:
         """Tell the study what a trial came to."""
-        self.signs.release(proposal.trial._trial_id)
         studies.end(self.study, proposal.trial, status, reason, values)
+        self.give_up(proposal)
+
+    def give_up(self, proposal: Proposal) -> None:
+        """Forget a trial that is settled, by this sweep or by another."""
+        self.signs.release(proposal.trial._trial_id)
         del self.open[proposal.trial.number]
 
     def close(self) -> None:
         """Leave what is open to be gone on with, by this command or by another sweep."""
-        for number, proposal in list(self.open.items()):
-            self.signs.release(proposal.trial._trial_id)
-            studies.set_aside(self.study, proposal.trial._trial_id)
-            del self.open[number]
+        for proposal in list(self.open.values()):
+            self.give_up(proposal)
+            with suppress(UpdateFinishedTrialError):  # settled by another sweep
+                studies.set_aside(self.study, proposal.trial._trial_id)
         self.signs.close()
 
     def fail(self, number: int, reason: str) -> None:

@@ -13,6 +13,7 @@ from optuna.trial import Trial
 
 from mnist_sweep.sweep.processes import JOB, SignsOfLife
 from mnist_sweep.sweep.pruning import build_pruner
+from mnist_sweep.sweep.settings import GRACE_PERIOD
 from mnist_sweep.sweep.storage import reopen
 
 OURS = "mnist_sweep.sweep.sweeper.BudgetSweeper"
@@ -74,7 +75,8 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
         pruner=_pruner(sweeper),
     )
     trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, config.trial)
-    signs = SignsOfLife(study._storage, JOB, sweeper.grace_period / 4)
+    grace_period = OmegaConf.select(sweeper, "grace_period", default=GRACE_PERIOD)
+    signs = SignsOfLife(study._storage, JOB, grace_period / 4)
     try:
         signs.hold(trial_id)
         yield Reporter(Trial(study, trial_id)) if len(study.directions) == 1 else None

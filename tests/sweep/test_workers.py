@@ -41,7 +41,7 @@ class Odd(torch.nn.Module):
         if self.mode == "raise":
             raise ValueError("a bug in the model")
         if self.mode == "not_a_number":
-            return logits * float("not_a_number")
+            return logits * float("nan")
         if self.mode == "sys_exit":
             sys.exit(4)
         if self.mode == "os_exit":
@@ -246,3 +246,62 @@ def test_other_launchers_work_in_batches(launcher):
     assert [t.state for t in found] == [TrialState.COMPLETE] * 3
     for trial in found:
         assert result(launcher, trial.number)["val_acc"] == trial.value
+
+
+APP = """
+import hydra
+from mnist_sweep.sweep.trial import reporting
+
+@hydra.main(config_path=".", config_name="config")
+def main(config):
+    with reporting(config) as reporter:
+        for epoch in range(1, 6):
+            if reporter is not None and reporter.report(config.x, epoch):
+                break
+    return config.x
+
+if __name__ == "__main__":
+    main()
+"""
+APP_CONFIG = """
+defaults:
+  - _self_
+  - override hydra/sweeper: optuna
+  - override hydra/launcher: workers
+hydra:
+  sweep: {dir: out, subdir: "${trial}"}
+  sweeper:
+    _target_: mnist_sweep.sweep.sweeper.BudgetSweeper
+    storage: journal:///study.log
+    study_name: theirs
+    direction: maximize
+    n_trials: 6
+    params: {x: "interval(0, 10)"}
+x: 0.0
+study: null
+trial: null
+"""
+# The stock sweeper's schema takes no key of ours; another sweeper config does.
+OURS = ("override hydra/sweeper: optuna", "override hydra/sweeper: mnist_sweep")
+PRUNER = "hydra/sweeper/pruner=threshold"
+
+
+@pytest.mark.parametrize("group", ["optuna", "mnist_sweep"])
+def test_another_applications_jobs_run_in_workers_and_report_to_a_journal(group):
+    Path("app.py").write_text(APP)
+    config = APP_CONFIG if group == "optuna" else APP_CONFIG.replace(*OURS)
+    Path("config.yaml").write_text(config)
+    command = [sys.executable, "app.py", "-m"]
+    if group == "mnist_sweep":
+        command += [PRUNER, "hydra.sweeper.pruner.lower=5"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    backend = optuna.storages.journal.JournalFileBackend("study.log")
+    study = optuna.load_study(study_name="theirs", storage=optuna.storages.JournalStorage(backend))
+    assert len(study.trials) == 6
+    assert study.trials[0].params == {"x": 0.0}
+    for trial in study.trials:
+        low = group == "mnist_sweep" and trial.params["x"] < 5
+        assert trial.state == (TrialState.PRUNED if low else TrialState.COMPLETE)
+        assert list(trial.intermediate_values) == ([1] if low else [1, 2, 3, 4, 5])
+    assert "train it again: python app.py x=" in done.stdout
