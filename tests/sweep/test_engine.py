@@ -101,6 +101,94 @@ def test_the_same_command_goes_on_to_the_total_and_overwrites_nothing(sweep):
     assert len(trials()) == 5
 
 
+def test_trial_0_is_the_default_configuration_unless_told_otherwise(sweep):
+    assert sweep(2, SMALL) == 0
+    assert trials()[0].params == {"optimizer.lr": 0.003, "model.hidden": 25}
+    name = "hydra.sweeper.study_name=t"
+    assert sweep(1, SMALL, name, "hydra.sweeper.default_first=false") == 0
+    assert trials("t")[0].params != trials("s")[0].params
+
+
+def test_enqueued_configurations_come_next_and_once(sweep):
+    enqueue = "hydra.sweeper.enqueue=[{model.hidden: 11, optimizer.lr: 0.02}, {model.hidden: 12}]"
+    assert sweep(2, SMALL, enqueue) == 0
+    assert sweep(4, SMALL, enqueue) == 0
+    hidden = [trial.params["model.hidden"] for trial in trials()]
+    assert hidden[:3] == [25, 11, 12]
+    assert trials()[1].params["optimizer.lr"] == 0.02
+    assert hidden.count(11) + hidden.count(12) <= 3
+    assert len(hidden) == 4
+
+
+def test_a_timeout_ends_a_sweep_before_its_total(sweep, capfd):
+    assert sweep(50, SMALL, "hydra.sweeper.timeout=0.001") == 0
+    assert len(trials()) <= 1
+    assert "timeout=0.001 seconds have passed: no further trial" in capfd.readouterr().out
+
+
+def test_a_plateau_ends_a_sweep_before_its_total(sweep, capfd):
+    # All trials are the same run, so that none is better than the first.
+    same = ["model.hidden=choice(10)", "optimizer.lr=0.01"]
+    assert sweep(50, *same, "hydra.sweeper.plateau=3") == 0
+    assert len(trials()) == 4
+    assert "no better trial among the last 3 (plateau)" in capfd.readouterr().out
+
+
+def test_the_best_run_is_linked_to_without_its_events(sweep):
+    assert sweep(4, SMALL, "tracking=tensorboard") == 0
+    best = max(trials(), key=lambda t: t.value)
+    linked = Path("multirun/s/best")
+    assert (linked / "trial").read_text().strip() == str(best.number)
+    assert json.loads((linked / "result.json").read_text())["trial"] == best.number
+    assert (linked / "checkpoints" / "best.safetensors").is_file()
+    assert list(Path(f"multirun/s/{best.number}").glob("events*"))
+    assert not list(linked.glob("events*"))
+
+
+def test_the_runs_of_another_study_are_not_taken_for_this_ones(sweep, capfd):
+    assert sweep(1, SMALL) == 0
+    for file in Path("multirun").glob("optuna.db*"):
+        file.unlink()
+    capfd.readouterr()
+    assert sweep(1, SMALL) == 1
+    line = capfd.readouterr().err.strip()
+    assert line.startswith("error: multirun/s holds the runs of another study of that name")
+    assert len(list(Path("multirun/s/0").iterdir())) > 1
+
+
+def test_a_draw_over_budget_is_drawn_again_before_it_counts(sweep):
+    space = "model.hidden=range(10, 400)"  # 4% of it fits
+    assert sweep(4, space, "hydra/sweeper/sampler=random", "hydra.sweeper.sampler.seed=0") == 0
+    often = len(trials())
+    assert sweep(4, space, "hydra.sweeper.study_name=t", "hydra.sweeper.resamples=0") == 0
+    assert often < len(trials("t")) / 2
+
+
+def test_a_pareto_search_gives_the_front_of_accuracy_and_size(command):
+    arguments = ["-m", "search=pareto", "data=mnist_5k", "tracking=none", "epochs=1"]
+    arguments += ["batch_size=256", "model.width=interval(0.1, 0.3)", "hydra.sweeper.n_trials=3"]
+    assert command(*arguments, "hydra/launcher=basic") == 0
+    front = results("pareto-enhanced-mnist_5k").solutions
+    assert front
+    for solution in front:
+        assert solution["values"][1] <= 19_999
+
+
+def test_a_trial_that_another_sweep_has_ended_is_left_alone(sweep, monkeypatch, capfd):
+    original = run.fit
+
+    def ended_meanwhile(*arguments, **settings):
+        study = optuna.load_study(study_name="s", storage=STORAGE)
+        study.tell(len(study.trials) - 1, 0.5)
+        return original(*arguments, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "fit", ended_meanwhile)
+        assert sweep(1, SMALL) == 0
+    assert [t.value for t in trials()] == [0.5]
+    assert "trial 0 was ended by another sweep" in capfd.readouterr().out
+
+
 def test_the_same_seed_gives_the_same_search(sweep):
     assert sweep(3, WIDE) == 0
     assert sweep(3, WIDE, "hydra.sweeper.study_name=t") == 0
@@ -340,6 +428,8 @@ def test_a_grid_is_run_once_and_its_over_budget_points_are_skipped(sweep):
         sorted((t.params["model.hidden"], studies.status(t)) for t in trials())
         == [(10, "complete")] * 2 + [(20, "complete")] * 2 + [(30, "rejected")] * 2
     )
+    skipped = results().skipped
+    assert [(s.parameters, s.params["model.hidden"]) for s in skipped] == [(23_860, 30)] * 2
 
 
 def test_several_objectives_give_a_front_of_feasible_trials(sweep):
