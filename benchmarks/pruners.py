@@ -1,26 +1,35 @@
 """Which pruner to prune with: recorded learning curves of whole trials, replayed under each.
 
-    python benchmarks/pruners.py collect SWEEP_DIRECTORY     # from an unpruned random search
+    python benchmarks/pruners.py collect SWEEP_DIRECTORY...  # from unpruned random searches
     python benchmarks/pruners.py replay [studies]
 
-`collect` writes the curves of the finished trials of a sweep, run with `hydra/sweeper/pruner=none`
-and `hydra/sweeper/sampler=random`, to benchmarks/pruner_curves.json. `replay` draws studies of 20
-trials from them, in random order, and runs each study as two asynchronous workers would have, once
-for each pruner: a worker reports an epoch when the trial's own time for it has passed, asks, and
-takes the next trial when it is told to stop. The pruners are those of hydra/sweeper/pruner with
-their settings there. All see the same studies.
+`collect` adds the curves of the finished trials of sweeps, run with `hydra/sweeper/pruner=none` and
+`hydra/sweeper/sampler=random`, to benchmarks/pruner_curves.json, and measures on the test images
+the weights that each trial kept. `replay` draws studies from them in random order and runs each
+study as two asynchronous workers would have, once for each pruner: a worker reports an epoch when
+the trial's own time for it has passed, asks, and takes the next trial when it is told to stop. The
+pruners are those of hydra/sweeper/pruner with their settings there. All see the same studies.
 
-Baselines are no pruning, and one epoch of every trial with the best `TOP` trained to their end.
+Baselines are no pruning, and one epoch of every trial with the best quarter trained to their ends.
+
+Of studies of `TRIALS` trials:
 
 - epochs saved: of those that the study without pruning trains
-- regret: how much better, in percentage points of validation accuracy, the best trial without
-  pruning is than the winner
 - winner lost: studies in which the trial that wins without pruning was stopped
 - wrongly pruned: of the stopped trials, those that would have been among the study's best three
+
+and of studies that end when as many epochs are trained as `BUDGET` whole trials have, so that a
+pruner that saves epochs sees more trials:
+
+- trials: how many were begun
+- winner: validation accuracy of the best complete trial, and the test accuracy of its weights,
+  which the choice among noisy validation figures does not flatter; percentage points more than
+  without pruning, study by study, with their standard error
 """
 
 import heapq
 import json
+import math
 import random
 import statistics
 import sys
@@ -30,79 +39,100 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import torch
 from omegaconf import OmegaConf
 
+from mnist_sweep.build import build_dataset, build_model, build_pipeline
+from mnist_sweep.config import check, load_recorded
+from mnist_sweep.fit import Precision, evaluate
+from mnist_sweep.record import RunDirectory
 from mnist_sweep.sweep import search_path
 from mnist_sweep.sweep.pruning import build_pruner
 
 CURVES = Path(__file__).with_name("pruner_curves.json")
 PRUNERS = Path(search_path.__file__).parent / "conf" / "hydra" / "sweeper" / "pruner"
-TRIALS, WORKERS, TOP = 20, 2, 5
+TRIALS, BUDGET, WORKERS = 20, 10, 2
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One trial's validation accuracy by epoch, its seconds an epoch, and its objective."""
+    """One trial's validation accuracy by epoch, its seconds an epoch, and what its weights do."""
 
     accuracy: list[float]
     seconds: float
     objective: float
+    test: float
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a pruner did to one study: which trials it stopped, and the epochs it trained."""
+    """What a pruner did to one study: the trials begun and stopped, and the epochs trained."""
 
+    begun: int
     stopped: set[int]
     epochs: int
 
 
-def collect(directory: Path) -> None:
-    """Write the curves of a sweep's complete trials."""
-    curves = []
-    for path in sorted(directory.glob("[0-9]*/result.json"), key=lambda p: int(p.parent.name)):
-        result = json.loads(path.read_text())
-        if result["status"] != "complete":
-            continue
-        lines = (path.parent / "metrics.jsonl").read_text().splitlines()
-        epochs = [json.loads(line) for line in lines]
-        overrides = OmegaConf.load(path.parent / ".hydra" / "overrides.yaml")
-        kept = ("model.", "batch_size", "optimizer.", "scheduler")
-        curves.append(
-            {
-                "settings": [line for line in overrides if line.startswith(kept)],
+def collect(directories: Sequence[Path]) -> None:
+    """Add the curves of the complete trials of sweeps to those recorded."""
+    known = {tuple(c["settings"]): c for c in json.loads(CURVES.read_text())}
+    for directory in directories:
+        for path in sorted(directory.glob("[0-9]*/result.json")):
+            result = json.loads(path.read_text())
+            overrides = OmegaConf.load(path.parent / ".hydra" / "overrides.yaml")
+            kept = ("model.", "batch_size", "optimizer.", "scheduler")
+            settings = tuple(line for line in overrides if line.startswith(kept))
+            if result["status"] != "complete" or "test" in known.get(settings, {}):
+                continue
+            lines = (path.parent / "metrics.jsonl").read_text().splitlines()
+            epochs = [json.loads(line) for line in lines]
+            known[settings] = {
+                "settings": settings,
                 "val_acc": [epoch["val_acc"] for epoch in epochs],
-                "seconds": statistics.median(epoch["seconds"] for epoch in epochs),
+                "seconds": round(statistics.median(epoch["seconds"] for epoch in epochs), 3),
                 "objective": result["val_acc"],
+                "test": test_accuracy(path.parent),
             }
-        )
-    CURVES.write_text("[\n" + ",\n".join(json.dumps(curve) for curve in curves) + "\n]\n")
-    print(f"{len(curves)} curves in {CURVES}")
+    CURVES.write_text("[\n" + ",\n".join(json.dumps(curve) for curve in known.values()) + "\n]\n")
+    print(f"{len(known)} curves in {CURVES}")
+
+
+def test_accuracy(directory: Path) -> float:
+    """Measure the weights that a run kept on the test images, which its sweep never does."""
+    run = check(load_recorded(str(directory)))
+    dataset, model = build_dataset(run), build_model(run.model)
+    model.load_state_dict(RunDirectory(directory).load_best(torch.device("cpu")))
+    return evaluate(model, dataset.test, build_pipeline(run), Precision())[1]
 
 
 def load() -> list[Curve]:
     """Return the recorded curves."""
     recorded = json.loads(CURVES.read_text())
-    return [Curve(c["val_acc"], c["seconds"], c["objective"]) for c in recorded]
+    return [Curve(c["val_acc"], c["seconds"], c["objective"], c["test"]) for c in recorded]
 
 
-def replay(curves: Sequence[Curve], pruner: optuna.pruners.BasePruner, name: str) -> Outcome:
-    """Run a study of these trials, in this order, on asynchronous workers."""
+def replay(
+    curves: Sequence[Curve], pruner: optuna.pruners.BasePruner, name: str, budget: float
+) -> Outcome:
+    """Run a study of these trials, in this order, on asynchronous workers.
+
+    None is begun once `budget` epochs are trained; what runs then comes to its end.
+    """
     sampler = optuna.samplers.RandomSampler(seed=0)
     study = optuna.create_study(
         study_name=name, direction="maximize", sampler=sampler, pruner=pruner
     )
-    waiting = list(enumerate(curves))[::-1]
     running: list[tuple[float, int, int, Any]] = []  # time of the next report, trial, epoch
+    begun, epochs, stopped = 0, 0, set()
 
-    def start(now: float) -> None:
-        if waiting:
-            number, curve = waiting.pop()
-            heapq.heappush(running, (now + curve.seconds, number, 1, study.ask()))
+    def begin(now: float) -> int:
+        if begun < len(curves) and epochs < budget:
+            heapq.heappush(running, (now + curves[begun].seconds, begun, 1, study.ask()))
+            return begun + 1
+        return begun
 
     for _ in range(WORKERS):
-        start(0.0)
-    stopped, epochs = set(), 0
+        begun = begin(0.0)
     while running:
         now, number, epoch, trial = heapq.heappop(running)
         curve = curves[number]
@@ -116,29 +146,80 @@ def replay(curves: Sequence[Curve], pruner: optuna.pruners.BasePruner, name: str
         else:
             heapq.heappush(running, (now + curve.seconds, number, epoch + 1, trial))
             continue
-        start(now)
-    return Outcome(stopped, epochs)
+        begun = begin(now)
+    return Outcome(begun, stopped, epochs)
 
 
-def one_epoch_then_top(curves: Sequence[Curve], seed: int) -> Outcome:
-    """Train every trial for one epoch, and the best of them to their end."""
-    ranked = sorted(range(len(curves)), key=lambda n: curves[n].accuracy[0], reverse=True)
-    epochs = len(curves) + sum(len(curves[n].accuracy) - 1 for n in ranked[:TOP])
-    return Outcome(set(ranked[TOP:]), epochs)
+def one_epoch_then_top(curves: Sequence[Curve], name: str, budget: float) -> Outcome:
+    """Train every trial for one epoch, and the best quarter of them to their ends."""
+    whole = len(curves[0].accuracy)
+    begun = round(min(len(curves), budget / (1 + (whole - 1) / 4)))
+    ranked = sorted(range(begun), key=lambda n: curves[n].accuracy[0], reverse=True)
+    top = round(begun / 4)
+    return Outcome(begun, set(ranked[top:]), begun + top * (whole - 1))
 
 
-def contenders() -> dict[str, Callable[[Sequence[Curve], int], Outcome]]:
-    """Return each pruner's way through a study, which takes its trials and its seed."""
-    found: dict[str, Callable[[Sequence[Curve], int], Outcome]] = {}
+Contender = Callable[[Sequence[Curve], str, float], Outcome]
+
+
+def contenders() -> dict[str, Contender]:
+    """Return each pruner's way through a study: its trials, its name, its budget of epochs."""
+    found: dict[str, Contender] = {}
     for path in sorted(PRUNERS.glob("*.yaml"), key=lambda p: (p.stem != "none", p.stem)):
         config = OmegaConf.load(path)
 
-        def run(curves: Sequence[Curve], seed: int, config: Any = config) -> Outcome:
-            return replay(curves, build_pruner(config), f"replay {seed}")
+        def run(curves: Sequence[Curve], name: str, budget: float, config: Any = config) -> Outcome:
+            return replay(curves, build_pruner(config), name, budget)
 
         found[path.stem] = run
-    found[f"one epoch, then the best {TOP}"] = one_epoch_then_top
+    found["one epoch, best quarter"] = one_epoch_then_top
     return found
+
+
+def winner(curves: Sequence[Curve], outcome: Outcome) -> Curve:
+    """Return the best complete trial of a study."""
+    complete = [curves[n] for n in range(outcome.begun) if n not in outcome.stopped]
+    return max(complete, key=lambda curve: curve.objective)
+
+
+def whole_studies(contender: Contender, drawn: Sequence[Sequence[Curve]]) -> dict[str, float]:
+    """Run studies of TRIALS trials; return what was saved, and what was lost by it."""
+    saved, lost, wrong, pruned = 0.0, 0, 0, 0
+    for seed, order in enumerate(drawn):
+        curves = order[:TRIALS]
+        outcome = contender(curves, f"replay {seed}", math.inf)
+        ranked = sorted(range(TRIALS), key=lambda n: curves[n].objective, reverse=True)
+        saved += 1 - outcome.epochs / sum(len(curve.accuracy) for curve in curves)
+        lost += ranked[0] in outcome.stopped
+        wrong += len(outcome.stopped & set(ranked[:3]))
+        pruned += len(outcome.stopped)
+    return {
+        "epochs_saved": saved / len(drawn),
+        "winner_lost": lost / len(drawn),
+        "wrongly_pruned": wrong / pruned if pruned else 0.0,
+    }
+
+
+def equal_epochs(
+    contender: Contender, unpruned: Contender, drawn: Sequence[Sequence[Curve]]
+) -> dict[str, float]:
+    """Run studies of as many epochs as BUDGET trials have; compare the winners."""
+    begun, val, test = [], [], []
+    for seed, curves in enumerate(drawn):
+        budget = BUDGET * len(curves[0].accuracy)
+        outcome = contender(curves, f"replay {seed}", budget)
+        found = winner(curves, outcome)
+        reference = winner(curves, unpruned(curves, f"replay {seed}", budget))
+        begun.append(outcome.begun)
+        val.append(100 * (found.objective - reference.objective))
+        test.append(100 * (found.test - reference.test))
+    return {
+        "trials": statistics.mean(begun),
+        "winner_val_points": statistics.mean(val),
+        "winner_val_error": statistics.stdev(val) / len(val) ** 0.5,
+        "winner_test_points": statistics.mean(test),
+        "winner_test_error": statistics.stdev(test) / len(test) ** 0.5,
+    }
 
 
 def main(studies: int) -> None:
@@ -146,45 +227,31 @@ def main(studies: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     pool = load()
     generator = random.Random(0)
-    drawn = [generator.sample(pool, TRIALS) for _ in range(studies)]
+    drawn = [generator.sample(pool, len(pool)) for _ in range(studies)]
     print(
-        f"{studies} studies of {TRIALS} trials drawn from {len(pool)}, "
-        f"{len(pool[0].accuracy)} epochs each, {WORKERS} workers"
+        f"{studies} studies drawn from {len(pool)} trials of {len(pool[0].accuracy)} epochs, "
+        f"{WORKERS} workers; whole studies have {TRIALS} trials, equal ones "
+        f"{BUDGET * len(pool[0].accuracy)} epochs"
     )
     print(
-        f"{'pruner':<28}{'epochs saved':>14}{'regret (points)':>20}{'winner lost':>13}"
-        f"{'wrongly pruned':>16}"
+        "| pruner | epochs saved | winner lost | wrongly pruned | trials in equal epochs "
+        "| winner's validation | winner's test |\n|---|---|---|---|---|---|---|"
     )
-    found = {}
-    for name, contender in contenders().items():
-        saved, regrets, lost, wrong, pruned = [], [], 0, 0, 0
-        for seed, curves in enumerate(drawn):
-            outcome = contender(curves, seed)
-            ranked = sorted(range(TRIALS), key=lambda n: curves[n].objective, reverse=True)
-            left = [curves[n].objective for n in range(TRIALS) if n not in outcome.stopped]
-            saved.append(1 - outcome.epochs / sum(len(c.accuracy) for c in curves))
-            regrets.append(100 * (curves[ranked[0]].objective - max(left, default=0.0)))
-            lost += ranked[0] in outcome.stopped
-            wrong += len(outcome.stopped & set(ranked[:3]))
-            pruned += len(outcome.stopped)
-        mean, error = statistics.mean(regrets), statistics.stdev(regrets) / studies**0.5
-        share = wrong / pruned if pruned else 0.0
+    ways, found = contenders(), {}
+    for name, contender in ways.items():
+        r = whole_studies(contender, drawn) | equal_epochs(contender, ways["none"], drawn)
         print(
-            f"{name:<28}{statistics.mean(saved):>13.0%} {mean:>12.3f} ± {error:.3f}"
-            f"{lost / studies:>13.0%}{share:>16.1%}"
+            f"| {name} | {r['epochs_saved']:.0%} | {r['winner_lost']:.0%} "
+            f"| {r['wrongly_pruned']:.0%} | {r['trials']:.1f} "
+            f"| {r['winner_val_points']:+.3f} ± {r['winner_val_error']:.3f} "
+            f"| {r['winner_test_points']:+.3f} ± {r['winner_test_error']:.3f} |"
         )
-        found[name] = {
-            "epochs_saved": statistics.mean(saved),
-            "regret_points": mean,
-            "regret_standard_error": error,
-            "winner_lost": lost / studies,
-            "wrongly_pruned": share,
-        }
+        found[name] = r
     print(json.dumps({"benchmark": "pruners", "pool": len(pool), "results": found}))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["collect"]:
-        collect(Path(sys.argv[2]))
+        collect([Path(argument) for argument in sys.argv[2:]])
     else:
         main(int(sys.argv[2]) if len(sys.argv) > 2 else 200)

@@ -94,7 +94,8 @@ class Workers:
 
     def __str__(self) -> str:
         logs = f", their output in {relative(self.logs)}" if self.logs else ""
-        return f"{len(self.slots)} processes of this machine{logs}"
+        count = len(self.slots)
+        return f"{count} process{'es' if count > 1 else ''} of this machine{logs}"
 
     def free(self) -> int:
         """Return how many more jobs can be started now."""

@@ -16,6 +16,7 @@ from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.dispatch import Dispatcher
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.status import LiveView
+from mnist_sweep.sweep.storage import without_password
 from mnist_sweep.text import duration, relative
 
 log = logging.getLogger("mnist_sweep")
@@ -48,7 +49,7 @@ class Progress:
         self.max_epochs: dict[int, int] = {}
         self.view: LiveView | None = None
         self._say(
-            f"study {study.study_name} in {settings.storage or 'memory'}: "
+            f"study {study.study_name} in {without_password(settings.storage) or 'memory'}: "
             f"{self.done_before} of {total} trials done"
         )
 
@@ -148,9 +149,9 @@ class Progress:
         folder = relative(summary.parent)
         self._say(f"results: {relative(summary)}")
         self._say(f"look next: tensorboard --logdir {folder} (make tensorboard)")
-        storage = self.settings.storage
-        if storage:
-            address = storage.removeprefix("journal:///")
+        address = without_password(self.settings.storage)
+        if address:
+            address = address.removeprefix("journal:///")
             self._say(f"           optuna-dashboard {address} (make dashboard)")
 
     def _best(self, trial: FrozenTrial) -> None:

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mnist_sweep.files import replacing
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.storage import without_password
 from mnist_sweep.text import relative
 
 EVENTS = "events.out.tfevents"  # how TensorBoard's files begin
@@ -112,7 +113,7 @@ def write_results(study: optuna.Study, storage: str | None, directory: Path) -> 
     found |= {
         "study_name": study.study_name,
         "study_id": studies.identity(study),
-        "storage": storage,
+        "storage": without_password(storage),
         "directions": studies.direction_names(study),
         "trials": {name: by_status[name] for name in studies.ALL},
         "epochs_saved": epochs_saved(study),

@@ -134,14 +134,14 @@ def open_storage(address: str | None) -> Storage:
         if isinstance(error, ImportError) and str(address).startswith("postgres"):
             hint = "; pip install 'mnist-sweep[postgresql]' and write postgresql+psycopg://"
         raise SweepError(
-            f"hydra.sweeper.storage={_without_password(address)} cannot be opened: "
+            f"hydra.sweeper.storage={without_password(address)} cannot be opened: "
             f"{one_line(error)[:300]}{hint}"
         ) from error
 
 
-def _without_password(address: str | None) -> str:
+def without_password(address: str | None) -> str | None:
     """Return an address as it may be printed and recorded."""
     try:
-        return "null" if address is None else make_url(address).render_as_string()
+        return None if address is None else make_url(address).render_as_string()
     except Exception:  # it is no URL, but may hold a password as one does
         return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", str(address))
