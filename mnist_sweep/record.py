@@ -40,6 +40,11 @@ class RunDirectory:
             )
         self.best.parent.mkdir(parents=True, exist_ok=True)
 
+    def forget(self) -> None:
+        """Drop the epochs and the checkpoint, for a run that has to start again."""
+        self.last.unlink(missing_ok=True)
+        self.keep_metrics(0)
+
     def append_metrics(self, epoch: Epoch) -> None:
         """Add an epoch's line; figures that are not finite numbers become null."""
         with self.metrics.open("a") as file:

@@ -85,6 +85,13 @@ def execute(
         hint = what_fits(run.model, error.limit)
         raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
     check_objects(run)
+    dataset = None
+    if recorded and run.trial is not None:
+        dataset = build_dataset(run)
+        if (recorded.get("data") or {}).get("fingerprint") != dataset.fingerprint:
+            # By mistake it ran on other data, which its sweep has refused: it starts again.
+            directory.forget()
+            recorded = None
     if recorded and recorded.get("status") in (COMPLETE, PRUNED):
         log.info("%s is %s: nothing is left to do", path, recorded["status"])
         return objective(run, recorded)
@@ -92,13 +99,13 @@ def execute(
     device = choose_device(run.device)
     threads = set_threads(run.threads)
     set_seeds(run.seed, run.deterministic)
-    dataset = build_dataset(run)
+    dataset = dataset or build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
     work = _Run(run, directory, facts, dataset.to(device), device, report)
     if resume and (run.trial is None or directory.last.exists()):
         work.restore()
     elif resume:  # a trial that was interrupted in its first epoch
-        directory.keep_metrics(0)
+        directory.forget()
         work.begun_before = True
     else:
         directory.start()

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
@@ -56,10 +56,14 @@ class Dispatcher(Protocol):
 
 
 class Batches:
-    """Any Hydra launcher: the jobs started since the last wait are one call of `launch`."""
+    """Any Hydra launcher: the jobs started since the last wait are one call of `launch`.
 
-    def __init__(self, launcher: Launcher, size: int) -> None:
-        self.launcher, self.size = launcher, size
+    Hydra numbers the jobs of a call on from the first one's number. Where that number names a job's
+    directory (`numbered`), only jobs with consecutive numbers go into one call.
+    """
+
+    def __init__(self, launcher: Launcher, size: int, numbered: bool = False) -> None:
+        self.launcher, self.size, self.numbered = launcher, size, numbered
         self.jobs: list[Job] = []
 
     def __str__(self) -> str:
@@ -85,20 +89,30 @@ class Batches:
         if not self.jobs:
             time.sleep(timeout)
             return []
-        jobs = self.jobs
+        calls: list[list[Job]] = []
+        for job in sorted(self.jobs, key=lambda job: job.number):
+            follows = bool(calls) and job.number == calls[-1][-1].number + 1
+            if calls and (follows or not self.numbered):
+                calls[-1].append(job)
+            else:
+                calls.append([job])
+        finished = [each for jobs in calls for each in self._launch(jobs)]
+        self.jobs = []
+        return finished
+
+    def _launch(self, jobs: list[Job]) -> list[Finished]:
         overrides = [list(job.overrides) for job in jobs]
         try:
-            returns: Sequence[Any] = self.launcher.launch(overrides, initial_job_idx=jobs[0].number)
+            returns = self.launcher.launch(overrides, initial_job_idx=jobs[0].number)
         except HydraException:  # a setting is wrong, which no other try would mend
             raise
+        except SystemExit as stop:
+            reason = f"the job exited with code {stop.code}"
+            return [Finished(job, reason=reason, died=len(jobs) > 1) for job in jobs]
         except Exception as error:  # joblib raises when a worker of its dies, and all is lost
             reason = f"{type(self.launcher).__name__}: {one_line(error)}"
-            returns = [Finished(job, reason=reason, died=True) for job in jobs]
-        self.jobs = []
-        return [
-            r if isinstance(r, Finished) else Finished(job, returned=r)
-            for job, r in zip(jobs, returns, strict=True)
-        ]
+            return [Finished(job, reason=reason, died=True) for job in jobs]
+        return [Finished(job, returned=r) for job, r in zip(jobs, returns, strict=True)]
 
     def close(self, patience: float) -> None:
         """Forget the batch: whoever launches it has stopped by now."""

@@ -18,15 +18,16 @@ from mnist_sweep.sweep.dispatch import Batches, Dispatcher, Finished, Job
 from mnist_sweep.sweep.enqueue import enqueue
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.launcher import PATIENCE, WorkersLauncher
-from mnist_sweep.sweep.progress import RUNS_ON, Progress
+from mnist_sweep.sweep.progress import Progress
 from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.pruning import build_pruner, why_off
 from mnist_sweep.sweep.settings import Settings, check_objective, check_study_name
 from mnist_sweep.sweep.space import parse_space
-from mnist_sweep.sweep.storage import open_storage
-from mnist_sweep.sweep.supply import Supply
+from mnist_sweep.sweep.storage import OUTAGE, open_storage, patiently
+from mnist_sweep.sweep.supply import Supply, Taken
 from mnist_sweep.sweep.trial import PRUNED
 from mnist_sweep.targets import locate
+from mnist_sweep.text import one_line
 
 WAIT = 1.0  # seconds between looks at what runs
 
@@ -71,24 +72,37 @@ class SweepEngine(OptunaSweeperImpl):
             raise SweepError("resume is for a single run: a sweep goes on by its own command")
         if self.names_trials:
             check_study_name(self.study_name)
-        self._open(arguments)
         try:
-            self._work()
+            self._open(arguments)
+            try:
+                self._work()
+            finally:
+                self._close()
         except KeyboardInterrupt:
             print("interrupted: the same command goes on with the study", file=sys.stderr)
             sys.exit(130)
-        finally:
+        except OUTAGE as error:
+            raise SweepError(
+                f"the storage does not answer: {one_line(error)[:200]}; when it does, the same "
+                "command goes on with the study"
+            ) from error
+
+    def _close(self) -> None:
+        """End what runs, leave it to be gone on with, and say how things stand."""
+        try:
             self.dispatcher.close(PATIENCE)
-            self.supply.close()
-            results.write_results(self.study, self.settings.storage, self.directory)
-            self.progress.conclude(results.path_in(self.directory))
+        except KeyboardInterrupt:  # a second one: whoever runs has had time enough
+            self.dispatcher.close(0)
+        self.supply.close()
+        results.write_results(self.study, self.settings.storage, self.directory)
+        self.progress.conclude(results.path_in(self.directory))
 
     def _open(self, arguments: list[str]) -> None:
         """Open the study and check that this sweep is the one it holds."""
         directions = self._get_directions()
         check_objective(self.composed, directions)
         space = parse_space(self.params, self.conditional, arguments)
-        missing = space.without_missing(self._has)
+        missing = space.without_missing(self._has) if self.names_trials else []
         sampler, points = sampling.take_grid(self.sampler, space)
         self.total = min(self.n_trials, points or self.n_trials)
         self.dispatcher = self._dispatcher()
@@ -147,7 +161,8 @@ class SweepEngine(OptunaSweeperImpl):
             )
         # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
         one_by_one = isinstance(self.launcher, BasicLauncher)
-        return Batches(self.launcher, 1 if one_by_one else settings.n_jobs or 2)
+        size = 1 if one_by_one else settings.n_jobs or 2
+        return Batches(self.launcher, size, numbered=not self.names_trials)
 
     def _work(self) -> None:
         while True:
@@ -195,12 +210,12 @@ class SweepEngine(OptunaSweeperImpl):
         if finished.died and self._retries(proposal, str(finished.reason)):
             return
         try:
-            self._settle(proposal, finished)
-        except UpdateFinishedTrialError:  # another sweep took us for dead, and was quicker
+            patiently(lambda: self._settle(proposal, finished))
+        except (Taken, UpdateFinishedTrialError):  # another sweep took this one for dead
             self.supply.give_up(proposal)
             self.progress.taken(proposal.trial.number)
         finally:
-            results.write_results(self.study, self.settings.storage, self.directory)
+            results.write_results(self.study, self.settings.storage, self.directory, final=False)
 
     def _settle(self, proposal: Proposal, finished: Finished) -> None:
         """Write down a trial's figures and end it as complete, pruned or failed."""
@@ -252,7 +267,7 @@ class SweepEngine(OptunaSweeperImpl):
     def _check_data(self, directory: Path) -> None:
         """Say what a run is on. Raises SweepError where that is not the study's data."""
         facts = outcome.recorded(directory)
-        if facts.keys() >= RUNS_ON:
+        if facts:
             self.progress.runs_on(facts)
             studies.check_data(self.study, outcome.figures(directory))
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import optuna
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import GridSampler
 
@@ -68,7 +69,10 @@ def _current(config: DictConfig, name: str) -> Any:
     """Return the composed value of a setting, or the choice of a group."""
     plain = name.lstrip("+")
     choice = config.hydra.runtime.choices.get(plain)
-    return choice if choice is not None else OmegaConf.select(config, plain)
+    try:
+        return choice if choice is not None else OmegaConf.select(config, plain)
+    except OmegaConfBaseException:  # it has no value of its own, say one from the environment
+        return None
 
 
 def _member(distribution: BaseDistribution, value: Any) -> Any:

@@ -18,6 +18,7 @@ from mnist_sweep.text import one_line, relative
 
 # From result.json to the trial's user attributes, so that the study can be read on its own.
 RESULT = "result.json"
+OURS = {"trial", "max_epochs", "data", "device", "threads", "precision", "versions"}
 RECORDED = (
     "parameters",
     "multiply_adds",
@@ -77,12 +78,15 @@ def directory_of(returned: JobReturn) -> Path | None:
 
 
 def recorded(directory: Path) -> dict[str, Any]:
-    """Return what a run directory's result.json says; nothing where there is none."""
+    """Return what a run of ours says in its result.json; nothing where there is none.
+
+    Another task may write a file of that name, which is none of our business.
+    """
     try:
         found = json.loads((directory / RESULT).read_text())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and found.keys() >= OURS else {}
 
 
 def figures(directory: Path) -> dict[str, Any]:

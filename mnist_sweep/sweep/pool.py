@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import IO
@@ -14,8 +15,9 @@ from typing import IO
 import cloudpickle
 
 from mnist_sweep.sweep.dispatch import Finished, Job
+from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.worker import Task
-from mnist_sweep.text import relative
+from mnist_sweep.text import one_line, relative
 
 # Set before anything is imported: whoever unpickles the task must find its modules.
 BOOT = "import sys; sys.path[:] = {path!r}; from mnist_sweep.sweep.worker import serve; serve({fd})"
@@ -46,19 +48,25 @@ class Worker:
         if output is not None:
             output.close()
         self.connection = Connection(ours.detach())
-        self.connection.send(sys.argv)
-        self.connection.send_bytes(task)
+        with suppress(OSError):  # it has died already, as whoever waits for it will find
+            self.connection.send(sys.argv)
+            self.connection.send_bytes(task)
         self.job: Job | None = None
         self.started = 0.0
 
     def start(self, job: Job) -> None:
         """Send it a job."""
         self.job, self.started = job, time.monotonic()
-        self.connection.send((job.number, list(job.overrides)))
+        with suppress(OSError):
+            self.connection.send((job.number, list(job.overrides)))
 
     def death(self) -> str:
-        """Say how the process ended; call when it has."""
-        code = self.process.wait()
+        """Say how the process ended; one that closed its socket and lives on is ended."""
+        try:
+            code = self.process.wait(timeout=1.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
         where = f"; see {relative(self.log)}" if self.log else ""
         if code >= 0:
             return f"the worker process exited with code {code}{where}"
@@ -88,7 +96,13 @@ class Workers:
         logs: Path | None = None,
         timeout: float | None = None,
     ) -> None:
-        self.task = cloudpickle.dumps(task)
+        try:
+            self.task = cloudpickle.dumps(task)
+        except Exception as error:  # the function's module may hold a lock, or an open file
+            raise SweepError(
+                f"the task function cannot be sent to a worker process ({one_line(error)}); move "
+                "what it refers to into a module, or use hydra/launcher=basic"
+            ) from error
         self.environment, self.logs, self.timeout = environment, logs, timeout
         self.slots: list[Worker | None] = [None] * count
 

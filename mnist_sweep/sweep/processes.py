@@ -5,12 +5,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psutil
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 # A trial's system attributes: the process that launched it, and the one that runs it. Both must
 # have gone before anybody else may take the trial over: a Slurm job outlives its sweep.
@@ -24,7 +26,17 @@ SAME_START = 3.0
 @cache
 def _identity(pid: int) -> dict[str, Any]:
     started = psutil.Process(pid).create_time()
-    return {"host": socket.gethostname(), "pid": pid, "started": started}
+    return {"host": _host(), "pid": pid, "started": started}
+
+
+@cache
+def _host() -> str:
+    """Name what a pid belongs to: a boot of a machine, and a container's processes on it."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return " ".join(parts)
 
 
 def this_process() -> dict[str, Any]:
@@ -37,7 +49,7 @@ def this_process() -> dict[str, Any]:
 
 def is_alive(record: dict[str, Any]) -> bool | None:
     """Whether a recorded process lives; None where it is another machine's."""
-    if record["host"] != socket.gethostname():
+    if record["host"] != _host():
         return None
     try:
         process = psutil.Process(record["pid"])
@@ -67,6 +79,13 @@ class SignsOfLife:
         self._sign(trial_id)
         self.trial_ids.add(trial_id)
 
+    def holds(self, trial_id: int) -> bool:
+        """Whether a trial runs under this process's name, and not another's by now."""
+        trial = self.storage.get_trial(trial_id)
+        signed = trial.system_attrs.get(self.role) or {}
+        ours = this_process().items() <= signed.items()
+        return trial.state == TrialState.RUNNING and ours
+
     def release(self, trial_id: int) -> None:
         """Give no more signs for a trial, which has come to an end or is another's now."""
         self.trial_ids.discard(trial_id)
@@ -81,7 +100,8 @@ class SignsOfLife:
             self.count += 1
             for trial_id in list(self.trial_ids):
                 try:
-                    self._sign(trial_id)
+                    if self.holds(trial_id):
+                        self._sign(trial_id)
                 except Exception:  # the trial may have just ended
                     continue
 

@@ -21,8 +21,6 @@ from mnist_sweep.text import duration, relative
 
 log = logging.getLogger("mnist_sweep")
 
-# What a run records at its start that `Progress.runs_on` speaks of; another task's may not.
-RUNS_ON = {"trial", "max_epochs", "data", "device", "threads", "precision"}
 SILENCE = 60.0  # seconds without a line, in a log file, after which it says how things stand
 
 

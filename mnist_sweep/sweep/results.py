@@ -1,8 +1,9 @@
 """What a study found: its best trials, how close its rejections came, and the summary file."""
 
 import math
-import os
 import shutil
+import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +92,13 @@ def check_directory(study: optuna.Study, directory: Path) -> None:
         )
 
 
-def write_results(study: optuna.Study, storage: str | None, directory: Path) -> None:
+def write_results(
+    study: optuna.Study, storage: str | None, directory: Path, final: bool = True
+) -> None:
     """Write what a study has found so far into its sweep directory, and point best/ to the best.
 
-    The file has the stock sweeper's keys, and what else there is to know.
+    The file has the stock sweeper's keys, and what else there is to know. The list of a grid's
+    skipped points, which can be long, is in the `final` one only.
     """
     best = best_trials(study)
     found: dict[str, Any] = {"name": "optuna"}
@@ -121,7 +125,7 @@ def write_results(study: optuna.Study, storage: str | None, directory: Path) -> 
     closest = smallest_rejected(study)
     if closest is not None:
         found["smallest_rejected"] = _rejection(closest)
-    if isinstance(study.sampler, GridSampler):
+    if final and isinstance(study.sampler, GridSampler):
         found["skipped"] = [_rejection(trial) for trial in rejections(study)]
     directory.mkdir(parents=True, exist_ok=True)
     with replacing(path_in(directory)) as temporary:
@@ -141,14 +145,17 @@ def point_to(link: Path, run: Path) -> None:
     if not run.is_dir() or run.resolve().parent != link.parent.resolve():
         return  # another machine's run, or another task's, which is not ours to point to
     marker = link / "trial"
-    if marker.exists() and marker.read_text().strip() == run.name:
-        return
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
-    shutil.rmtree(fresh, ignore_errors=True)
+    with suppress(OSError):
+        if marker.read_text().strip() == run.name:
+            return
+    fresh = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
     fresh.mkdir()
     for entry in run.iterdir():
         if not entry.name.startswith(EVENTS):
             (fresh / entry.name).symlink_to(Path("..") / run.name / entry.name)
     (fresh / "trial").write_text(f"{run.name}\n")
     shutil.rmtree(link, ignore_errors=True)
-    fresh.rename(link)
+    try:
+        fresh.rename(link)
+    except OSError:  # another sweep of the study was quicker
+        shutil.rmtree(fresh, ignore_errors=True)

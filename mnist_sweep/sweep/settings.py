@@ -1,6 +1,6 @@
 """The sweeper's own settings, checked before a study is opened."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -68,10 +68,28 @@ def check_settings(**settings: Any) -> Settings:
     return checked
 
 
+def check_shapes(direction: Any, params: Any, conditional: Any) -> None:
+    """Raise SweepError where a setting is not of the kind that it must be."""
+    if direction is None:
+        raise SweepError("hydra.sweeper.direction must be minimize, maximize, or a list of them")
+    for name, value in (("params", params), ("conditional", conditional)):
+        if value is not None and not isinstance(value, Mapping | DictConfig):
+            raise SweepError(f"hydra.sweeper.{name} must map settings, but got {value!r}")
+    for outer, branches in (conditional or {}).items():
+        for value, inner in branches.items() if isinstance(branches, Mapping | DictConfig) else ():
+            if not isinstance(inner, Mapping | DictConfig):
+                where = f"hydra.sweeper.conditional.{outer}.{value}"
+                raise SweepError(f"{where} must map settings to sweeps, but got {inner!r}")
+        if branches is not None and not isinstance(branches, Mapping | DictConfig):
+            where = f"hydra.sweeper.conditional.{outer}"
+            raise SweepError(f"{where} must map values to settings, but got {branches!r}")
+
+
 def check_study_name(name: str | None) -> None:
     """Raise SweepError for a name that cannot be the name of the sweep's directory."""
     path = PurePath(name or "")
-    if not name or path.is_absolute() or ".." in path.parts or "\n" in name:
+    odd = {"\n", "\\"} & set(name or "")  # Hydra's override grammar cannot say them
+    if not name or path.is_absolute() or ".." in path.parts or odd:
         raise SweepError(f"hydra.sweeper.study_name={name!r} must name a directory below multirun/")
 
 

@@ -57,8 +57,13 @@ class SearchSpace:
 
         Only those that are not the user's own words: `optional` holds the names from the config.
         """
+        searched = self.searched()
         missing = [
-            name for name in sorted(self.optional) if name in self.searched() and not has(name)
+            name
+            for name in sorted(self.optional & searched.keys())
+            # A group that is searched too may bring it, and "+name" is there to add it.
+            if not (name.startswith("+") or name.rpartition(".")[0].split(".")[0] in searched)
+            and not has(name)
         ]
         for name in missing:
             del self.settings[name]

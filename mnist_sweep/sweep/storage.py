@@ -3,22 +3,38 @@
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import sqlalchemy
 from filelock import FileLock
-from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
+from optuna.exceptions import StorageInternalError
+from optuna.storages import (
+    BaseStorage,
+    InMemoryStorage,
+    JournalStorage,
+    RDBStorage,
+    get_storage,
+)
 from optuna.storages.journal import JournalFileBackend
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.text import one_line
 
+T = TypeVar("T")
+
 JOURNAL = "journal:///"
+NO_FILE = (None, "", ":memory:")
+# What a storage raises that does not answer.
+OUTAGE = (StorageInternalError, SQLAlchemyError)
 BUSY_TIMEOUT = 60  # seconds that a writer waits for another's transaction
 
 
@@ -27,7 +43,7 @@ class Storage:
 
     def __init__(self, address: str | None, base: Path) -> None:
         """Open it, a relative path from `base`; raises whatever its driver raises."""
-        self.address, self.base = address, base
+        self.address = address
         self.path: Path | None = None
         self.engine: Engine | None = None
         self.optuna: BaseStorage
@@ -38,24 +54,32 @@ class Storage:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.optuna = JournalStorage(JournalFileBackend(str(self.path)))
         else:
-            self.optuna = self._relational(address)
-
-    def _relational(self, address: str) -> RDBStorage:
-        url = make_url(address)
-        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
-            storage = RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
+            url = make_url(address)
+            in_a_file = url.get_backend_name() == "sqlite" and url.database not in NO_FILE
+            storage = self._file(url, base) if in_a_file else self._server(url)
             self.engine = storage.engine
-            return storage
-        assert url.database is not None
-        self.path = self.base / url.database
+            # Shared by all who use this object: finished trials are read once, not once a job.
+            self.optuna = get_storage(storage)
+
+    def _file(self, url: URL, base: Path) -> RDBStorage:
+        self.path = base / str(url.database)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        _use_write_ahead_log(self.path)
         absolute = url.set(database=str(self.path)).render_as_string(hide_password=False)
-        storage = RDBStorage(absolute, engine_kwargs={"connect_args": {"timeout": BUSY_TIMEOUT}})
-        self.engine = storage.engine
-        sqlalchemy.event.listen(self.engine, "connect", _sync_at_checkpoints)
-        self.engine.dispose()  # what is open already has not heard of it
+        with self.lock(""):  # two who create the same tables would stand in each other's way
+            _use_write_ahead_log(self.path)
+            arguments = {"connect_args": {"timeout": BUSY_TIMEOUT}}
+            storage = RDBStorage(absolute, engine_kwargs=arguments)
+        sqlalchemy.event.listen(storage.engine, "connect", _sync_at_checkpoints)
+        storage.engine.dispose()  # what is open already has not heard of it
         return storage
+
+    def _server(self, url: URL) -> RDBStorage:
+        address = url.render_as_string(hide_password=False)
+        if url.get_backend_name() != "postgresql":
+            return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
+        opening = sqlalchemy.create_engine(url, poolclass=NullPool)
+        with _advisory_lock(opening, "opening"):
+            return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
 
     @property
     def shared(self) -> bool:
@@ -101,6 +125,22 @@ def _sync_at_checkpoints(connection: sqlite3.Connection, record: object) -> None
     (https://www.sqlite.org/pragma.html#pragma_synchronous).
     """
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def patiently(call: Callable[[], T], seconds: float = 60.0) -> T:
+    """Call again, at growing intervals, as long as the storage does not answer.
+
+    Raises what it raised last after so many seconds.
+    """
+    deadline, pause = time.monotonic() + seconds, 0.5
+    while True:
+        try:
+            return call()
+        except OUTAGE:
+            if time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+        pause *= 2
 
 
 @contextmanager

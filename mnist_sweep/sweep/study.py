@@ -192,7 +192,8 @@ def set_aside(study: optuna.Study, trial_id: int) -> None:
 
     It stays the trial it is, with its number, its parameters, its directory and what it reported.
     """
-    study._storage.set_trial_user_attr(trial_id, "status", INTERRUPTED)
+    if was_launched(study._storage.get_trial(trial_id)):
+        study._storage.set_trial_user_attr(trial_id, "status", INTERRUPTED)
     study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
@@ -220,6 +221,14 @@ def finished(study: optuna.Study) -> int:
     """Return the launched trials that came to an end: those that count towards n_trials."""
     by_status = counts(study)
     return sum(by_status[name] for name in FINISHED)
+
+
+def launched(study: optuna.Study) -> int:
+    """Return the launched trials that came to an end or run, in whichever sweep.
+
+    From one reading of the study: others settle trials between two.
+    """
+    return sum(status(trial) in (*FINISHED, RUNNING) for trial in study.get_trials(deepcopy=False))
 
 
 def in_progress(study: optuna.Study) -> list[FrozenTrial]:

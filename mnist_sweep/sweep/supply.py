@@ -18,6 +18,10 @@ from mnist_sweep.sweep.settings import Settings
 MAX_REFUSALS = 5
 
 
+class Taken(Exception):
+    """Another sweep took this one for dead, and goes on with a trial of its."""
+
+
 class Supply:
     """Gives out the trials of a study to `total` launched ones in all, each to one sweep only.
 
@@ -67,8 +71,7 @@ class Supply:
                 raise SweepError(results.nothing_fits(self.study, rejected))
 
     def _ask(self) -> Proposal | None:
-        launched = studies.finished(self.study) + len(studies.in_progress(self.study))
-        if launched >= self.total or sampling.grid_is_exhausted(self.study):
+        if studies.launched(self.study) >= self.total or sampling.grid_is_exhausted(self.study):
             return None
         trial = self.study.ask()
         try:
@@ -92,8 +95,9 @@ class Supply:
         """Have trials wait to be gone on with whose processes have died."""
         for trial in studies.in_progress(self.study):
             if trial.number not in self.open and self.watch.alive(trial) is False:
-                studies.set_aside(self.study, trial._trial_id)
-                self.progress.reclaimed(trial.number)
+                with suppress(UpdateFinishedTrialError):  # its sweep was alive after all
+                    studies.set_aside(self.study, trial._trial_id)
+                    self.progress.reclaimed(trial.number)
 
     def may_come_back(self) -> bool:
         """Whether another sweep's trial may yet turn out to have been abandoned."""
@@ -103,8 +107,11 @@ class Supply:
     def settle(
         self, proposal: Proposal, status: str, reason: str | None, values: list[float] | None = None
     ) -> None:
-        """Tell the study what a trial came to."""
-        studies.end(self.study, proposal.trial, status, reason, values)
+        """Tell the study what a trial came to. Raises Taken where it is not ours any more."""
+        with self.lock():
+            if not self.signs.holds(proposal.trial._trial_id):
+                raise Taken
+            studies.end(self.study, proposal.trial, status, reason, values)
         self.give_up(proposal)
 
     def give_up(self, proposal: Proposal) -> None:
@@ -115,9 +122,11 @@ class Supply:
     def close(self) -> None:
         """Leave what is open to be gone on with, by this command or by another sweep."""
         for proposal in list(self.open.values()):
+            trial_id = proposal.trial._trial_id
+            with self.lock():
+                if self.signs.holds(trial_id):
+                    studies.set_aside(self.study, trial_id)
             self.give_up(proposal)
-            with suppress(UpdateFinishedTrialError):  # settled by another sweep
-                studies.set_aside(self.study, proposal.trial._trial_id)
         self.signs.close()
 
     def fail(self, number: int, reason: str) -> None:

@@ -68,9 +68,10 @@ class BudgetSweeper(OptunaSweeper):
         # These import optuna, which `--help` must not wait for.
         from mnist_sweep.sweep.engine import SweepEngine
         from mnist_sweep.sweep.errors import SweepError
-        from mnist_sweep.sweep.settings import check_settings
+        from mnist_sweep.sweep.settings import check_settings, check_shapes
         from mnist_sweep.text import one_line
 
+        check_shapes(direction, params, conditional)
         settings = check_settings(
             n_trials=n_trials,
             n_jobs=n_jobs,
@@ -90,12 +91,12 @@ class BudgetSweeper(OptunaSweeper):
         )
         stock: tuple[Any, ...] = (
             direction,
-            storage,
-            study_name,
-            n_trials,
-            n_jobs,
-            max_failure_rate,
-            custom_search_space,
+            settings.storage,
+            settings.study_name,
+            settings.n_trials,
+            settings.n_jobs,
+            settings.max_failure_rate,
+            settings.custom_search_space,
             params,
         )
         try:

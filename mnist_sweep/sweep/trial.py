@@ -14,7 +14,7 @@ from optuna.trial import Trial
 from mnist_sweep.sweep.processes import JOB, SignsOfLife
 from mnist_sweep.sweep.pruning import build_pruner
 from mnist_sweep.sweep.settings import GRACE_PERIOD
-from mnist_sweep.sweep.storage import reopen
+from mnist_sweep.sweep.storage import patiently, reopen
 
 OURS = "mnist_sweep.sweep.sweeper.BudgetSweeper"
 PRUNED = "mnist_sweep:pruned"  # a trial's system attribute: why its job stopped
@@ -37,9 +37,9 @@ class Reporter:
         it is there.
         """
         if step not in self.reported and math.isfinite(value):
-            self.trial.report(value, step)
+            patiently(lambda: self.trial.report(value, step))
             self.reported[step] = value
-            if may_stop and self.trial.should_prune():
+            if may_stop and patiently(self.trial.should_prune):
                 self._stop(
                     f"{type(self.trial.study.pruner).__name__} pruned it at {value:.5g} "
                     f"after epoch {step}"
@@ -49,7 +49,8 @@ class Reporter:
     def _stop(self, reason: str) -> None:
         """Leave word for the sweeper, and for a later process that goes on with the job."""
         self.stopped = reason
-        self.trial.storage.set_trial_system_attr(self.trial._trial_id, PRUNED, reason)
+        storage, trial_id = self.trial.storage, self.trial._trial_id
+        patiently(lambda: storage.set_trial_system_attr(trial_id, PRUNED, reason))
 
 
 @contextmanager

@@ -53,10 +53,11 @@ def widen(config, trial):
 def app(tmp_path, monkeypatch):
     """Return a function that runs an application with a config on a command line."""
 
-    def run(change, *arguments, task=lambda c: c.x**2 + c.y**2 + c.z, **settings):
+    def run(change, *arguments, task=lambda c: c.x**2 + c.y**2 + c.z, config=STOCK, **settings):
         settings = {"sampler": "tpe", "seed": "seed: 1", "direction": "minimize"} | settings
         settings.setdefault("storage", "sqlite:///study.db")
-        config = STOCK.format(**settings)
+        config = config.replace("${oc.env", "${{oc.env").replace("SETS_IT}", "SETS_IT}}")
+        config = config.format(**settings)
         assert change[0] in config
         (tmp_path / "config.yaml").write_text(config.replace(*change))
 
@@ -114,6 +115,31 @@ def test_the_command_line_fixes_and_replaces(app):
     assert {tuple(t.params) for t in study().trials} == {("x",)}
     overrides = OmegaConf.load("out/0/.hydra/overrides.yaml")
     assert set(overrides) == {"x=1", "y=0", "~fail", "+new=3"}
+
+
+def test_settings_without_a_value_of_their_own_are_searched_too(app):
+    """From the config's `params`: missing, from the environment, and added by a plus."""
+    ours = STOCK.replace("x: 1.0", "x: ???").replace("y: 1\n", "y: ${oc.env:NOBODY_SETS_IT}\n")
+    ours = ours.replace("choice(-1, 0, 1)", "choice(-1, 0, 1)\n      +new: range(1, 4)")
+    outcome = app(GROUP_NAME, config=ours, task=lambda c: c.x + c.y + c.new)
+    assert outcome == 0
+    for trial in study().trials:
+        assert set(trial.params) == {"x", "y", "+new"}
+        assert trial.value == sum(trial.params.values())
+
+
+def test_a_job_that_exits_in_the_sweeps_own_process_fails_and_the_sweep_goes_on(app):
+    def task(config):
+        if config.x < 0:
+            sys.exit(4)
+        return config.x
+
+    assert app(GROUP_NAME, "hydra.sweeper.max_failure_rate=1", task=task) == 0
+    for trial in study().trials:
+        failed = trial.params["x"] < 0
+        assert trial.state.name == ("FAIL" if failed else "COMPLETE")
+        if failed:
+            assert trial.user_attrs["reason"] == "the job exited with code 4"
 
 
 def test_a_grid_runs_each_of_its_points_once(app):

@@ -270,13 +270,13 @@ def test_too_many_failures_end_the_sweep_with_the_last_reason(sweep, monkeypatch
 
 
 def test_a_proposal_that_is_no_run_is_refused_and_not_launched(sweep):
-    choices = ["model.dropout=choice(0.1, 1.5)", "hydra/sweeper/sampler=random"]
-    assert sweep(2, SMALL, *choices, "hydra.sweeper.max_failure_rate=1") == 0
-    refused = [t for t in trials() if studies.status(t) == studies.REFUSED]
-    for trial in refused:
-        assert trial.params["model.dropout"] == 1.5
-        assert "dropout must be in [0, 1), but got 1.5" in trial.user_attrs["reason"]
-        assert not Path(f"multirun/s/{trial.number}").exists()
+    enqueue = "{model.dropout: 1.5}, {model.dropout: 0.1}, {model.dropout: 0.1, model.hidden: 11}"
+    choices = ["model.dropout=choice(0.1, 1.5)", "hydra.sweeper.default_first=false"]
+    assert sweep(2, SMALL, *choices, f"hydra.sweeper.enqueue=[{enqueue}]") == 0
+    (refused,) = [t for t in trials() if studies.status(t) == studies.REFUSED]
+    assert refused.params["model.dropout"] == 1.5
+    assert "dropout must be in [0, 1), but got 1.5" in refused.user_attrs["reason"]
+    assert not Path(f"multirun/s/{refused.number}").exists()
     assert studies.finished(optuna.load_study(study_name="s", storage=STORAGE)) == 2
 
 
@@ -361,9 +361,25 @@ def test_trials_on_other_data_than_the_studys_end_the_sweep(sweep, capfd):
     assert study.user_attrs["data_fingerprint"] == trials()[0].user_attrs["data_fingerprint"]
 
 
+def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_path, full_mnist):
+    # data=auto takes what it finds: here once the full set, and the subset before and after.
+    auto = ["data=auto", "data.timeout=0.1", "model=linear"]
+    space = ["optimizer.lr=tag(log, interval(0.001, 0.1))"]
+    nowhere = f"data.root={tmp_path / 'nowhere'}"
+    assert sweep(1, *auto, *space, nowhere, "data.download=false") == 0
+    assert sweep(2, *auto, *space, f"data.root={full_mnist}", "data.download=false") == 1
+    assert sweep(2, *auto, *space, nowhere, "data.download=false") == 0
+    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
+    fingerprints = {t.user_attrs["data_fingerprint"] for t in trials()}
+    assert len(fingerprints) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["hydra.sweeper.direction=null"], "hydra.sweeper.direction must be minimize"),
+        (["hydra.sweeper.params=foo"], "hydra.sweeper.params must map settings, but got 'foo'"),
+        (["hydra.sweeper.study_name='a\\b'"], "hydra.sweeper.study_name='a\\\\b' must name"),
         (["hydra.sweeper.n_trials=abc"], "hydra.sweeper.n_trials: Value 'abc' of type 'str'"),
         (["hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials must be at least 1, but got 0"),
         (["hydra.sweeper.n_trials=1.5"], "hydra.sweeper.n_trials: Value '1.5' of type 'float'"),

@@ -5,10 +5,11 @@ from pathlib import Path
 import optuna
 import pytest
 from filelock import Timeout
-from optuna.storages import InMemoryStorage, JournalStorage, RDBStorage
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.storage import Storage, open_storage, reopen
+from mnist_sweep.sweep.storage import Storage, open_storage, patiently, reopen
 
 NORMAL = 1  # what SQLite calls synchronous=NORMAL
 
@@ -121,9 +122,9 @@ def test_a_journals_address_gives_optunas_journal(opened):
     ("address", "kind"),
     [
         (None, InMemoryStorage),
-        ("sqlite:///:memory:", RDBStorage),
-        ("sqlite://", RDBStorage),
-        ("sqlite:///", RDBStorage),
+        ("sqlite:///:memory:", BaseStorage),
+        ("sqlite://", BaseStorage),
+        ("sqlite:///", BaseStorage),
     ],
 )
 def test_a_storage_in_memory_is_not_shared(opened, address, kind):
@@ -236,3 +237,44 @@ def test_other_addresses_errors_have_no_hint_about_postgresql():
 def test_the_lock_of_a_file_stands_beside_it(opened):
     with opened("sqlite:///a/studies.db").lock("s"):
         assert list(Path("a").glob("*.lock"))
+
+
+def test_a_storage_that_does_not_answer_is_asked_again(monkeypatch):
+    pauses = []
+    monkeypatch.setattr("mnist_sweep.sweep.storage.time.sleep", pauses.append)
+    answers = [StorageInternalError("gone"), StorageInternalError("gone"), 7]
+
+    def call():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert patiently(call) == 7
+    assert pauses == [0.5, 1.0]
+
+
+def test_a_storage_that_stays_silent_is_given_up():
+    with pytest.raises(StorageInternalError):
+        patiently(lambda: (_ for _ in ()).throw(StorageInternalError("gone")), seconds=0.0)
+    with pytest.raises(ValueError, match="not the storage's"):
+        patiently(lambda: (_ for _ in ()).throw(ValueError("not the storage's")))
+
+
+def test_many_may_open_a_new_database_at_once(tmp_path):
+    code = (
+        "import sys\n"
+        "from mnist_sweep.sweep.storage import open_storage\n"
+        "sys.stdin.readline()\n"
+        "open_storage('sqlite:///new.db')\n"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stdin=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for process in processes:
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
+    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    for process in processes:
+        process.stdin.close()
