@@ -199,9 +199,10 @@ class SweepEngine(OptunaSweeperImpl):
         running = self.dispatcher.running()
         for number in set(running) - self.looked_at if self.names_trials else ():
             directory = self.directory / str(number)
-            if outcome.recorded(directory).get("status") == "running":
+            facts = outcome.recorded(directory)
+            if facts.get("status") == "running":
                 self.looked_at.add(number)
-                self._check_data(directory)
+                self._check_data(facts, outcome.figures(directory, facts))
         self.progress.refresh(running)
 
     def _tell(self, finished: Finished) -> None:
@@ -256,20 +257,19 @@ class SweepEngine(OptunaSweeperImpl):
 
     def _record_figures(self, proposal: Proposal, directory: Path | None) -> None:
         """Write to the study what the run recorded, so that the study can be read on its own."""
-        if directory:
-            self._check_data(directory)
-        figures = outcome.figures(directory) if directory else {}
+        facts = outcome.recorded(directory) if directory else {}
+        figures = outcome.figures(directory, facts) if directory else {}
+        self._check_data(facts, figures)
         ours = ("study=", "trial=", "search=", "hydra.")
         figures["overrides"] = [o for o in proposal.overrides if not o.startswith(ours)]
         for name, value in figures.items():
             proposal.trial.set_user_attr(name, value)
 
-    def _check_data(self, directory: Path) -> None:
+    def _check_data(self, facts: dict[str, Any], figures: dict[str, Any]) -> None:
         """Say what a run is on. Raises SweepError where that is not the study's data."""
-        facts = outcome.recorded(directory)
         if facts:
             self.progress.runs_on(facts)
-            studies.check_data(self.study, outcome.figures(directory))
+            studies.check_data(self.study, figures)
 
     def _names(self, number: int) -> list[str]:
         """Return the overrides that tell a job which trial it is."""

@@ -89,9 +89,8 @@ def recorded(directory: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) and found.keys() >= OURS else {}
 
 
-def figures(directory: Path) -> dict[str, Any]:
-    """Return where a job ran, and of its result.json what its trial is to know."""
-    result = recorded(directory)
+def figures(directory: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """Return where a job ran, and of its `recorded` result what its trial is to know."""
     found: dict[str, Any] = {"run_directory": relative(directory)}
     found |= {name: result[name] for name in RECORDED if result.get(name) is not None}
     data = result.get("data") or {}

@@ -99,11 +99,9 @@ class SignsOfLife:
         while not self.ended.wait(self.interval):
             self.count += 1
             for trial_id in list(self.trial_ids):
-                try:
+                with suppress(Exception):  # the trial may have just ended
                     if self.holds(trial_id):
                         self._sign(trial_id)
-                except Exception:  # the trial may have just ended
-                    continue
 
     def _sign(self, trial_id: int) -> None:
         record = {**this_process(), "count": self.count}

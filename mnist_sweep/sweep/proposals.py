@@ -96,18 +96,18 @@ class Draft(Trial):
         """
         if not isinstance(self.storage, _DraftStorage):
             return
+        written = self.storage.storage
         for name, value in self.params.items():
             if name not in self.recorded:
                 distribution = self.distributions[name]
                 internal = distribution.to_internal_repr(value)
-                written = self.storage.storage
                 written.set_trial_param(self._trial_id, name, internal, distribution)
         for name, value in verdict.constraints.items() if verdict else ():
             if name not in self.constrained:  # Optuna sets a constraint once, also over restarts
                 self.set_constraint(name, value)
         for name, value in verdict.attributes.items() if verdict else ():
             self.set_user_attr(name, value)
-        self.storage = self.storage.storage
+        self.storage = written
 
 
 class Proposer:

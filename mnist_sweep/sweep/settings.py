@@ -73,16 +73,19 @@ def check_shapes(direction: Any, params: Any, conditional: Any) -> None:
     if direction is None:
         raise SweepError("hydra.sweeper.direction must be minimize, maximize, or a list of them")
     for name, value in (("params", params), ("conditional", conditional)):
-        if value is not None and not isinstance(value, Mapping | DictConfig):
-            raise SweepError(f"hydra.sweeper.{name} must map settings, but got {value!r}")
+        if value is not None:
+            _require_mapping(name, "settings", value)
     for outer, branches in (conditional or {}).items():
-        for value, inner in branches.items() if isinstance(branches, Mapping | DictConfig) else ():
-            if not isinstance(inner, Mapping | DictConfig):
-                where = f"hydra.sweeper.conditional.{outer}.{value}"
-                raise SweepError(f"{where} must map settings to sweeps, but got {inner!r}")
-        if branches is not None and not isinstance(branches, Mapping | DictConfig):
-            where = f"hydra.sweeper.conditional.{outer}"
-            raise SweepError(f"{where} must map values to settings, but got {branches!r}")
+        if branches is None:
+            continue
+        _require_mapping(f"conditional.{outer}", "values to settings", branches)
+        for value, inner in branches.items():
+            _require_mapping(f"conditional.{outer}.{value}", "settings to sweeps", inner)
+
+
+def _require_mapping(name: str, what: str, value: Any) -> None:
+    if not isinstance(value, Mapping | DictConfig):
+        raise SweepError(f"hydra.sweeper.{name} must map {what}, but got {value!r}")
 
 
 def check_study_name(name: str | None) -> None:

@@ -38,6 +38,9 @@ STATES = {
     REFUSED: TrialState.FAIL,
 }
 
+# What a launched trial came to that says no status of its own.
+BY_STATE = {STATES[status]: status for status in FINISHED}
+
 ID = "id"  # the study's user attribute that a directory of runs is recognized by
 DEFINITION = "definition"  # the study's user attribute that says what is searched
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
@@ -156,8 +159,7 @@ def status(trial: FrozenTrial) -> str:
         return INTERRUPTED if was_launched(trial) else QUEUED
     if "status" not in trial.user_attrs and any(v > 0 for v in trial.constraints.values()):
         return REJECTED
-    by_state = {TrialState.COMPLETE: COMPLETE, TrialState.PRUNED: PRUNED, TrialState.FAIL: FAILED}
-    recorded: str = trial.user_attrs.get("status", by_state[trial.state])
+    recorded: str = trial.user_attrs.get("status", BY_STATE[trial.state])
     return recorded
 
 

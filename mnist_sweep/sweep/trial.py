@@ -8,7 +8,6 @@ from typing import Any
 import optuna
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from optuna.pruners import BasePruner
 from optuna.trial import Trial
 
 from mnist_sweep.sweep.processes import JOB, SignsOfLife
@@ -73,7 +72,7 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
         study_name=config.study,
         storage=storage.optuna,
         sampler=optuna.samplers.RandomSampler(),  # a job proposes nothing
-        pruner=_pruner(sweeper),
+        pruner=build_pruner(OmegaConf.select(sweeper, "pruner")),
     )
     trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, config.trial)
     grace_period = OmegaConf.select(sweeper, "grace_period", default=GRACE_PERIOD)
@@ -83,7 +82,3 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
         yield Reporter(Trial(study, trial_id)) if len(study.directions) == 1 else None
     finally:
         signs.close()
-
-
-def _pruner(sweeper: Any) -> BasePruner:
-    return build_pruner(OmegaConf.select(sweeper, "pruner"))
