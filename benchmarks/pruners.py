@@ -1,14 +1,17 @@
 """Which pruner to prune with: recorded learning curves of whole trials, replayed under each.
 
     python benchmarks/pruners.py collect SWEEP_DIRECTORY...  # from unpruned random searches
+    python benchmarks/pruners.py retrain RUNS_DIRECTORY  # what may win, with fresh seeds: hours
     python benchmarks/pruners.py replay [studies]
 
 `collect` adds the curves of the finished trials of sweeps, run with `hydra/sweeper/pruner=none` and
 `hydra/sweeper/sampler=random`, to benchmarks/pruner_curves.json, and measures on the test images
-the weights that each trial kept. `replay` draws studies from them in random order and runs each
-study as two asynchronous workers would have, once for each pruner: a worker reports an epoch when
-the trial's own time for it has passed, asks, and takes the next trial when it is told to stop. The
-pruners are those of hydra/sweeper/pruner with their settings there. All see the same studies.
+the weights that each trial kept. `retrain` trains the configurations that any contender's study has
+come out with again, `SEEDS` times each, and adds their test accuracies. `replay` draws studies from
+them in random order and runs each study as two asynchronous workers would have, once for each
+pruner: a worker reports an epoch when the trial's own time for it has passed, asks, and takes the
+next trial when it is told to stop. The pruners are those of hydra/sweeper/pruner with their
+settings there. All see the same studies.
 
 Baselines are no pruning, and one epoch of every trial with the best quarter trained to their ends.
 
@@ -22,9 +25,9 @@ and of studies that end when as many epochs are trained as `BUDGET` whole trials
 pruner that saves epochs sees more trials:
 
 - trials: how many were begun
-- winner: validation accuracy of the best complete trial, and the test accuracy of its weights,
-  which the choice among noisy validation figures does not flatter; percentage points more than
-  without pruning, study by study, with their standard error
+- winner: validation accuracy of the best complete trial, and the mean test accuracy of its
+  configuration retrained, which the choice among noisy validation figures does not flatter;
+  percentage points more than without pruning, study by study, with their standard error
 """
 
 import heapq
@@ -32,8 +35,12 @@ import json
 import math
 import random
 import statistics
+import subprocess
 import sys
+import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,14 +56,18 @@ from mnist_sweep.record import RunDirectory
 from mnist_sweep.sweep import search_path
 from mnist_sweep.sweep.pruning import build_pruner
 
+SEEDS = (100, 101, 102)  # none that a sweep has used
 CURVES = Path(__file__).with_name("pruner_curves.json")
 PRUNERS = Path(search_path.__file__).parent / "conf" / "hydra" / "sweeper" / "pruner"
-TRIALS, BUDGET, WORKERS = 20, 10, 2
+TRIALS, BUDGET, WORKERS, STUDIES = 20, 10, 2, 200
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One trial's validation accuracy by epoch, its seconds an epoch, and what its weights do."""
+    """One trial: validation accuracy by epoch, seconds an epoch, and its configuration's worth.
+
+    `test` is the mean over the seeds that it was retrained with, or its own where it never was.
+    """
 
     accuracy: list[float]
     seconds: float
@@ -93,8 +104,55 @@ def collect(directories: Sequence[Path]) -> None:
                 "objective": result["val_acc"],
                 "test": test_accuracy(path.parent),
             }
-    CURVES.write_text("[\n" + ",\n".join(json.dumps(curve) for curve in known.values()) + "\n]\n")
+    write(list(known.values()))
     print(f"{len(known)} curves in {CURVES}")
+
+
+def write(recorded: Sequence[dict[str, Any]]) -> None:
+    """Record curves, a line each."""
+    CURVES.write_text("[\n" + ",\n".join(json.dumps(curve) for curve in recorded) + "\n]\n")
+
+
+def retrain(directory: Path) -> None:
+    """Train what may win with fresh seeds, two runs at a time, and record each as it ends."""
+    recorded, wins = json.loads(CURVES.read_text()), may_win(load())
+    jobs = [(curve, seed) for seed in SEEDS for curve in wins]
+    jobs = [(c, s) for c, s in jobs if str(s) not in recorded[c].get("retrained", {})]
+    print(f"{len(wins)} configurations may win: {len(jobs)} runs", flush=True)
+    lock = threading.Lock()
+
+    def train(job: tuple[int, int]) -> None:
+        curve, seed = job
+        path = directory / f"{curve}-{seed}"
+        command = [sys.executable, "-m", "mnist_sweep.train", "data=mnist", "tracking=none"]
+        command += [f"epochs={len(recorded[curve]['val_acc'])}", "threads=1", f"seed={seed}"]
+        command += [*recorded[curve]["settings"], f"hydra.run.dir={path}"]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        test = json.loads((path / "result.json").read_text())["test_acc"]
+        with lock:
+            recorded[curve].setdefault("retrained", {})[str(seed)] = test
+            write(recorded)
+            print(f"configuration {curve}, seed {seed}: {test:.4f}", flush=True)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(train, jobs))
+
+
+def may_win(curves: Sequence[Curve]) -> list[int]:
+    """Return what wins a study of equal cost under any contender, the most frequent first."""
+    drawn, wins = draw(curves, STUDIES), Counter[int]()
+    position = {id(curve): number for number, curve in enumerate(curves)}
+    for contender in contenders().values():
+        for seed, order in enumerate(drawn):
+            outcome = contender(order, f"replay {seed}", BUDGET * len(order[0].accuracy))
+            wins[position[id(winner(order, outcome))]] += 1
+    return [number for number, _ in wins.most_common()]
+
+
+def draw(curves: Sequence[Curve], studies: int) -> list[list[Curve]]:
+    """Return studies: all curves, each time in another random order, the same at each call."""
+    generator = random.Random(0)
+    return [generator.sample(curves, len(curves)) for _ in range(studies)]
 
 
 def test_accuracy(directory: Path) -> float:
@@ -108,7 +166,15 @@ def test_accuracy(directory: Path) -> float:
 def load() -> list[Curve]:
     """Return the recorded curves."""
     recorded = json.loads(CURVES.read_text())
-    return [Curve(c["val_acc"], c["seconds"], c["objective"], c["test"]) for c in recorded]
+    return [
+        Curve(
+            c["val_acc"],
+            c["seconds"],
+            c["objective"],
+            statistics.mean((c.get("retrained") or {"its own": c["test"]}).values()),
+        )
+        for c in recorded
+    ]
 
 
 def replay(
@@ -224,10 +290,8 @@ def equal_epochs(
 
 def main(studies: int) -> None:
     """Replay every pruner on the same studies and print what became of them."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     pool = load()
-    generator = random.Random(0)
-    drawn = [generator.sample(pool, len(pool)) for _ in range(studies)]
+    drawn = draw(pool, studies)
     print(
         f"{studies} studies drawn from {len(pool)} trials of {len(pool[0].accuracy)} epochs, "
         f"{WORKERS} workers; whole studies have {TRIALS} trials, equal ones "
@@ -251,7 +315,10 @@ def main(studies: int) -> None:
 
 
 if __name__ == "__main__":
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     if sys.argv[1:2] == ["collect"]:
         collect([Path(argument) for argument in sys.argv[2:]])
+    elif sys.argv[1:2] == ["retrain"]:
+        retrain(Path(sys.argv[2]).absolute())
     else:
-        main(int(sys.argv[2]) if len(sys.argv) > 2 else 200)
+        main(int(sys.argv[2]) if len(sys.argv) > 2 else STUDIES)

@@ -16,6 +16,9 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing
 from mnist_sweep.fit import Epoch
 
+# What result.json's `status` says of a run that has come to its end; a diverged one to a bad one.
+COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
+
 
 class RecordError(UserError):
     """A run directory cannot be written to, or cannot be gone on from."""

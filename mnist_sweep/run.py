@@ -1,29 +1,18 @@
-"""One run from typed config to recorded result: budget, data, objects, fit, record."""
+"""One run from typed config to recorded result: budget, data, how it goes on, its end."""
 
 import logging
 import math
 import socket
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mnist_sweep.budget import BudgetExceeded, Cost
-from mnist_sweep.build import (
-    build_dataset,
-    build_pipeline,
-    build_training,
-    check_budget,
-    check_objects,
-    what_fits,
-)
-from mnist_sweep.config import METRICS, ConfigError, RunConfig
+from mnist_sweep.build import build_dataset, check_budget, check_objects, what_fits
+from mnist_sweep.config import RunConfig
 from mnist_sweep.data import Dataset
-from mnist_sweep.errors import UserError
-from mnist_sweep.fit import Diverged, Epoch, Precision, evaluate, fit
+from mnist_sweep.fit import Diverged
 from mnist_sweep.machine import (
     choose_device,
     describe,
@@ -32,25 +21,12 @@ from mnist_sweep.machine import (
     set_threads,
     versions,
 )
-from mnist_sweep.narrate import Narrator
-from mnist_sweep.record import RecordError, RunDirectory
-from mnist_sweep.text import one_line
-from mnist_sweep.tracking import TensorBoard, flatten
+from mnist_sweep.record import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
+from mnist_sweep.session import Report, Session
 
 log = logging.getLogger("mnist_sweep")
 
-# What result.json's `status` says of a run that has come to its end; a diverged one to a bad one.
-COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
-
 Objective = float | list[float]
-
-# Takes the objective after an epoch, the epoch, and whether any are left that could be saved;
-# returns why the run should stop, or None.
-Report = Callable[[float, int, bool], str | None]
-
-# What the HPARAMS tab shows of a config: what people compare runs by.
-HYPERPARAMETERS = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
-FINAL_FIGURES = ("val_loss", "val_acc", "test_loss", "test_acc", "parameters", "epochs", "seconds")
 
 
 def execute(
@@ -69,47 +45,62 @@ def execute(
     what a user can cause, and KeyboardInterrupt, after recording it.
     """
     directory = RunDirectory(path)
-    recorded = directory.read_result() if resume or run.trial is not None else None
-    if recorded and run.trial is not None:
-        resume = (recorded.get("study"), recorded.get("trial")) == (run.study, run.trial)
-    if not resume:
-        recorded = None  # another's, which start() below refuses to write over
-    if recorded and recorded.get("status") == DIVERGED:
-        if run.trial is not None:
-            raise Diverged(str(recorded.get("reason")))
-        raise RecordError(f"{path} cannot be gone on with: {recorded.get('reason')}")
-    name = name or (recorded or {}).get("model") or str(run.model["_target_"]).rpartition(".")[2]
-    try:
-        cost = check_budget(run, name)
-    except BudgetExceeded as error:
-        hint = what_fits(run.model, error.limit)
-        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
+    before = _recorded_before(run, directory, resume)
+    name = name or (before or {}).get("model") or str(run.model["_target_"]).rpartition(".")[2]
+    cost = _check_budget(run, name)
     check_objects(run)
     dataset = None
-    if recorded and run.trial is not None:
+    if before and run.trial is not None:
         dataset = build_dataset(run)
-        if (recorded.get("data") or {}).get("fingerprint") != dataset.fingerprint:
+        if (before.get("data") or {}).get("fingerprint") != dataset.fingerprint:
             # By mistake it ran on other data, which its sweep has refused: it starts again.
             directory.forget()
-            recorded = None
-    if recorded and recorded.get("status") in (COMPLETE, PRUNED):
-        log.info("%s is %s: nothing is left to do", path, recorded["status"])
-        return objective(run, recorded)
+            before = {}
+    if before and before.get("status") in (COMPLETE, PRUNED):
+        log.info("%s is %s: nothing is left to do", path, before["status"])
+        return objective(run, before)
 
     device = choose_device(run.device)
     threads = set_threads(run.threads)
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    work = _Run(run, directory, facts, dataset.to(device), device, report)
-    if resume and (run.trial is None or directory.last.exists()):
-        work.restore()
-    elif resume:  # a trial that was interrupted in its first epoch
-        directory.forget()
-        work.begun_before = True
-    else:
+    session = Session(run, directory, facts, dataset.to(device), device, report)
+    if before is None:
         directory.start()
-    return work.complete(measure_test=not swept)
+    else:
+        session.go_on()
+    return objective(run, session.complete(measure_test=not swept))
+
+
+def _recorded_before(
+    run: RunConfig, directory: RunDirectory, resume: bool
+) -> dict[str, Any] | None:
+    """Return the result that a run to be gone on with has left; None for one that begins.
+
+    A trial goes on where its own result is found, a run of its own when it is asked to (`resume`).
+    Raises RecordError, or a trial's Diverged again, where there is nothing to go on to.
+    """
+    if run.trial is None:
+        before = (directory.read_result() or {}) if resume else None
+    else:
+        before = directory.read_result()
+        if before and (before.get("study"), before.get("trial")) != (run.study, run.trial):
+            before = None  # another's, which RunDirectory.start refuses to write over
+    if before and before.get("status") == DIVERGED:
+        if run.trial is not None:
+            raise Diverged(str(before.get("reason")))
+        raise RecordError(f"{directory.path} cannot be gone on with: {before.get('reason')}")
+    return before
+
+
+def _check_budget(run: RunConfig, name: str) -> Cost:
+    """Count the model, or raise BudgetExceeded with what would fit."""
+    try:
+        return check_budget(run, name)
+    except BudgetExceeded as error:
+        hint = what_fits(run.model, error.limit)
+        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
 
 
 def objective(run: RunConfig, result: dict[str, Any]) -> Objective:
@@ -145,186 +136,3 @@ def _facts(
         "versions": versions(),
         "git_commit": git_commit(),
     }
-
-
-class _Run:
-    """A run's objects together, for as long as it lasts."""
-
-    def __init__(
-        self,
-        run: RunConfig,
-        directory: RunDirectory,
-        facts: dict[str, Any],
-        dataset: Dataset,
-        device: torch.device,
-        report: Report | None,
-    ) -> None:
-        self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
-        self.device = device
-        # What is known before the first epoch cannot be reported epoch by epoch.
-        watched = run.objective if run.objective in METRICS else None
-        self.report, self.watched = (report if watched else None), watched
-        self.pruned = False
-        self.pipeline = build_pipeline(run)
-        self.precision = Precision(run.precision)
-        self.steps = math.ceil(len(dataset.train) / run.batch_size)
-        self.training = build_training(run, self.steps, device)
-        self.narrator = Narrator(run)
-        self.tensorboard: TensorBoard | None = None
-        self.started = time.perf_counter()
-        self.seconds_before = 0.0
-        self.first_epoch = 1
-        self.begun_before = False
-
-    def restore(self) -> None:
-        """Go on from the last checkpoint. Raises RecordError, and ConfigError for other data."""
-        state = self.directory.load_last(self.device)
-        if state["fingerprint"] != self.dataset.fingerprint:
-            raise ConfigError(
-                f"resume={self.directory.path} was trained on other data (fingerprint "
-                f"{state['fingerprint']}) than {self.dataset.name} is now "
-                f"({self.dataset.fingerprint}); point data.root to what it was"
-            )
-        try:
-            self.training.load_state_dict(state["training"])
-        except (RuntimeError, KeyError, ValueError) as error:
-            raise RecordError(
-                f"{self.directory.last} is not of this model and optimizer: {one_line(error)}"
-            ) from error
-        self.seconds_before = state["seconds"]
-        self.first_epoch = self.training.epoch + 1
-        self.begun_before = True
-        self.directory.keep_metrics(self.training.epoch)
-        self.narrator.going_on(self.training.epoch)
-
-    def complete(self, measure_test: bool) -> Objective:
-        """Train to the end and write the result; record what ended it otherwise, and re-raise."""
-        self.narrator.decisions(self.facts, self.directory.path)
-        self.directory.write_result({"status": "running", **self.facts})
-        try:
-            self._start_tracking()
-            reason = self._reported_before() or fit(
-                self.training,
-                self.dataset.train,
-                self.dataset.val,
-                self.pipeline,
-                epochs=self.run.epochs,
-                batch_size=self.run.batch_size,
-                precision=self.precision,
-                after_epoch=self._after_epoch,
-                progress=lambda batches, epoch: self.narrator.progress(batches, epoch, self.steps),
-            )
-            return self._finish(reason, measure_test)
-        except BaseException as error:
-            self._record_failure(error)
-            raise
-        finally:
-            if self.tensorboard:
-                self.tensorboard.close()
-
-    def _start_tracking(self) -> None:
-        settings = self.run.tracking.tensorboard
-        if settings is None:
-            return
-        purge = self.first_epoch if self.begun_before else None
-        self.tensorboard = TensorBoard(self.directory.path, purge)
-        if not self.begun_before:
-            # Every trial of a sweep would show the same images.
-            shown = settings.images if self.run.trial is None else 0
-            images = self.dataset.train.images[:shown]
-            as_seen = self.pipeline.prepare(images, torch.Generator().manual_seed(self.run.seed))
-            self.tensorboard.start(self.training.model, as_seen, settings.graph)
-
-    def _after_epoch(self, figures: Epoch, is_best: bool) -> str | None:
-        self.directory.append_metrics(figures)
-        if is_best:
-            self.directory.save_best(self.training.model)
-        # Last, so that a checkpoint never knows of an epoch whose record is not written.
-        self.directory.save_last(
-            {
-                "training": self.training.state_dict(),
-                "fingerprint": self.dataset.fingerprint,
-                "seconds": self._seconds(),
-            }
-        )
-        if self.tensorboard:
-            self.tensorboard.epoch(figures)
-        self.narrator.epoch(figures, self.first_epoch)
-        return self._report(asdict(figures))
-
-    def _report(self, figures: Mapping[str, Any]) -> str | None:
-        """Tell the sweep an epoch's objective; return why the run should stop, or None."""
-        if self.report is None or figures.get(str(self.watched)) is None:
-            return None
-        epoch = figures["epoch"]
-        reason = self.report(figures[str(self.watched)], epoch, epoch < self.run.epochs)
-        self.pruned = reason is not None
-        return reason
-
-    def _reported_before(self) -> str | None:
-        """Report a resumed run's epochs, of which the last may not have got as far as the study."""
-        reason = None
-        for figures in self.directory.read_metrics():
-            reason = self._report(figures)
-        return reason
-
-    def _seconds(self) -> float:
-        return self.seconds_before + time.perf_counter() - self.started
-
-    def _finish(self, reason: str | None, measure_test: bool) -> Objective:
-        best = self.training.kept.best_epoch
-        if not best:
-            raise Diverged(f"no epoch had a finite {self.run.keep.monitor} to keep weights by")
-        epochs = {line["epoch"]: line for line in self.directory.read_metrics()}
-        kept = epochs.get(best, {})
-        result = {
-            "status": PRUNED if self.pruned else COMPLETE,
-            "reason": reason or f"all {self.run.epochs} epochs done",
-            **self.facts,
-            "epochs": self.training.epoch,
-            "best_epoch": best,
-            "val_loss": kept.get("val_loss"),
-            "val_acc": kept.get("val_acc"),
-        }
-        if measure_test:
-            self.training.model.load_state_dict(self.directory.load_best(self.device))
-            result["test_loss"], result["test_acc"] = evaluate(
-                self.training.model, self.dataset.test, self.pipeline, self.precision
-            )
-        result["seconds"] = self._seconds()
-        self.directory.write_result(result)
-        if self.tensorboard:
-            shown = {n: float(result[n]) for n in FINAL_FIGURES if result.get(n) is not None}
-            settings = _hyperparameters(self.run, self.facts["model"])
-            self.tensorboard.finish(settings, shown, f"{result['status']}: {result['reason']}")
-        self.narrator.result(result)
-        return objective(self.run, result)
-
-    def _record_failure(self, error: BaseException) -> None:
-        interrupted = isinstance(error, KeyboardInterrupt)
-        status = "interrupted" if interrupted else "failed"
-        if isinstance(error, Diverged):
-            status = DIVERGED  # and not to be gone on with
-        self.directory.write_result(
-            {
-                "status": status,
-                "reason": str(error) if isinstance(error, UserError) else repr(error),
-                **self.facts,
-                "epochs": self.training.epoch,
-                "best_epoch": self.training.kept.best_epoch or None,
-                "seconds": self._seconds(),
-            }
-        )
-        if interrupted:
-            self.narrator.interrupted(self.training.epoch, self.directory.path)
-
-
-def _hyperparameters(run: RunConfig, name: str) -> dict[str, bool | int | float | str]:
-    settings = asdict(run)
-    shown = {key: settings[key] for key in HYPERPARAMETERS}
-    if any(settings["data"]["augmentation"].values()):
-        shown["augmentation"] = settings["data"]["augmentation"]
-    for group in ("model", "optimizer", "scheduler"):
-        node = shown.get(group, settings[group])
-        shown[group] = {key: value for key, value in node.items() if key != "_target_"}
-    return {"model": name, **flatten(shown)}

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -119,12 +120,26 @@ class Batches:
         self.jobs = []
 
 
+class Deaths:
+    """Counts how often each job's process died, to know which are worth another try."""
+
+    def __init__(self, max_retries: int) -> None:
+        self.max_retries, self.counted = max_retries, Counter[int]()
+
+    def worth_another_try(self, finished: Finished) -> bool:
+        """Count a job that finished; whether its process died, and not too often yet."""
+        if not finished.died:
+            return False
+        self.counted[finished.job.number] += 1
+        return self.counted[finished.job.number] <= self.max_retries
+
+
 def run_all(dispatcher: Dispatcher, jobs: Sequence[Job], max_retries: int) -> list[JobReturn]:
     """Run jobs to their ends and return what they returned, in order.
 
     One whose worker dies is run again, at most `max_retries` times.
     """
-    waiting, deaths = list(jobs), dict.fromkeys((job.number for job in jobs), 0)
+    waiting, deaths = list(jobs), Deaths(max_retries)
     returns: dict[int, JobReturn] = {}
     while len(returns) < len(jobs):
         while waiting and dispatcher.free():
@@ -133,9 +148,7 @@ def run_all(dispatcher: Dispatcher, jobs: Sequence[Job], max_retries: int) -> li
             number = finished.job.number
             if finished.returned is not None:
                 returns[number] = finished.returned
-                continue
-            deaths[number] += 1
-            if finished.died and deaths[number] <= max_retries:
+            elif deaths.worth_another_try(finished):
                 log.warning("#%d: %s; running it again", number, finished.reason)
                 waiting.append(finished.job)
             else:

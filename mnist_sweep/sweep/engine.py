@@ -9,12 +9,12 @@ from typing import Any
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
-from omegaconf import DictConfig, OmegaConf
-from optuna.exceptions import UpdateFinishedTrialError
+from omegaconf import DictConfig
 
-from mnist_sweep.sweep import outcome, results, sampling
+from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.dispatch import Batches, Dispatcher, Finished, Job
+from mnist_sweep.sweep.application import Application
+from mnist_sweep.sweep.dispatch import Batches, Deaths, Dispatcher, Finished, Job
 from mnist_sweep.sweep.enqueue import enqueue
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.launcher import PATIENCE, WorkersLauncher
@@ -23,9 +23,9 @@ from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.pruning import build_pruner, why_off
 from mnist_sweep.sweep.settings import Settings, check_objective, check_study_name
 from mnist_sweep.sweep.space import parse_space
-from mnist_sweep.sweep.storage import OUTAGE, open_storage, patiently
-from mnist_sweep.sweep.supply import Supply, Taken
-from mnist_sweep.sweep.trial import PRUNED
+from mnist_sweep.sweep.storage import OUTAGE, open_storage
+from mnist_sweep.sweep.supply import Supply
+from mnist_sweep.sweep.teller import Teller
 from mnist_sweep.targets import locate
 from mnist_sweep.text import one_line
 
@@ -59,8 +59,7 @@ class SweepEngine(OptunaSweeperImpl):
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.context, self.composed = hydra_context, config
         self.directory = Path(str(self.sweep_dir))
-        # Jobs of ours are told their study and trial; another task's config may know neither.
-        self.names_trials = "study" in config and "trial" in config
+        self.application = Application(config, str(self.sweep_dir))
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the study to `n_trials` launched trials in all, and write its results.
@@ -68,9 +67,9 @@ class SweepEngine(OptunaSweeperImpl):
         Raises SweepError when the study cannot be gone on with, when nothing passes the gate, or
         when too many trials fail. Exits with code 130 on Ctrl-C.
         """
-        if OmegaConf.select(self.composed, "resume") is not None:
+        if self.application.resumes:
             raise SweepError("resume is for a single run: a sweep goes on by its own command")
-        if self.names_trials:
+        if self.application.names_trials:
             check_study_name(self.study_name)
         try:
             self._open(arguments)
@@ -102,19 +101,21 @@ class SweepEngine(OptunaSweeperImpl):
         directions = self._get_directions()
         check_objective(self.composed, directions)
         space = parse_space(self.params, self.conditional, arguments)
-        missing = space.without_missing(self._has) if self.names_trials else []
+        missing = (
+            space.without_missing(self.application.has) if self.application.names_trials else []
+        )
         sampler, points = sampling.take_grid(self.sampler, space)
         self.total = min(self.n_trials, points or self.n_trials)
         self.dispatcher = self._dispatcher()
         storage = open_storage(self.settings.storage)
-        off = why_off(self.pruner, directions, storage.shared, self._objective())
+        off = why_off(self.pruner, directions, storage.shared, self.application.objective)
         pruner = build_pruner(None) if off else self.pruner
         lock = partial(storage.lock, self.study_name or "")
-        definition = self._definition(space.describe())
+        definition = self.application.definition(space.describe())
         with lock():
             self.study = studies.open_study(self.study_name, storage, sampler, pruner, directions)
             studies.check_definition(self.study, definition)
-            if self.names_trials:
+            if self.application.names_trials:
                 results.check_directory(self.study, self.directory)
             earlier = studies.count_sweep(self.study)
             self.study.sampler = sampling.reseed(self.study.sampler, self.sampler_config, earlier)
@@ -126,11 +127,11 @@ class SweepEngine(OptunaSweeperImpl):
             self.context.config_loader,
             self.gate,
             self.custom_search_space_extender,
-            self._names,
+            partial(self.application.trial_overrides, self.study.study_name),
             self.settings.resamples,
         )
         self.progress = Progress(
-            self.study, self.settings, self.total, self._objective(), self.directory
+            self.study, self.settings, self.total, self.application.objective, self.directory
         )
         self.progress.decisions(missing, off, self.dispatcher)
         self.supply = Supply(
@@ -143,16 +144,17 @@ class SweepEngine(OptunaSweeperImpl):
             lambda: studies.record_definition(self.study, definition),
         )
         self.started = time.monotonic()
+        runs = self.directory if self.application.names_trials else None
+        self.teller = Teller(self.study, self.supply, self.progress, runs)
+        self.deaths = Deaths(self.settings.max_retries)
         self.retries: list[Proposal] = []
-        self.deaths: dict[int, int] = {}
-        self.looked_at: set[int] = set()  # trials that have said what they run on
 
     def _dispatcher(self) -> Dispatcher:
         """Return what runs the jobs: workers that each ask when free, or a launcher in batches."""
         assert self.launcher is not None
         settings = self.settings
         if isinstance(self.launcher, WorkersLauncher):
-            logs = self.directory / "workers" if self.names_trials else None
+            logs = self.directory / "workers" if self.application.names_trials else None
             return self.launcher.workers(settings.n_jobs, logs, settings.trial_timeout)
         if settings.trial_timeout is not None:
             raise SweepError(
@@ -162,7 +164,7 @@ class SweepEngine(OptunaSweeperImpl):
         # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
         one_by_one = isinstance(self.launcher, BasicLauncher)
         size = 1 if one_by_one else settings.n_jobs or 2
-        return Batches(self.launcher, size, numbered=not self.names_trials)
+        return Batches(self.launcher, size, numbered=not self.application.names_trials)
 
     def _work(self) -> None:
         while True:
@@ -171,7 +173,9 @@ class SweepEngine(OptunaSweeperImpl):
                 break
             for finished in self.dispatcher.wait(WAIT):
                 self._tell(finished)
-            self._look_at_running()
+            running = self.dispatcher.running()
+            self.teller.look_at(running)
+            self.progress.refresh(running)
 
     def _may_come_back(self) -> bool:
         return bool(self.retries) or self.supply.may_come_back()
@@ -182,7 +186,7 @@ class SweepEngine(OptunaSweeperImpl):
             proposal = self.retries.pop(0) if self.retries else self.supply.next()
             if proposal is None:
                 return
-            self.looked_at.discard(proposal.trial.number)
+            self.teller.begins(proposal.trial.number)
             self.dispatcher.start(Job(proposal.trial.number, proposal.overrides))
 
     def _is_over(self) -> bool:
@@ -194,113 +198,14 @@ class SweepEngine(OptunaSweeperImpl):
             return self.progress.over(f"no better trial among the last {plateau} (plateau)")
         return False
 
-    def _look_at_running(self) -> None:
-        """Say what the jobs run on; end the sweep at once where that is not the study's data."""
-        running = self.dispatcher.running()
-        for number in set(running) - self.looked_at if self.names_trials else ():
-            directory = self.directory / str(number)
-            facts = outcome.recorded(directory)
-            if facts.get("status") == "running":
-                self.looked_at.add(number)
-                self._check_data(facts, outcome.figures(directory, facts))
-        self.progress.refresh(running)
-
     def _tell(self, finished: Finished) -> None:
         """Tell the study what became of a job, or have it run again where its process died."""
         proposal = self.supply.open[finished.job.number]
-        if finished.died and self._retries(proposal, str(finished.reason)):
+        if self.deaths.worth_another_try(finished):
+            self.progress.retrying(proposal.trial.number, str(finished.reason))
+            self.retries.append(proposal)
             return
         try:
-            patiently(lambda: self._settle(proposal, finished))
-        except (Taken, UpdateFinishedTrialError):  # another sweep took this one for dead
-            self.supply.give_up(proposal)
-            self.progress.taken(proposal.trial.number)
+            self.teller.tell(proposal, finished)
         finally:
             results.write_results(self.study, self.settings.storage, self.directory, final=False)
-
-    def _settle(self, proposal: Proposal, finished: Finished) -> None:
-        """Write down a trial's figures and end it as complete, pruned or failed."""
-        number, directory = proposal.trial.number, self._directory_of(finished)
-        self._record_figures(proposal, directory)
-        stopped = self.study._storage.get_trial(proposal.trial._trial_id).system_attrs.get(PRUNED)
-        try:
-            values = outcome.values(finished, len(self.study.directions))
-        except outcome.JobFailed as error:
-            if directory:
-                outcome.record_failure(directory, str(error))
-            self.supply.settle(proposal, studies.FAILED, str(error))
-            self.supply.fail(number, str(error))
-            return
-        if stopped is not None:
-            self.supply.settle(proposal, studies.PRUNED, stopped)
-            self.progress.pruned(number, stopped)
-        else:
-            self.supply.settle(proposal, studies.COMPLETE, None, values)
-            self.progress.complete(number, values)
-
-    def _retries(self, proposal: Proposal, reason: str) -> bool:
-        """Whether a trial whose process died goes on in a new one, which is noted here."""
-        number = proposal.trial.number
-        deaths = self.deaths[number] = self.deaths.get(number, 0) + 1
-        if deaths > self.settings.max_retries:
-            return False
-        self.progress.retrying(number, reason)
-        self.retries.append(proposal)
-        return True
-
-    def _directory_of(self, finished: Finished) -> Path | None:
-        """Return where a job ran, also when it could not say so."""
-        directory = outcome.directory_of(finished.returned) if finished.returned else None
-        if directory is None and self.names_trials:
-            return self.directory / str(finished.job.number)
-        return directory
-
-    def _record_figures(self, proposal: Proposal, directory: Path | None) -> None:
-        """Write to the study what the run recorded, so that the study can be read on its own."""
-        facts = outcome.recorded(directory) if directory else {}
-        figures = outcome.figures(directory, facts) if directory else {}
-        self._check_data(facts, figures)
-        ours = ("study=", "trial=", "search=", "hydra.")
-        figures["overrides"] = [o for o in proposal.overrides if not o.startswith(ours)]
-        for name, value in figures.items():
-            proposal.trial.set_user_attr(name, value)
-
-    def _check_data(self, facts: dict[str, Any], figures: dict[str, Any]) -> None:
-        """Say what a run is on. Raises SweepError where that is not the study's data."""
-        if facts:
-            self.progress.runs_on(facts)
-            studies.check_data(self.study, figures)
-
-    def _names(self, number: int) -> list[str]:
-        """Return the overrides that tell a job which trial it is."""
-        if not self.names_trials:
-            return []
-        return [
-            f"study={_quoted(self.study.study_name)}",
-            f"trial={number}",
-            # Fixed here, since a job's own choices could rename it.
-            f"hydra.sweep.dir={_quoted(str(self.sweep_dir))}",
-        ]
-
-    def _has(self, name: str) -> bool:
-        """Whether the composed config has a setting or a group of that name."""
-        marker = object()
-        known = name in self.composed.hydra.runtime.choices
-        return known or OmegaConf.select(self.composed, name, default=marker) is not marker
-
-    def _definition(self, space: dict[str, Any]) -> dict[str, Any]:
-        """What makes this study this study: the space with its fixed settings, and the budget."""
-        chosen = {key: OmegaConf.select(self.composed, key) for key in ("budget", "objective")}
-        plain = OmegaConf.to_container(OmegaConf.create(chosen), resolve=True)
-        assert isinstance(plain, dict)
-        return {"search": space, **{str(k): v for k, v in plain.items()}}
-
-    def _objective(self) -> str:
-        name = OmegaConf.select(self.composed, "objective") or "value"
-        return name if isinstance(name, str) else ", ".join(name)
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a quoted string of Hydra's override grammar."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
-from mnist_sweep import run
+from mnist_sweep import session
 from mnist_sweep.fit import Diverged
 from mnist_sweep.sweep import study as studies
 
@@ -177,7 +177,7 @@ def test_a_pareto_search_gives_the_front_of_accuracy_and_size(command):
 
 
 def test_a_trial_that_another_sweep_has_ended_is_left_alone(sweep, monkeypatch, capfd):
-    original = run.fit
+    original = session.fit
 
     def ended_meanwhile(*arguments, **settings):
         study = optuna.load_study(study_name="s", storage=STORAGE)
@@ -185,7 +185,7 @@ def test_a_trial_that_another_sweep_has_ended_is_left_alone(sweep, monkeypatch, 
         return original(*arguments, **settings)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "fit", ended_meanwhile)
+        patch.setattr(session, "fit", ended_meanwhile)
         assert sweep(1, SMALL) == 0
     assert [t.value for t in trials()] == [0.5]
     assert "trial 0 was ended by another sweep" in capfd.readouterr().out
@@ -234,7 +234,7 @@ def test_the_results_file_names_the_best_trial(sweep, capfd):
 
 
 def test_failures_are_recorded_with_their_reason_and_the_sweep_goes_on(sweep, monkeypatch):
-    original = run.fit
+    original = session.fit
 
     def failing(training, *arguments, **settings):
         count = sum(p.numel() for p in training.model.parameters())
@@ -244,7 +244,7 @@ def test_failures_are_recorded_with_their_reason_and_the_sweep_goes_on(sweep, mo
             raise RuntimeError("out of\nmemory")
         return original(training, *arguments, **settings)
 
-    monkeypatch.setattr(run, "fit", failing)
+    monkeypatch.setattr(session, "fit", failing)
     grid = ["hydra/sweeper/sampler=grid", "model.hidden=13,14,16", "optimizer.lr=0.01"]
     assert sweep(3, *grid, "hydra.sweeper.max_failure_rate=1.0") == 0
     outcomes = {t.params["model.hidden"]: t for t in trials()}
@@ -258,7 +258,7 @@ def test_too_many_failures_end_the_sweep_with_the_last_reason(sweep, monkeypatch
     def failing(*arguments, **settings):
         raise Diverged("training diverged in epoch 1")
 
-    monkeypatch.setattr(run, "fit", failing)
+    monkeypatch.setattr(session, "fit", failing)
     assert sweep(10, SMALL, "hydra.sweeper.max_failure_rate=0.2") == 1
     line = capfd.readouterr().err.strip()
     assert line == (
@@ -285,7 +285,7 @@ def test_ctrl_c_leaves_a_study_that_goes_on(sweep, monkeypatch, capfd):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "fit", interrupt)
+        patch.setattr(session, "fit", interrupt)
         assert sweep(2, SMALL) == 130
     before = trials()
     assert [studies.status(t) for t in before] == ["interrupted"]
@@ -305,7 +305,7 @@ def test_an_interrupted_grid_point_is_run_by_the_same_command(sweep, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "fit", interrupt)
+        patch.setattr(session, "fit", interrupt)
         assert sweep(2, *grid) == 130
     assert sweep(2, *grid) == 0
     complete = [t.params["model.hidden"] for t in trials() if t.state == TrialState.COMPLETE]
@@ -346,7 +346,7 @@ def test_failures_of_an_earlier_call_do_not_end_a_later_one(sweep, monkeypatch):
         raise Diverged("training diverged in epoch 1")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "fit", failing)
+        patch.setattr(session, "fit", failing)
         assert sweep(4, SMALL) == 1
     assert results().trials.failed == 3
     assert sweep(6, SMALL) == 0

@@ -1,0 +1,58 @@
+"""What a sweep reads from the config of the application that it sweeps, ours or another's."""
+
+from typing import Any
+
+from hydra.core.override_parser.types import Quote, QuotedString
+from omegaconf import DictConfig, OmegaConf
+
+
+class Application:
+    """The composed config of a sweep, asked what the sweep needs to know.
+
+    Jobs of ours are told their study and trial, and run in a directory named after the trial
+    (`names_trials`); the config of another application may know neither.
+    """
+
+    def __init__(self, config: DictConfig, sweep_directory: str) -> None:
+        self.config, self.sweep_directory = config, sweep_directory
+        self.names_trials = "study" in config and "trial" in config
+
+    def has(self, name: str) -> bool:
+        """Whether the config has a setting or a group of that name."""
+        marker = object()
+        known = name in self.config.hydra.runtime.choices
+        return known or OmegaConf.select(self.config, name, default=marker) is not marker
+
+    @property
+    def resumes(self) -> bool:
+        """Whether it is asked to go on with a run, which no sweep can be."""
+        return OmegaConf.select(self.config, "resume") is not None
+
+    @property
+    def objective(self) -> str:
+        """What the user calls the value that a job returns."""
+        name = OmegaConf.select(self.config, "objective") or "value"
+        return name if isinstance(name, str) else ", ".join(name)
+
+    def definition(self, space: dict[str, Any]) -> dict[str, Any]:
+        """Return what makes a study this study: space with fixed settings, budget, objective."""
+        chosen = {key: OmegaConf.select(self.config, key) for key in ("budget", "objective")}
+        plain = OmegaConf.to_container(OmegaConf.create(chosen), resolve=True)
+        assert isinstance(plain, dict)
+        return {"search": space, **{str(k): v for k, v in plain.items()}}
+
+    def trial_overrides(self, study: str, number: int) -> list[str]:
+        """Return the overrides that tell a job which trial it is."""
+        if not self.names_trials:
+            return []
+        return [
+            f"study={_quoted(study)}",
+            f"trial={number}",
+            # Fixed here, since a job's own choices could rename it.
+            f"hydra.sweep.dir={_quoted(self.sweep_directory)}",
+        ]
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a quoted string of Hydra's override grammar."""
+    return QuotedString(text, Quote.single).with_quotes()

@@ -1,0 +1,99 @@
+"""What became of the launched trials, written into the study as they run and as they end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+
+from mnist_sweep.sweep import outcome
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.dispatch import Finished
+from mnist_sweep.sweep.progress import Progress
+from mnist_sweep.sweep.proposals import Proposal
+from mnist_sweep.sweep.storage import patiently
+from mnist_sweep.sweep.supply import Supply, Taken
+from mnist_sweep.sweep.trial import PRUNED
+
+
+class Teller:
+    """Tells a study of its trials.
+
+    `runs` is the directory where trial N's run is in N; None where jobs are not told their trial,
+    and only a job that returned can say where it ran.
+    """
+
+    def __init__(
+        self, study: optuna.Study, supply: Supply, progress: Progress, runs: Path | None
+    ) -> None:
+        self.study, self.supply, self.progress, self.runs = study, supply, progress, runs
+        self.looked_at: set[int] = set()  # trials that have said what they run on
+
+    def begins(self, number: int) -> None:
+        """Know that a trial is started, for the first time or again."""
+        self.looked_at.discard(number)
+
+    def look_at(self, running: Sequence[int]) -> None:
+        """Say what running trials run on. Raises SweepError where that is not the study's data."""
+        if self.runs is None:
+            return
+        for number in set(running) - self.looked_at:
+            directory = self.runs / str(number)
+            facts = outcome.recorded(directory)
+            if facts.get("status") == "running":
+                self.looked_at.add(number)
+                self._check_data(facts, outcome.figures(directory, facts))
+
+    def tell(self, proposal: Proposal, finished: Finished) -> None:
+        """Write down a trial's figures and end it as complete, pruned or failed.
+
+        Raises SweepError for a failure too many, and for a run on other data than the study's.
+        """
+        try:
+            patiently(lambda: self._settle(proposal, finished))
+        except (Taken, UpdateFinishedTrialError):  # another sweep took this one for dead
+            self.supply.give_up(proposal)
+            self.progress.taken(proposal.trial.number)
+
+    def _settle(self, proposal: Proposal, finished: Finished) -> None:
+        number, directory = proposal.trial.number, self._directory_of(finished)
+        self._record_figures(proposal, directory)
+        stopped = self.study._storage.get_trial(proposal.trial._trial_id).system_attrs.get(PRUNED)
+        try:
+            values = outcome.values(finished, len(self.study.directions))
+        except outcome.JobFailed as error:
+            if directory:
+                outcome.record_failure(directory, str(error))
+            self.supply.settle(proposal, studies.FAILED, str(error))
+            self.supply.fail(number, str(error))
+            return
+        if stopped is not None:
+            self.supply.settle(proposal, studies.PRUNED, stopped)
+            self.progress.pruned(number, stopped)
+        else:
+            self.supply.settle(proposal, studies.COMPLETE, None, values)
+            self.progress.complete(number, values)
+
+    def _directory_of(self, finished: Finished) -> Path | None:
+        """Return where a job ran, also when it could not say so."""
+        directory = outcome.directory_of(finished.returned) if finished.returned else None
+        if directory is None and self.runs is not None:
+            return self.runs / str(finished.job.number)
+        return directory
+
+    def _record_figures(self, proposal: Proposal, directory: Path | None) -> None:
+        """Write to the study what the run recorded, so that the study can be read on its own."""
+        facts = outcome.recorded(directory) if directory else {}
+        figures = outcome.figures(directory, facts) if directory else {}
+        self._check_data(facts, figures)
+        ours = ("study=", "trial=", "search=", "hydra.")
+        figures["overrides"] = [o for o in proposal.overrides if not o.startswith(ours)]
+        for name, value in figures.items():
+            proposal.trial.set_user_attr(name, value)
+
+    def _check_data(self, facts: dict[str, Any], figures: dict[str, Any]) -> None:
+        """Say what a run is on. Raises SweepError where that is not the study's data."""
+        if facts:
+            self.progress.runs_on(facts)
+            studies.check_data(self.study, figures)

@@ -1,0 +1,54 @@
+"""What a sweep reads from an application's config."""
+
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from mnist_sweep.sweep.application import Application
+
+OURS = {"study": None, "trial": None, "objective": "val_acc", "budget": {"max_parameters": 10}}
+
+
+def application(config, directory="multirun/s"):
+    choices = {"hydra": {"runtime": {"choices": {"model": "mlp"}}}}
+    return Application(OmegaConf.create({**config, **choices}), directory)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("model", True), ("budget.max_parameters", True), ("study", True), ("dropout", False)],
+)
+def test_groups_and_settings_are_known_also_where_they_are_null(name, known):
+    assert application(OURS).has(name) is known
+
+
+@pytest.mark.parametrize(
+    ("objective", "called"),
+    [("val_acc", "val_acc"), (["val_acc", "parameters"], "val_acc, parameters"), (None, "value")],
+)
+def test_the_objective_is_called_what_the_config_calls_it(objective, called):
+    assert application({"objective": objective}).objective == called
+
+
+def test_a_studys_definition_is_its_space_its_budget_and_its_objective():
+    assert application(OURS).definition({"settings": {}}) == {
+        "search": {"settings": {}},
+        "budget": {"max_parameters": 10},
+        "objective": "val_acc",
+    }
+
+
+@pytest.mark.parametrize("directory", ["multirun/s", "it's here", "back\\slash, and [more]"])
+def test_a_jobs_directory_survives_hydras_grammar(directory):
+    lines = application(OURS, directory).trial_overrides("s", 7)
+    overrides = OverridesParser.create().parse_overrides(lines)
+    values = {override.key_or_group: override.value() for override in overrides}
+    assert {name: str(value) for name, value in values.items()} == {
+        "study": "s",
+        "trial": "7",
+        "hydra.sweep.dir": directory,
+    }
+
+
+def test_another_applications_jobs_are_told_nothing():
+    assert application({"x": 1}).trial_overrides("s", 7) == []
