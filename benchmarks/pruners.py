@@ -6,8 +6,8 @@
 
 `collect` adds the curves of the finished trials of sweeps, run with `hydra/sweeper/pruner=none` and
 `hydra/sweeper/sampler=random`, to benchmarks/pruner_curves.json, and measures on the test images
-the weights that each trial kept. `retrain` trains the configurations that any contender's study has
-come out with again, `SEEDS` times each, and adds their test accuracies. `replay` draws studies from
+the weights that each trial kept. `retrain` trains the configurations that studies come out with
+again, `SEEDS` times each, and adds their test accuracies. `replay` draws studies from
 them in random order and runs each study as two asynchronous workers would have, once for each
 pruner: a worker reports an epoch when the trial's own time for it has passed, asks, and takes the
 next trial when it is told to stop. The pruners are those of hydra/sweeper/pruner with their
@@ -66,7 +66,7 @@ TRIALS, BUDGET, WORKERS, STUDIES = 20, 10, 2, 200
 class Curve:
     """One trial: validation accuracy by epoch, seconds an epoch, and its configuration's worth.
 
-    `test` is the mean over the seeds that it was retrained with, or its own where it never was.
+    `test` is the mean over the seeds that it was retrained with, or the trial's where it never was.
     """
 
     accuracy: list[float]
@@ -139,14 +139,17 @@ def retrain(directory: Path) -> None:
 
 
 def may_win(curves: Sequence[Curve]) -> list[int]:
-    """Return what wins a study of equal cost under any contender, the most frequent first."""
+    """Return what wins studies of equal cost under any contender, the most frequent first.
+
+    What wins fewer than one study in a hundred is left out.
+    """
     drawn, wins = draw(curves, STUDIES), Counter[int]()
     position = {id(curve): number for number, curve in enumerate(curves)}
     for contender in contenders().values():
         for seed, order in enumerate(drawn):
             outcome = contender(order, f"replay {seed}", BUDGET * len(order[0].accuracy))
             wins[position[id(winner(order, outcome))]] += 1
-    return [number for number, _ in wins.most_common()]
+    return [number for number, won in wins.most_common() if won >= wins.total() / 100]
 
 
 def draw(curves: Sequence[Curve], studies: int) -> list[list[Curve]]:

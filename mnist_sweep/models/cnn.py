@@ -12,6 +12,7 @@ from mnist_sweep.models.checks import (
     check_dropout,
     scaled,
 )
+from mnist_sweep.models.layers import BatchNorm2d, Conv2d
 
 
 class ConvUnit(nn.Module):
@@ -19,8 +20,8 @@ class ConvUnit(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int, skip: bool) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.conv = Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.norm = BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.skip = skip
 

@@ -10,6 +10,7 @@ from mnist_sweep.models.checks import (
     check_dropout,
     scaled,
 )
+from mnist_sweep.models.layers import BatchNorm2d
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
@@ -23,15 +24,15 @@ class BasicBlock(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = conv3x3(in_channels, out_channels, stride)
-        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.norm1 = BatchNorm2d(out_channels)
         self.conv2 = conv3x3(out_channels, out_channels)
-        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.norm2 = BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
                 nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
-                nn.BatchNorm2d(out_channels),
+                BatchNorm2d(out_channels),
             )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,7 +65,7 @@ class ResNet(nn.Module):
             raise ValueError(f"channels must list 1 to {most} groups, but got {channels}")
         widths = [scaled(c, width) for c in channels]
         self.stem = nn.Sequential(
-            conv3x3(IN_CHANNELS, widths[0]), nn.BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
+            conv3x3(IN_CHANNELS, widths[0]), BatchNorm2d(widths[0]), nn.ReLU(inplace=True)
         )
         groups: list[nn.Module] = []
         in_channels = widths[0]

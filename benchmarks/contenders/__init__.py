@@ -1,0 +1,1 @@
+"""What people use instead, written the way its documentation teaches."""

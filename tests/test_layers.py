@@ -1,0 +1,111 @@
+import pytest
+import torch
+from torch import nn
+
+from mnist_sweep.models.layers import BatchNorm2d, Conv2d
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def images(channels, **settings):
+    torch.manual_seed(0)
+    made = torch.randn(8, channels, 14, 14).to(memory_format=torch.channels_last)
+    return made.requires_grad_(**settings)
+
+
+def same_weights(mine, theirs):
+    mine.load_state_dict(theirs.state_dict())
+    return mine.to(memory_format=torch.channels_last), theirs.to(memory_format=torch.channels_last)
+
+
+def trained(module, x):
+    """Return output, and gradients of input and parameters, of a step with fixed weights."""
+    x = x.detach().clone().requires_grad_()
+    y = module(x)
+    (y * torch.linspace(-1, 1, y.numel()).view_as(y)).sum().backward()
+    return [y.detach(), x.grad, *(p.grad for p in module.parameters())]
+
+
+def fastest(y):
+    """Return the operation that computed a tensor."""
+    return type(y.grad_fn).__name__
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel_size": 1},
+        {"kernel_size": 1, "bias": False},
+        {"kernel_size": 1, "stride": 2},
+        {"kernel_size": 1, "padding": 1},
+        {"kernel_size": 1, "groups": 2},
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 3, "padding": "same"},
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("threads")
+def test_a_convolution_gives_what_torchs_gives(settings):
+    mine, theirs = same_weights(Conv2d(6, 10, **settings), nn.Conv2d(6, 10, **settings))
+    for one, other in zip(trained(mine, images(6)), trained(theirs, images(6)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_only_a_1x1_kernel_over_channels_last_trains_as_a_matrix_product():
+    product = fastest(Conv2d(6, 10, 1)(images(6)))
+    assert product == "PermuteBackward0"
+    assert fastest(Conv2d(6, 10, 3)(images(6))) == "ConvolutionBackward0"
+    assert fastest(Conv2d(6, 10, 1)(images(6).contiguous())) == "ConvolutionBackward0"
+    with torch.autocast("cpu", torch.bfloat16):
+        assert fastest(Conv2d(6, 10, 1)(images(6))) == "ConvolutionBackward0"
+
+
+def test_a_product_keeps_the_channels_last():
+    y = Conv2d(6, 10, 1)(images(6))
+    assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("channels", [6, 16])
+def test_batch_normalization_is_torchs_own_on_one_thread_to_the_bit(channels, threads):
+    mine, theirs = same_weights(BatchNorm2d(channels), nn.BatchNorm2d(channels))
+    found = trained(mine, images(channels))
+    assert torch.get_num_threads() == threads
+    if channels % 16:  # full cache lines are left to all threads
+        torch.set_num_threads(1)
+    expected = trained(theirs, images(channels))
+    torch.set_num_threads(threads)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+    assert torch.equal(mine.running_var, theirs.running_var)
+    assert mine.num_batches_tracked == theirs.num_batches_tracked == 1
+
+
+def test_batch_normalization_takes_one_thread_forward_and_backward(monkeypatch):
+    calls = []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(torch, "set_num_threads", calls.append)
+    y = BatchNorm2d(6)(images(6))
+    assert calls == [1, 2]
+    y.sum().backward()
+    assert calls == [1, 2, 1, 2]
+
+
+def test_threads_come_back_when_batch_normalization_raises(threads):
+    with pytest.raises(ValueError, match="expected 4D input"):
+        BatchNorm2d(6)(torch.zeros(2, 6))
+    assert torch.get_num_threads() == threads
+
+
+def test_evaluation_is_torchs_own(monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: pytest.fail("threads were changed"))
+    mine, theirs = same_weights(BatchNorm2d(6).eval(), nn.BatchNorm2d(6).eval())
+    with torch.inference_mode():
+        assert torch.equal(mine(images(6)), theirs(images(6)))
+        one, other = same_weights(Conv2d(6, 10, 1), nn.Conv2d(6, 10, 1))
+        assert torch.equal(one(images(6)), other(images(6)))
