@@ -107,5 +107,5 @@ def test_evaluation_is_torchs_own(monkeypatch):
     mine, theirs = same_weights(BatchNorm2d(6).eval(), nn.BatchNorm2d(6).eval())
     with torch.inference_mode():
         assert torch.equal(mine(images(6)), theirs(images(6)))
-        one, other = same_weights(Conv2d(6, 10, 1), nn.Conv2d(6, 10, 1))
+        one, other = same_weights(Conv2d(6, 10, 1).eval(), nn.Conv2d(6, 10, 1).eval())
         assert torch.equal(one(images(6)), other(images(6)))

@@ -24,7 +24,7 @@ class Conv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """[B, in_channels, H, W] -> [B, out_channels, H', W']."""
         pixels = x.permute(0, 2, 3, 1)  # [B, H, W, in_channels]
-        if not (self._is_pointwise and _trains_on_cpu(x) and pixels.is_contiguous()):
+        if not (self._is_pointwise and _trains_on_cpu(self, x) and pixels.is_contiguous()):
             return super().forward(x)
         return F.linear(pixels, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
 
@@ -49,7 +49,7 @@ class BatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         """[B, num_features, H, W] -> the same shape."""
         shares_lines = self.num_features % CACHE_LINE != 0
-        if not (shares_lines and _trains_on_cpu(x) and torch.get_num_threads() > 1):
+        if not (shares_lines and _trains_on_cpu(self, x) and torch.get_num_threads() > 1):
             return super().forward(x)
         threads = torch.get_num_threads()
         with _one_thread(threads):
@@ -60,10 +60,8 @@ class BatchNorm2d(nn.BatchNorm2d):
         return y
 
 
-def _trains_on_cpu(x: Tensor) -> bool:
-    return (
-        x.device.type == "cpu" and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
-    )
+def _trains_on_cpu(module: nn.Module, x: Tensor) -> bool:
+    return module.training and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What a rejected proposal costs, beyond what Optuna's own ask and tell cost on that storage.
 
-    python benchmarks/rejection.py [storage]
+    python -m benchmarks.rejection_cost [storage]
 
 The space is that of `search=schedule` with widths that are all over budget. Two studies in one
 storage are filled side by side, one proposal each in turn: by Optuna alone (ask, the same
@@ -9,14 +9,10 @@ meta device, and recorded with its constraint, count, status and reason). The sw
 sweep does, but for resampling, which is off: each proposal is one rejection.
 """
 
-import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import optuna
@@ -26,6 +22,7 @@ from hydra._internal.utils import create_config_search_path
 from hydra.types import RunMode
 from optuna.trial import TrialState
 
+from benchmarks.common import title
 from mnist_sweep import train
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.gate import parameter_budget
@@ -37,8 +34,11 @@ PROPOSALS = 200
 WIDTHS = "model.width=interval(1.1, 1.6)"
 
 
-def main(address: str) -> None:
-    """Fill both studies in turn and print what a proposal took in each."""
+def measure(address: str) -> dict[str, list[float]]:
+    """Fill both studies in turn; return quartiles of the milliseconds that a proposal took.
+
+    Of each, and of their difference, pair by pair.
+    """
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     hydra = Hydra.create_main_hydra2("train", create_config_search_path(train.config_directory()))
@@ -73,23 +73,18 @@ def main(address: str) -> None:
             start = time.perf_counter()
             contender()
             times[name].append(1000 * (time.perf_counter() - start))
-    report(address, times)
-
-
-def report(address: str, times: dict[str, list[float]]) -> None:
-    """Print the medians and quartiles, for people and as one line of JSON."""
     warm = {name: taken[20:] for name, taken in times.items()}  # imports and the first compositions
     quartiles = {name: statistics.quantiles(taken, n=4) for name, taken in warm.items()}
     extra = [b - a for a, b in zip(warm["optuna alone"], warm["sweeper"], strict=True)]
-    quartiles["difference, pair by pair"] = statistics.quantiles(extra, n=4)
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; "
-        f"optuna {version('optuna')}, torch {version('torch')}; storage {address}"
-    )
-    print(f"{PROPOSALS} proposals each, the first 20 left out; milliseconds a proposal")
+    return quartiles | {"difference": statistics.quantiles(extra, n=4)}
+
+
+def main(address: str) -> None:
+    """Print the medians and quartiles."""
+    quartiles = measure(address)
+    title(f"{PROPOSALS} proposals each, the first 20 left out; milliseconds a proposal; {address}")
     for name, (low, median, high) in quartiles.items():
         print(f"  {name:<26} median {median:6.1f}   quartiles {low:6.1f} to {high:6.1f}")
-    print(json.dumps({"benchmark": "rejection", "milliseconds": quartiles}))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,188 @@
+"""Trials an hour and what they find: whole sweeps by ours and by what people use instead.
+
+    make bench-sweep [REPETITIONS=5]
+
+Every contender searches the same space (width, dropout, batch size, learning rate, all within the
+budget) for the same number of trials of the same number of epochs on mnist_5k, from an empty
+folder, with a seed of its own each repetition:
+
+- ours: as it comes, one one-thread worker a core and the default pruner; and without pruning
+- stock sweeper: Hydra's Optuna sweeper, with the basic launcher and with joblib on all cores,
+  on a DataLoader loop; and with the basic launcher on our training entry, which leaves the
+  difference that the sweeper alone makes
+- Optuna: a study around the DataLoader loop, without a pruner and with its default one
+- Ray Tune: ASHA, one trial a core, around the DataLoader loop
+
+The winner of each is trained again with `SEEDS` fresh seeds by our entry, and measured on MNIST's
+10,000 test images where MNIST_SWEEP_DATA has them, else on the 500 of mnist_5k.
+"""
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from benchmarks.common import alternate, command, cores, installed, ratios, save, spread, title
+from benchmarks.digits import write_for_torchvision
+from mnist_sweep.build import build_model, build_pipeline
+from mnist_sweep.config import check, load_recorded
+from mnist_sweep.data import Images, load_dataset
+from mnist_sweep.fit import Precision, evaluate
+from mnist_sweep.record import RunDirectory
+
+TRIALS, EPOCHS, SEEDS = 12, 6, 5
+SPACE = {
+    "model.width": "interval(0.6, 1.0)",
+    "model.dropout": "interval(0.0, 0.3)",
+    "batch_size": "choice(16, 32, 64, 128)",
+    "optimizer.lr": "tag(log, interval(0.0005, 0.02))",
+}
+THEIRS = {"model.width": "width", "model.dropout": "dropout", "optimizer.lr": "lr"}
+WORK = ["data=mnist_5k", "scheduler=constant", f"epochs={EPOCHS}", "tracking=none"]
+TOTAL = f"hydra.sweeper.n_trials={TRIALS}"
+REFERENCE = "stock sweeper, basic launcher"
+
+Parameters = dict[str, Any]
+
+
+def ours(folder: Path, seed: int, *settings: str) -> Parameters:
+    """Sweep with our sweeper; return the best parameters."""
+    space = [f"{name}={value}" for name, value in SPACE.items()]
+    search = ["search=command_line", "hydra.sweeper.study_name=s", TOTAL]
+    search += [f"hydra.sweeper.sampler.seed={seed}", "hydra.sweeper.default_first=false"]
+    command(["mnist_sweep.train", "-m", *search, *WORK, *space, *settings], folder)
+    return best(folder / "multirun" / "s")
+
+
+def stock_on_ours(folder: Path, seed: int) -> Parameters:
+    """Sweep with the stock sweeper over our training entry; return the best parameters."""
+    space = [f"{name}={value}" for name, value in SPACE.items()]
+    search = ["~search", "hydra/sweeper=optuna", "hydra/launcher=basic", TOTAL]
+    search += ["hydra.sweeper.n_jobs=1", "hydra.sweeper.direction=maximize"]
+    search += [f"hydra.sweeper.sampler.seed={seed}"]
+    search += ["hydra.sweep.dir=multirun/s", "hydra.sweep.subdir=${hydra.job.num}"]
+    command(["mnist_sweep.train", "-m", *search, *WORK, *space], folder)
+    return best(folder / "multirun" / "s")
+
+
+def stock(folder: Path, seed: int, root: Path, *settings: str) -> Parameters:
+    """Sweep with the stock sweeper over a DataLoader loop; return the best parameters."""
+    work = [f"root={root}", f"epochs={EPOCHS}", "hydra.sweep.dir=multirun/s", TOTAL]
+    work += [f"hydra.sweeper.sampler.seed={seed}", *settings]
+    command(["benchmarks.contenders.hydra_app", "-m", *work], folder)
+    return translated(best(folder / "multirun" / "s"))
+
+
+def other(folder: Path, seed: int, root: Path, module: str, *arguments: str) -> Parameters:
+    """Search with a script that prints its best parameters; return them."""
+    line = [f"benchmarks.contenders.{module}", str(root), str(TRIALS), str(EPOCHS), str(seed)]
+    printed = command([*line, *arguments], folder)
+    return translated(json.loads(printed.splitlines()[-1]))
+
+
+def best(directory: Path) -> Parameters:
+    """Return the best parameters of a sweep's results file."""
+    recorded = OmegaConf.load(directory / "optimization_results.yaml")
+    return dict(recorded["best_params" if "best_params" in recorded else "best_evaluated_params"])
+
+
+def translated(found: Parameters) -> Parameters:
+    """Return a contender's parameters under our names."""
+    return {ours: found[THEIRS.get(ours, ours)] for ours in SPACE}
+
+
+def timed(search: Callable[[Path, int], Parameters], seeds: Callable[[], int]) -> dict[str, Any]:
+    """Run a search in an empty folder; return its seconds and its best parameters."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        found = search(Path(folder), seeds())
+        return {"seconds": time.perf_counter() - start, "best": found}
+
+
+def contenders(root: Path) -> dict[str, Callable[[Path, int], Parameters]]:
+    """Return what is installed, by name."""
+    joblib = ["hydra/launcher=joblib", f"hydra.launcher.n_jobs={cores()}"]
+    joblib += [f"hydra.sweeper.n_jobs={cores()}"]
+    found: dict[str, Callable[[Path, int], Parameters]] = {
+        "ours": ours,
+        "ours, no pruning": lambda f, s: ours(f, s, "hydra/sweeper/pruner=none"),
+        "stock sweeper on our training": stock_on_ours,
+        REFERENCE: lambda f, s: stock(f, s, root, "hydra.sweeper.n_jobs=1"),
+        "stock sweeper, joblib": lambda f, s: stock(f, s, root, *joblib),
+        "Optuna": lambda f, s: other(f, s, root, "optuna_loop", "none"),
+        "Optuna, median pruner": lambda f, s: other(f, s, root, "optuna_loop", "median"),
+    }
+    if installed("ray"):
+        found["Ray Tune, ASHA"] = lambda f, s: other(f, s, root, "ray_tune")
+    else:
+        print("Ray Tune is not installed: pip install -e '.[bench]'", file=sys.stderr)
+    return found
+
+
+def retrained(parameters: Parameters, test: Images) -> float:
+    """Return the mean test accuracy of a configuration trained with fresh seeds."""
+    with tempfile.TemporaryDirectory() as folder:
+        fixed = [f"{name}={value}" for name, value in parameters.items()]
+        seeds = "seed=" + ",".join(str(1000 + seed) for seed in range(SEEDS))
+        runs = ["search=none", "hydra.sweep.dir=runs", "hydra.sweep.subdir=${hydra.job.num}"]
+        launcher = ["hydra/launcher=workers"]
+        command(["mnist_sweep.train", "-m", *runs, *launcher, *WORK, *fixed, seeds], Path(folder))
+        found = [accuracy(Path(folder) / "runs" / str(n), test) for n in range(SEEDS)]
+    return statistics.mean(found)
+
+
+def accuracy(directory: Path, test: Images) -> float:
+    """Return the accuracy of the weights that a run kept."""
+    run = check(load_recorded(str(directory)))
+    model = build_model(run.model)
+    model.load_state_dict(RunDirectory(directory).load_best(torch.device("cpu")))
+    return evaluate(model, test, build_pipeline(run), Precision())[1]
+
+
+def main(repetitions: int) -> None:
+    """Run all contenders in turn, retrain their winners, print what came out."""
+    root = os.environ.get("MNIST_SWEEP_DATA")
+    test = load_dataset("mnist" if root else "mnist_5k", root or "").test
+    with tempfile.TemporaryDirectory() as name:
+        write_for_torchvision(Path(name))
+        seeds = {name: count() for name in contenders(Path(name))}
+        runs = {
+            name: partial(timed, search, seeds[name].__next__)
+            for name, search in contenders(Path(name)).items()
+        }
+        found = alternate(runs, repetitions)
+    for name, sweeps in found.items():
+        for sweep in sweeps:
+            sweep["test"] = retrained(sweep["best"], test)
+            print(f"  {name}: winner retrained {sweep['test']:.4f}", file=sys.stderr)
+    report(found, len(test))
+
+
+def report(found: dict[str, list[dict[str, Any]]], images: int) -> None:
+    """Print a line a contender, and write the figures."""
+    title(f"sweeps of {TRIALS} trials of {EPOCHS} epochs on mnist_5k; winners on {images:,} images")
+    pace = {name: [3600 * TRIALS / s["seconds"] for s in sweeps] for name, sweeps in found.items()}
+    for name, sweeps in found.items():
+        tests = [100 * sweep["test"] for sweep in sweeps]
+        error = statistics.stdev(tests) / len(tests) ** 0.5 if len(tests) > 1 else float("nan")
+        print(
+            f"  {name:<30} {spread(pace[name], ',.0f'):<24} trials/hour, "
+            f"{spread(ratios(pace[name], pace[REFERENCE]))} x stock; "
+            f"{statistics.median(s['seconds'] for s in sweeps):.0f} s; "
+            f"winner {statistics.mean(tests):.2f} ± {error:.2f}%"
+        )
+    save("sweep", {"trials": TRIALS, "epochs": EPOCHS, "sweeps": found})
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
