@@ -145,7 +145,7 @@ def may_win(curves: Sequence[Curve]) -> list[int]:
     """
     drawn, wins = draw(curves, STUDIES), Counter[int]()
     position = {id(curve): number for number, curve in enumerate(curves)}
-    for contender in contenders().values():
+    for contender in contenders(len(curves[0].accuracy)).values():
         for seed, order in enumerate(drawn):
             outcome = contender(order, f"replay {seed}", BUDGET * len(order[0].accuracy))
             wins[position[id(winner(order, outcome))]] += 1
@@ -231,11 +231,15 @@ def one_epoch_then_top(curves: Sequence[Curve], name: str, budget: float) -> Out
 Contender = Callable[[Sequence[Curve], str, float], Outcome]
 
 
-def contenders() -> dict[str, Contender]:
-    """Return each pruner's way through a study: its trials, its name, its budget of epochs."""
+def contenders(epochs: int) -> dict[str, Contender]:
+    """Return each pruner's way through a study: its trials, its name, its budget of epochs.
+
+    `epochs` are those of a whole trial.
+    """
     found: dict[str, Contender] = {}
     for path in sorted(PRUNERS.glob("*.yaml"), key=lambda p: (p.stem != "none", p.stem)):
-        config = OmegaConf.load(path)
+        # A sweep's config says how many epochs a trial has.
+        config = OmegaConf.create({"epochs": epochs, "pruner": OmegaConf.load(path)}).pruner
 
         def run(curves: Sequence[Curve], name: str, budget: float, config: Any = config) -> Outcome:
             return replay(curves, build_pruner(config), name, budget)
@@ -304,7 +308,7 @@ def main(studies: int) -> None:
         "| pruner | epochs saved | winner lost | wrongly pruned | trials in equal epochs "
         "| winner's validation | winner's test |\n|---|---|---|---|---|---|---|"
     )
-    ways, found = contenders(), {}
+    ways, found = contenders(len(pool[0].accuracy)), {}
     for name, contender in ways.items():
         r = whole_studies(contender, drawn) | equal_epochs(contender, ways["none"], drawn)
         print(
