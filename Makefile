@@ -18,6 +18,7 @@ UV ?= uv
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train sweep test check tensorboard dashboard lock clean
+.PHONY: bench bench-training bench-sweep bench-overhead bench-scaling
 
 help: ## list the targets
 	@echo "make sweep [TRIALS=30] [DATA=mnist] [EPOCHS=20] [STUDY=name] [ARGS=\"optimizer=sgd\"]"
@@ -60,6 +61,12 @@ tensorboard: setup ## look at the runs of outputs/ and multirun/ on http://127.0
 
 dashboard: setup ## look at the studies on http://127.0.0.1:8080
 	$(BIN)/optuna-dashboard --host 127.0.0.1 $(STORAGE)
+
+BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
+bench: $(BENCHMARKS) ## compare speed with what people use: an hour on a quiet machine
+# Lightning and Ray take part where they are installed: .venv/bin/pip install -e '.[bench]'
+$(BENCHMARKS): bench-%: setup
+	$(BIN)/python -m benchmarks.$* $(REPETITIONS)
 
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
 	printf 'torch==2.14.1\ntorchvision==0.29.2\n' | $(UV) pip compile pyproject.toml --extra dev \

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mnist_sweep.data import Images, load_dataset
+from mnist_sweep.data import load_dataset
 
 MEAN, STD = 0.1307, 0.3081
 FILES = {  # torchvision.datasets.MNIST reads these from <root>/MNIST/raw
@@ -15,25 +15,24 @@ FILES = {  # torchvision.datasets.MNIST reads these from <root>/MNIST/raw
 
 
 def write_for_torchvision(root: Path) -> None:
-    """Write mnist_5k's training images as the training set, its validation images as the test set.
+    """Write mnist_5k: its training images, and its validation images as the test set."""
+    dataset = load_dataset("mnist_5k", "")
+    for split, images in (("train", dataset.train), ("test", dataset.val)):
+        write_idx(root / "MNIST" / "raw", split, images.images, images.labels)
+
+
+def write_idx(raw: Path, split: str, images: Tensor, labels: Tensor) -> None:
+    """Write uint8 images [N, 28, 28] and labels [N] of a split into torchvision's folder.
 
     The format is http://yann.lecun.com/exdb/mnist: big-endian magic number and sizes, then bytes.
     """
-    dataset = load_dataset("mnist_5k", "")
-    raw = root / "MNIST" / "raw"
     raw.mkdir(parents=True, exist_ok=True)
-    for split, images in (("train", dataset.train), ("test", dataset.val)):
-        pixels, labels = FILES[split]
-        (raw / pixels).write_bytes(_idx(images.images))
-        (raw / labels).write_bytes(_idx(images.labels.to(torch.uint8)))
+    names = FILES[split]
+    (raw / names[0]).write_bytes(_idx(images))
+    (raw / names[1]).write_bytes(_idx(labels.to(torch.uint8)))
 
 
 def _idx(values: Tensor) -> bytes:
     header = (0x0800 + values.dim()).to_bytes(4, "big")
     sizes = b"".join(size.to_bytes(4, "big") for size in values.shape)
     return header + sizes + values.numpy().tobytes()
-
-
-def validation() -> Images:
-    """Return mnist_5k's validation images."""
-    return load_dataset("mnist_5k", "").val

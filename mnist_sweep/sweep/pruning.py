@@ -31,9 +31,7 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
     except Exception as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) else error
         reason = one_line(cause or error)
-        settings = (
-            OmegaConf.to_container(config, resolve=True) if OmegaConf.is_config(config) else config
-        )
+        settings = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
         raise SweepError(f"hydra.sweeper.pruner={settings} cannot be built: {reason}") from error
     if not isinstance(pruner, BasePruner):
         raise SweepError(f"hydra.sweeper.pruner={config} is no optuna pruner")
