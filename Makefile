@@ -18,7 +18,7 @@ UV ?= uv
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train sweep test check tensorboard dashboard lock clean
-.PHONY: bench bench-training bench-sweep bench-overhead bench-scaling
+.PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
 	@echo "make sweep [TRIALS=30] [DATA=mnist] [EPOCHS=20] [STUDY=name] [ARGS=\"optimizer=sgd\"]"
@@ -65,7 +65,7 @@ dashboard: setup ## look at the studies on http://127.0.0.1:8080
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: an hour on a quiet machine
 # Lightning and Ray take part where they are installed: .venv/bin/pip install -e '.[bench]'
-$(BENCHMARKS): bench-%: setup
+$(BENCHMARKS) bench-gpu: bench-%: setup
 	$(BIN)/python -m benchmarks.$* $(REPETITIONS)
 
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)

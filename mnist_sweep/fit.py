@@ -203,6 +203,9 @@ def evaluate(
     return loss.item() / len(split), hits.item() / len(split)
 
 
+AfterEpoch = Callable[[Epoch, bool], str | None]
+
+
 def fit(
     training: Training,
     train: Images,
@@ -212,7 +215,7 @@ def fit(
     epochs: int,
     batch_size: int,
     precision: Precision,
-    after_epoch: Callable[[Epoch, bool], str | None],
+    after_epoch: AfterEpoch,
     progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda batches, epoch: batches,
 ) -> str | None:
     """Train from `training.epoch` to `epochs`.
@@ -224,18 +227,16 @@ def fit(
     while training.epoch < epochs:
         if training.early_stopping and training.early_stopping.reason:
             return training.early_stopping.reason
-        number = training.epoch + 1
-        lr = training.optimizer.param_groups[0]["lr"]
+        lr = float(training.optimizer.param_groups[0]["lr"])
         start = time.perf_counter()
         batches = pipeline.training_batches(train, batch_size, training.generator)
-        train_loss, train_acc = train_epoch(training, progress(batches, number), precision)
+        shown = progress(batches, training.epoch + 1)
+        train_loss, train_acc = train_epoch(training, shown, precision)
         seconds = time.perf_counter() - start
         val_loss, val_acc = evaluate(training.model, val, pipeline, precision)
-        training.schedule.after_epoch(val_loss)
-        training.epoch = number
         figures = Epoch(
-            epoch=number,
-            lr=float(lr),
+            epoch=training.epoch + 1,
+            lr=lr,
             train_loss=train_loss,
             train_acc=train_acc,
             val_loss=val_loss,
@@ -243,15 +244,23 @@ def fit(
             seconds=seconds,
             images_per_second=len(train) / seconds,
         )
-        is_best = training.kept.update(figures)
-        if training.early_stopping:
-            training.early_stopping.tracker.update(figures)
-        reason = after_epoch(figures, is_best)
+        reason = finish_epoch(training, figures, after_epoch)
         if reason:
             return reason
-        if not math.isfinite(train_loss):
-            raise Diverged(
-                f"training diverged in epoch {number}: train_loss is {train_loss}; "
-                f"try a lower optimizer.lr than {lr:g}"
-            )
     return None
+
+
+def finish_epoch(training: Training, figures: Epoch, after_epoch: AfterEpoch) -> str | None:
+    """Take in an epoch's figures; return why the run should end now, or None. Raises Diverged."""
+    training.schedule.after_epoch(figures.val_loss)
+    training.epoch = figures.epoch
+    is_best = training.kept.update(figures)
+    if training.early_stopping:
+        training.early_stopping.tracker.update(figures)
+    reason = after_epoch(figures, is_best)
+    if reason is None and not math.isfinite(figures.train_loss):
+        raise Diverged(
+            f"training diverged in epoch {figures.epoch}: train_loss is {figures.train_loss}; "
+            f"try a lower optimizer.lr than {figures.lr:g}"
+        )
+    return reason

@@ -81,13 +81,12 @@ class StagedCNN(nn.Module):
             layers.append(conv_stage(in_channels, scaled_channels, residual))
             in_channels = scaled_channels[-1]
         self.features = nn.Sequential(*layers)
-        self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(in_channels, CLASSES)
 
     def forward(self, images: Tensor) -> Tensor:
         """Images [B, 1, 28, 28] -> logits [B, 10]."""
-        pooled = self.pool(self.features(images)).flatten(1)  # [B, last channels]
+        pooled = self.features(images).mean((2, 3))  # [B, last channels]
         logits: Tensor = self.classifier(self.dropout(pooled))
         return logits
 
