@@ -3,9 +3,9 @@
     make bench-scaling [REPETITIONS=5]
 
 Each worker is a process of one thread that trains `model=linear`, so that the data matter, for
-`EPOCHS` epochs on the first N training images of MNIST (60,000 of MNIST_SWEEP_DATA, repeated for
-more), all workers at the same time. Memory is the sum of the workers' proportional set sizes at
-their highest (PSS: a page that several share counts in equal parts), so that shared data show.
+`EPOCHS` epochs on N training images of MNIST (those of MNIST_SWEEP_DATA, repeated for more), all
+workers at the same time. Memory is the sum of the workers' proportional set sizes at their highest
+(PSS: a page that several share counts in equal parts), so that shared data show.
 """
 
 import json
@@ -25,7 +25,7 @@ from benchmarks.common import alternate, cores, save, spread, title
 from benchmarks.digits import write_idx
 from mnist_sweep.data import load_dataset
 
-EPOCHS = 3
+EPOCHS, VALIDATION = 3, 1_000
 IMAGES = (5_000, 20_000, 60_000, 600_000)
 WORKERS = (1, 2)
 SETTINGS = ["model=linear", "data=mnist", "batch_size=256", "tracking=none", "threads=1"]
@@ -64,7 +64,12 @@ def measure(root: Path, images: int, workers: int) -> dict[str, float]:
 
 def start(root: Path, name: str, directory: str) -> subprocess.Popen[bytes]:
     """Start a worker on a set."""
-    data = [f"data.name={name}", f"data.folder={name}", f"data.root={root}", "data.validation=1000"]
+    data = [
+        f"data.name={name}",
+        f"data.folder={name}",
+        f"data.root={root}",
+        f"data.validation={VALIDATION}",
+    ]
     work = [*SETTINGS, *data, f"epochs={EPOCHS}", f"hydra.run.dir={directory}"]
     return subprocess.Popen(
         [sys.executable, "-m", "mnist_sweep.train", *work],
@@ -89,7 +94,7 @@ def main(repetitions: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         for images in IMAGES:
-            write_set(root, f"set{images}", images)
+            write_set(root, f"set{images}", images + VALIDATION)
         contenders = {
             f"{images:,} images, {count} workers": partial(measure, root, images, count)
             for images in IMAGES

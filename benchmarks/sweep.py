@@ -9,7 +9,7 @@ folder, with a seed of its own each repetition:
 - ours: as it comes, one one-thread worker a core and the default pruner; and without pruning
 - stock sweeper: Hydra's Optuna sweeper, with the basic launcher and with joblib on all cores,
   on a DataLoader loop; and with the basic launcher on our training entry, which leaves the
-  difference that the sweeper alone makes
+  difference that sweeper and workers make
 - Optuna: a study around the DataLoader loop, without a pruner and with its default one
 - Ray Tune: ASHA, one trial a core, around the DataLoader loop
 

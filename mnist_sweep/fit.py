@@ -175,12 +175,15 @@ def train_epoch(
     device = next(training.model.parameters()).device
     loss = torch.zeros((), device=device)
     hits = torch.zeros((), dtype=torch.int64, device=device)
-    samples = 0
-    for images, labels in batches:
-        batch_loss, batch_hits = train_step(training, images, labels, precision)
-        loss += batch_loss
-        hits += batch_hits
-        samples += len(labels)
+    samples, threads = 0, torch.get_num_threads()
+    try:
+        for images, labels in batches:
+            batch_loss, batch_hits = train_step(training, images, labels, precision)
+            loss += batch_loss
+            hits += batch_hits
+            samples += len(labels)
+    finally:
+        torch.set_num_threads(threads)  # an interrupt may find a layer with fewer
     return loss.item() / samples, hits.item() / samples
 
 

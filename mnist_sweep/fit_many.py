@@ -97,6 +97,10 @@ def why_not_stacked(trainings: Sequence[Training]) -> str | None:
     shapes = [{name: p.shape for name, p in t.model.named_parameters()} for t in trainings]
     if any(other != shapes[0] for other in shapes):
         return "their networks differ in shape"
+    if any(not shape for shape in shapes[0].values()):
+        return "a parameter of a single number looks like an optimizer's count of steps"
+    if any(not p.requires_grad for t in trainings for p in t.model.parameters()):
+        return "some of their parameters are frozen"
     if type(first.optimizer) not in ELEMENTWISE or len(first.optimizer.param_groups) > 1:
         return f"{type(first.optimizer).__name__} is not known to update each parameter on its own"
     hyperparameters = [_hyperparameters(t.optimizer) for t in trainings]
@@ -205,40 +209,36 @@ def _fit_stacked(
     precision: Precision,
 ) -> list[str | Diverged | None]:
     ends: list[str | Diverged | None] = [None] * len(trainings)
-    running = set(range(len(trainings)))
     for number in range(trainings[0].epoch + 1, epochs + 1):
-        for position in list(running):
-            stopping = trainings[position].early_stopping
-            if stopping and stopping.reason:
-                ends[position] = stopping.reason
-                running.discard(position)
+        for position, training in enumerate(trainings):
+            if ends[position] is None and training.early_stopping:
+                ends[position] = training.early_stopping.reason
+        running = [position for position, end in enumerate(ends) if end is None]
         if not running:
             break
-        lr = float(trainings[0].optimizer.param_groups[0]["lr"])
+        together = [trainings[position] for position in running]
+        lr = float(together[0].optimizer.param_groups[0]["lr"])
         start = time.perf_counter()
-        losses, accuracies = _train_epoch(trainings, train, pipeline, batch_size, precision)
+        losses, accuracies = _train_epoch(together, train, pipeline, batch_size, precision)
         seconds = time.perf_counter() - start
-        for position, training in enumerate(trainings):
-            if position not in running:
-                training.schedule.after_epoch(0.0)  # all go on at one rate
-                continue
+        for position, training, train_loss, train_acc in zip(
+            running, together, losses, accuracies, strict=True
+        ):
             val_loss, val_acc = evaluate(training.model, val, pipeline, precision)
             figures = Epoch(
                 epoch=number,
                 lr=lr,
-                train_loss=losses[position],
-                train_acc=accuracies[position],
+                train_loss=train_loss,
+                train_acc=train_acc,
                 val_loss=val_loss,
                 val_acc=val_acc,
                 seconds=seconds,
-                images_per_second=len(trainings) * len(train) / seconds,
+                images_per_second=len(train) / seconds,
             )
             try:
                 ends[position] = finish_epoch(training, figures, after_epoch[position])
             except Diverged as diverged:
                 ends[position] = diverged
-            if ends[position] is not None:
-                running.discard(position)
     return ends
 
 

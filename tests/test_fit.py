@@ -67,6 +67,22 @@ def test_one_step_is_the_gradient_step_by_hand():
     assert hits.item() == (logits.argmax(1) == split.labels).sum().item()
 
 
+def test_an_interrupt_leaves_the_process_its_threads(monkeypatch):
+    def interrupted(*arguments):
+        torch.set_num_threads(1)  # as a layer does during its backward pass
+        raise KeyboardInterrupt
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    monkeypatch.setattr("mnist_sweep.fit.train_step", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(training())
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_evaluation_divides_sums_by_samples_and_so_counts_a_short_last_batch_right(monkeypatch):
     monkeypatch.setattr("mnist_sweep.fit.EVALUATION_BATCH", 32)
     split = digits(33)  # the last batch has one sample

@@ -25,6 +25,21 @@ def small_cnn():
     return StagedCNN([[4, 6], [6, 6]], dropout=0.0)
 
 
+class Frozen(MLP):
+    def __init__(self):
+        super().__init__()
+        next(self.parameters()).requires_grad_(False)
+
+
+class Scaled(MLP):
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+
+    def forward(self, images):
+        return super().forward(images) * self.scale
+
+
 def trainings(
     model=small_cnn, optimizer=torch.optim.Adam, schedule=constant, seeds=SEEDS, **settings
 ):
@@ -117,13 +132,14 @@ def test_stacked_runs_go_on_from_where_they_stand():
 
 @pytest.mark.parametrize("stacked", [True, False])
 def test_a_run_that_ends_leaves_the_others_alone(stacked):
-    works, alone = trainings(), trainings(seeds=SEEDS[1:])
+    works, alone = trainings(schedule=four_phase), trainings(schedule=four_phase)
     stop = lambda position, figures: "enough" if position == 0 else None  # noqa: E731
     ends, lines = run(works, stacked, after=stop)
     assert ends == ["enough", None, None]
     assert [len(each) for each in lines] == [1, EPOCHS, EPOCHS]
-    run(alone, False)
-    assert_same(works[1:], alone)
+    run(alone[:1], False, epochs=1)
+    run(alone[1:], False)
+    assert_same(works, alone)
 
 
 @pytest.mark.parametrize("stacked", [True, False])
@@ -141,11 +157,14 @@ def test_a_run_that_diverges_is_told_and_leaves_the_others_alone(stacked):
 
 @pytest.mark.parametrize("stacked", [True, False])
 def test_early_stopping_is_each_runs_own(stacked):
-    works = trainings()
+    works, alone = trainings(), trainings()
     works[1].early_stopping = EarlyStopping(Tracker(Criterion(), min_delta=100.0), patience=1)
     ends, lines = run(works, stacked)
     assert ends == [None, "val_loss has not improved for 1 epochs", None]
     assert [len(each) for each in lines] == [EPOCHS, 2, EPOCHS]
+    run([alone[0], alone[2]], False)
+    run(alone[1:2], False, epochs=2)
+    assert_same(works, alone)
 
 
 def test_dropout_masks_differ_between_runs():
@@ -167,6 +186,8 @@ def test_on_the_cpu_runs_are_trained_one_after_another(monkeypatch):
         (lambda: trainings(optimizer=torch.optim.Adagrad), "Adagrad is not known"),
         (lambda: [*trainings(), *trainings(weight_decay=0.1)], "settings differ"),
         (lambda: trainings(schedule=plateau), "follow their validation losses"),
+        (lambda: trainings(model=Frozen), "frozen"),
+        (lambda: trainings(model=Scaled), "a single number"),
     ],
 )
 def test_what_cannot_be_stacked_is_told_and_trained_in_a_loop(works, reason):

@@ -6,7 +6,6 @@ https://docs.ray.io/en/latest/tune/tutorials/tune_get_data_in_and_out.html
 """
 
 import json
-import os
 import sys
 from typing import Any
 
@@ -14,6 +13,7 @@ import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
+from benchmarks.common import cores
 from benchmarks.contenders.objective import train
 
 
@@ -23,7 +23,7 @@ def main(root: str, trials: int, epochs: int, seed: int) -> None:
     def trainable(config: dict[str, Any]) -> None:
         train(root, epochs, **config, report=lambda _, value: tune.report({"val_acc": value}))
 
-    ray.init(num_cpus=os.cpu_count(), include_dashboard=False, log_to_driver=False)
+    ray.init(num_cpus=cores(), include_dashboard=False, log_to_driver=False)
     space = {
         "width": tune.uniform(0.6, 1.0),
         "dropout": tune.uniform(0.0, 0.3),

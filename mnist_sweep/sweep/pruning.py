@@ -24,6 +24,7 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
     if config is None:
         return NopPruner()
     try:
+        config = _with_epochs_or_auto(config)
         with warnings.catch_warnings():
             # Optuna's interface of some may change; it is Optuna's pin that guards against that.
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -36,6 +37,24 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
     if not isinstance(pruner, BasePruner):
         raise SweepError(f"hydra.sweeper.pruner={config} is no optuna pruner")
     return pruner
+
+
+def _with_epochs_or_auto(config: Any) -> Any:
+    """Leave `max_resource` to Optuna where it stands for `epochs` that are no number of epochs.
+
+    hyperband.yaml takes it from the setting of that name, which another application may lack, or
+    use for something else.
+    """
+    if not (OmegaConf.is_config(config) and "max_resource" in config):
+        return config
+    epochs = config.max_resource
+    if not OmegaConf.is_interpolation(config, "max_resource"):
+        return config
+    if type(epochs) is int and epochs >= 1:
+        return config
+    plain = OmegaConf.to_container(config)
+    assert isinstance(plain, dict)
+    return OmegaConf.create({**plain, "max_resource": "auto"})
 
 
 def why_off(

@@ -45,11 +45,30 @@ def test_a_pruners_settings_reach_it():
     assert build_pruner(config)._percentile == 50.0
 
 
-@pytest.mark.parametrize(("settings", "expected"), [({"epochs": 9}, 9), ({}, "auto")], ids=str)
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"epochs": 9}, 9),
+        ({}, "auto"),
+        ({"epochs": None}, "auto"),
+        ({"epochs": 0}, "auto"),
+        ({"epochs": 9.0}, "auto"),
+        ({"epochs": "9"}, "auto"),
+        ({"epochs": {"warm": 1}}, "auto"),
+    ],
+    ids=str,
+)
 def test_hyperband_takes_a_trials_epochs_from_a_config_that_names_them(settings, expected):
     pruner = OmegaConf.load(FOLDER / "hyperband.yaml")
     config = OmegaConf.create({**settings, "hydra": {"sweeper": {"pruner": pruner}}})
     assert build_pruner(config.hydra.sweeper.pruner)._max_resource == expected
+
+
+def test_a_max_resource_of_the_users_own_is_not_mended():
+    config = OmegaConf.load(FOLDER / "hyperband.yaml")
+    config.max_resource = "many"
+    with pytest.raises(SweepError, match="max_resource = many"):
+        build_pruner(config)
 
 
 def test_no_config_is_no_pruning():
