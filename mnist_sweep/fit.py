@@ -206,6 +206,17 @@ def evaluate(
     return loss.item() / len(split), hits.item() / len(split)
 
 
+@dataclass(frozen=True)
+class TrainingPass:
+    """One pass over the training images: the rate of its first step, its figures, its seconds."""
+
+    lr: float
+    loss: float
+    accuracy: float
+    seconds: float
+    images: int
+
+
 AfterEpoch = Callable[[Epoch, bool], str | None]
 
 
@@ -236,25 +247,33 @@ def fit(
         shown = progress(batches, training.epoch + 1)
         train_loss, train_acc = train_epoch(training, shown, precision)
         seconds = time.perf_counter() - start
-        val_loss, val_acc = evaluate(training.model, val, pipeline, precision)
-        figures = Epoch(
-            epoch=training.epoch + 1,
-            lr=lr,
-            train_loss=train_loss,
-            train_acc=train_acc,
-            val_loss=val_loss,
-            val_acc=val_acc,
-            seconds=seconds,
-            images_per_second=len(train) / seconds,
-        )
-        reason = finish_epoch(training, figures, after_epoch)
+        trained = TrainingPass(lr, train_loss, train_acc, seconds, len(train))
+        reason = finish_epoch(training, trained, val, pipeline, precision, after_epoch)
         if reason:
             return reason
     return None
 
 
-def finish_epoch(training: Training, figures: Epoch, after_epoch: AfterEpoch) -> str | None:
-    """Take in an epoch's figures; return why the run should end now, or None. Raises Diverged."""
+def finish_epoch(
+    training: Training,
+    trained: TrainingPass,
+    val: Images,
+    pipeline: Pipeline,
+    precision: Precision,
+    after_epoch: AfterEpoch,
+) -> str | None:
+    """Evaluate, and take in an epoch; return why the run should end, or None. Raises Diverged."""
+    val_loss, val_acc = evaluate(training.model, val, pipeline, precision)
+    figures = Epoch(
+        epoch=training.epoch + 1,
+        lr=trained.lr,
+        train_loss=trained.loss,
+        train_acc=trained.accuracy,
+        val_loss=val_loss,
+        val_acc=val_acc,
+        seconds=trained.seconds,
+        images_per_second=trained.images / trained.seconds,
+    )
     training.schedule.after_epoch(figures.val_loss)
     training.epoch = figures.epoch
     is_best = training.kept.update(figures)

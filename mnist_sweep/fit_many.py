@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RAdam, RMSprop
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -20,10 +20,9 @@ from mnist_sweep.data import Images, Pipeline
 from mnist_sweep.fit import (
     AfterEpoch,
     Diverged,
-    Epoch,
     Precision,
     Training,
-    evaluate,
+    TrainingPass,
     finish_epoch,
     fit,
 )
@@ -58,20 +57,10 @@ def fit_many(
         stacked = objection is None and train.labels.device.type == "cuda"
     if stacked and objection:
         raise ValueError(f"these runs cannot be trained as one: {objection}")
-    train_all = _fit_stacked if stacked else _fit_separately
-    return train_all(trainings, train, val, pipeline, after_epoch, epochs, batch_size, precision)
-
-
-def _fit_separately(
-    trainings: Sequence[Training],
-    train: Images,
-    val: Images,
-    pipeline: Pipeline,
-    after_epoch: Sequence[AfterEpoch],
-    epochs: int,
-    batch_size: int,
-    precision: Precision,
-) -> list[str | Diverged | None]:
+    if stacked:
+        return _fit_stacked(
+            trainings, train, val, pipeline, after_epoch, epochs, batch_size, precision
+        )
     ends: list[str | Diverged | None] = []
     for training, after in zip(trainings, after_epoch, strict=True):
         try:
@@ -134,11 +123,11 @@ class _Stack:
         first = trainings[0].optimizer
         self.optimizer = _like(first, list(self.parameters.values()))
         for name, value in self.parameters.items():
-            states = [t.optimizer.state.get(_parameter(t.model, name), {}) for t in trainings]
+            states = [t.optimizer.state.get(t.model.get_parameter(name), {}) for t in trainings]
             if states[0]:
                 self.optimizer.state[value] = {
                     key: torch.stack([state[key] for state in states])
-                    if _is_like(each, _parameter(models[0], name))
+                    if _is_like(each, models[0].get_parameter(name))
                     else copy.deepcopy(each)
                     for key, each in states[0].items()
                 }
@@ -157,10 +146,7 @@ class _Stack:
 
     def step(self) -> None:
         """Step every run, at the rate that its schedule says, which is the same for all."""
-        rate = self.trainings[0].optimizer.param_groups[0]
-        self.optimizer.param_groups[0].update(
-            {key: value for key, value in rate.items() if key != "params"}
-        )
+        self.optimizer.param_groups[0].update(_hyperparameters(self.trainings[0].optimizer))
         self.optimizer.step()
         for training in self.trainings:
             # torch's schedules expect to see a step of the optimizer that they know.
@@ -172,7 +158,7 @@ class _Stack:
         """Give every run its values."""
         for position, training in enumerate(self.trainings):
             for name, value in self.parameters.items():
-                own = _parameter(training.model, name)
+                own = training.model.get_parameter(name)
                 own.copy_(value[position])
                 training.optimizer.state[own] = {
                     key: state[position].clone() if _is_like(state, value) else copy.deepcopy(state)
@@ -187,10 +173,6 @@ def _like(optimizer: Optimizer, parameters: list[Tensor]) -> Optimizer:
     names = inspect.signature(type(optimizer)).parameters
     settings = {name: value for name, value in optimizer.defaults.items() if name in names}
     return type(optimizer)(parameters, **settings)
-
-
-def _parameter(model: nn.Module, name: str) -> nn.Parameter:
-    return model.get_parameter(name)
 
 
 def _is_like(state: object, value: Tensor) -> bool:
@@ -209,7 +191,7 @@ def _fit_stacked(
     precision: Precision,
 ) -> list[str | Diverged | None]:
     ends: list[str | Diverged | None] = [None] * len(trainings)
-    for number in range(trainings[0].epoch + 1, epochs + 1):
+    for _ in range(trainings[0].epoch, epochs):
         for position, training in enumerate(trainings):
             if ends[position] is None and training.early_stopping:
                 ends[position] = training.early_stopping.reason
@@ -224,19 +206,10 @@ def _fit_stacked(
         for position, training, train_loss, train_acc in zip(
             running, together, losses, accuracies, strict=True
         ):
-            val_loss, val_acc = evaluate(training.model, val, pipeline, precision)
-            figures = Epoch(
-                epoch=number,
-                lr=lr,
-                train_loss=train_loss,
-                train_acc=train_acc,
-                val_loss=val_loss,
-                val_acc=val_acc,
-                seconds=seconds,
-                images_per_second=len(train) / seconds,
-            )
+            trained = TrainingPass(lr, train_loss, train_acc, seconds, len(train))
+            after = after_epoch[position]
             try:
-                ends[position] = finish_epoch(training, figures, after_epoch[position])
+                ends[position] = finish_epoch(training, trained, val, pipeline, precision, after)
             except Diverged as diverged:
                 ends[position] = diverged
     return ends

@@ -6,7 +6,7 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, read_write
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 
@@ -45,16 +45,15 @@ def _with_epochs_or_auto(config: Any) -> Any:
     hyperband.yaml takes it from the setting of that name, which another application may lack, or
     use for something else.
     """
-    if not (OmegaConf.is_config(config) and "max_resource" in config):
+    if not (OmegaConf.is_dict(config) and OmegaConf.is_interpolation(config, "max_resource")):
         return config
     epochs = config.max_resource
-    if not OmegaConf.is_interpolation(config, "max_resource"):
-        return config
     if type(epochs) is int and epochs >= 1:
         return config
-    plain = OmegaConf.to_container(config)
-    assert isinstance(plain, dict)
-    return OmegaConf.create({**plain, "max_resource": "auto"})
+    mended = config.copy()
+    with read_write(mended):
+        mended.max_resource = "auto"
+    return mended
 
 
 def why_off(
