@@ -11,15 +11,19 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
+from mnist_sweep.build import build_model, build_pipeline
+from mnist_sweep.config import check, load_recorded
+from mnist_sweep.data import Images
+from mnist_sweep.fit import Precision, evaluate
+from mnist_sweep.record import RunDirectory
+from mnist_sweep.sweep.resources import cores
+
 RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("torch", "torchvision", "optuna", "hydra-core", "lightning", "torchmetrics", "ray")
 
 Figures = TypeVar("Figures")
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine() -> dict[str, Any]:
@@ -89,6 +93,14 @@ def command(arguments: Sequence[str], folder: Path, threads: int | None = None) 
     if done.returncode:
         sys.exit(f"{' '.join(line)}\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def accuracy(directory: Path, images: Images) -> float:
+    """Return the accuracy on some images of the weights that a run kept."""
+    run = check(load_recorded(str(directory)))
+    model = build_model(run.model)
+    model.load_state_dict(RunDirectory(directory).load_best(torch.device("cpu")))
+    return evaluate(model, images, build_pipeline(run), Precision())[1]
 
 
 def save(name: str, result: Mapping[str, Any]) -> None:

@@ -6,19 +6,16 @@ import torch
 from torch import Tensor
 
 from mnist_sweep.data import load_dataset
+from mnist_sweep.data.sources import FILES, raw_folder
 
 MEAN, STD = 0.1307, 0.3081
-FILES = {  # torchvision.datasets.MNIST reads these from <root>/MNIST/raw
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
 
 
 def write_for_torchvision(root: Path) -> None:
     """Write mnist_5k: its training images, and its validation images as the test set."""
     dataset = load_dataset("mnist_5k", "")
     for split, images in (("train", dataset.train), ("test", dataset.val)):
-        write_idx(root / "MNIST" / "raw", split, images.images, images.labels)
+        write_idx(raw_folder(root, "MNIST"), split, images.images, images.labels)
 
 
 def write_idx(raw: Path, split: str, images: Tensor, labels: Tensor) -> None:

@@ -43,9 +43,7 @@ EPOCHS, TRIALS, WHOLE_TRIAL = 2, 6, 20
 def wall(*arguments: str) -> float:
     """Return the seconds that a command takes."""
     with tempfile.TemporaryDirectory() as folder:
-        start = time.perf_counter()
-        command(arguments, Path(folder))
-        return time.perf_counter() - start
+        return seconds(lambda: command(arguments, Path(folder)))
 
 
 def to_first_step() -> float:

@@ -1,8 +1,8 @@
 """Which pruner to prune with: recorded learning curves of whole trials, replayed under each.
 
-    python benchmarks/pruners.py collect SWEEP_DIRECTORY...  # from unpruned random searches
-    python benchmarks/pruners.py retrain RUNS_DIRECTORY  # what may win, with fresh seeds: hours
-    python benchmarks/pruners.py replay [studies]
+    python -m benchmarks.pruners collect SWEEP_DIRECTORY...  # from unpruned random searches
+    python -m benchmarks.pruners retrain RUNS_DIRECTORY  # what may win, with fresh seeds: hours
+    python -m benchmarks.pruners replay [studies]
 
 `collect` adds the curves of the finished trials of sweeps, run with `hydra/sweeper/pruner=none` and
 `hydra/sweeper/sampler=random`, to benchmarks/pruner_curves.json, and measures on the test images
@@ -46,13 +46,11 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 from omegaconf import OmegaConf
 
-from mnist_sweep.build import build_dataset, build_model, build_pipeline
+from benchmarks.common import accuracy
+from mnist_sweep.build import build_dataset
 from mnist_sweep.config import check, load_recorded
-from mnist_sweep.fit import Precision, evaluate
-from mnist_sweep.record import RunDirectory
 from mnist_sweep.sweep import search_path
 from mnist_sweep.sweep.pruning import build_pruner
 
@@ -160,10 +158,7 @@ def draw(curves: Sequence[Curve], studies: int) -> list[list[Curve]]:
 
 def test_accuracy(directory: Path) -> float:
     """Measure the weights that a run kept on the test images, which its sweep never does."""
-    run = check(load_recorded(str(directory)))
-    dataset, model = build_dataset(run), build_model(run.model)
-    model.load_state_dict(RunDirectory(directory).load_best(torch.device("cpu")))
-    return evaluate(model, dataset.test, build_pipeline(run), Precision())[1]
+    return accuracy(directory, build_dataset(check(load_recorded(str(directory)))).test)
 
 
 def load() -> list[Curve]:

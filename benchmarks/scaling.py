@@ -21,9 +21,11 @@ from pathlib import Path
 import psutil
 import torch
 
-from benchmarks.common import alternate, cores, save, spread, title
+from benchmarks.common import alternate, save, spread, title
 from benchmarks.digits import write_idx
 from mnist_sweep.data import load_dataset
+from mnist_sweep.data.sources import raw_folder
+from mnist_sweep.sweep.resources import cores
 
 EPOCHS, VALIDATION = 3, 1_000
 IMAGES = (5_000, 20_000, 60_000, 600_000)
@@ -38,8 +40,8 @@ def write_set(root: Path, name: str, images: int) -> None:
     labels = torch.cat([source.train.labels, source.val.labels])
     repeats = -(-images // len(pixels))
     chosen = pixels.repeat(repeats, 1, 1)[:images], labels.repeat(repeats)[:images]
-    write_idx(root / name / "raw", "train", *chosen)
-    write_idx(root / name / "raw", "test", source.test.images, source.test.labels)
+    write_idx(raw_folder(root, name), "train", *chosen)
+    write_idx(raw_folder(root, name), "test", source.test.images, source.test.labels)
 
 
 def measure(root: Path, images: int, workers: int) -> dict[str, float]:

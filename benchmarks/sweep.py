@@ -23,22 +23,18 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import OmegaConf
 
-from benchmarks.common import alternate, command, cores, installed, ratios, save, spread, title
+from benchmarks.common import accuracy, alternate, command, installed, ratios, save, spread, title
 from benchmarks.digits import write_for_torchvision
-from mnist_sweep.build import build_model, build_pipeline
-from mnist_sweep.config import check, load_recorded
 from mnist_sweep.data import Images, load_dataset
-from mnist_sweep.fit import Precision, evaluate
-from mnist_sweep.record import RunDirectory
+from mnist_sweep.sweep.resources import cores
 
 TRIALS, EPOCHS, SEEDS = 12, 6, 5
 SPACE = {
@@ -47,6 +43,7 @@ SPACE = {
     "batch_size": "choice(16, 32, 64, 128)",
     "optimizer.lr": "tag(log, interval(0.0005, 0.02))",
 }
+SPACE_LINES = [f"{name}={value}" for name, value in SPACE.items()]
 THEIRS = {"model.width": "width", "model.dropout": "dropout", "optimizer.lr": "lr"}
 WORK = ["data=mnist_5k", "scheduler=constant", f"epochs={EPOCHS}", "tracking=none"]
 TOTAL = f"hydra.sweeper.n_trials={TRIALS}"
@@ -57,21 +54,19 @@ Parameters = dict[str, Any]
 
 def ours(folder: Path, seed: int, *settings: str) -> Parameters:
     """Sweep with our sweeper; return the best parameters."""
-    space = [f"{name}={value}" for name, value in SPACE.items()]
     search = ["search=command_line", "hydra.sweeper.study_name=s", TOTAL]
     search += [f"hydra.sweeper.sampler.seed={seed}", "hydra.sweeper.default_first=false"]
-    command(["mnist_sweep.train", "-m", *search, *WORK, *space, *settings], folder)
+    command(["mnist_sweep.train", "-m", *search, *WORK, *SPACE_LINES, *settings], folder)
     return best(folder / "multirun" / "s")
 
 
 def stock_on_ours(folder: Path, seed: int) -> Parameters:
     """Sweep with the stock sweeper over our training entry; return the best parameters."""
-    space = [f"{name}={value}" for name, value in SPACE.items()]
     search = ["~search", "hydra/sweeper=optuna", "hydra/launcher=basic", TOTAL]
     search += ["hydra.sweeper.n_jobs=1", "hydra.sweeper.direction=maximize"]
     search += [f"hydra.sweeper.sampler.seed={seed}"]
     search += ["hydra.sweep.dir=multirun/s", "hydra.sweep.subdir=${hydra.job.num}"]
-    command(["mnist_sweep.train", "-m", *search, *WORK, *space], folder)
+    command(["mnist_sweep.train", "-m", *search, *WORK, *SPACE_LINES], folder)
     return best(folder / "multirun" / "s")
 
 
@@ -92,8 +87,7 @@ def other(folder: Path, seed: int, root: Path, module: str, *arguments: str) -> 
 
 def best(directory: Path) -> Parameters:
     """Return the best parameters of a sweep's results file."""
-    recorded = OmegaConf.load(directory / "optimization_results.yaml")
-    return dict(recorded["best_params" if "best_params" in recorded else "best_evaluated_params"])
+    return dict(OmegaConf.load(directory / "optimization_results.yaml")["best_params"])
 
 
 def translated(found: Parameters) -> Parameters:
@@ -101,11 +95,11 @@ def translated(found: Parameters) -> Parameters:
     return {ours: found[THEIRS.get(ours, ours)] for ours in SPACE}
 
 
-def timed(search: Callable[[Path, int], Parameters], seeds: Callable[[], int]) -> dict[str, Any]:
+def timed(search: Callable[[Path, int], Parameters], seeds: Iterator[int]) -> dict[str, Any]:
     """Run a search in an empty folder; return its seconds and its best parameters."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        found = search(Path(folder), seeds())
+        found = search(Path(folder), next(seeds))
         return {"seconds": time.perf_counter() - start, "best": found}
 
 
@@ -141,25 +135,13 @@ def retrained(parameters: Parameters, test: Images) -> float:
     return statistics.mean(found)
 
 
-def accuracy(directory: Path, test: Images) -> float:
-    """Return the accuracy of the weights that a run kept."""
-    run = check(load_recorded(str(directory)))
-    model = build_model(run.model)
-    model.load_state_dict(RunDirectory(directory).load_best(torch.device("cpu")))
-    return evaluate(model, test, build_pipeline(run), Precision())[1]
-
-
 def main(repetitions: int) -> None:
     """Run all contenders in turn, retrain their winners, print what came out."""
     root = os.environ.get("MNIST_SWEEP_DATA")
     test = load_dataset("mnist" if root else "mnist_5k", root or "").test
     with tempfile.TemporaryDirectory() as name:
         write_for_torchvision(Path(name))
-        seeds = {name: count() for name in contenders(Path(name))}
-        runs = {
-            name: partial(timed, search, seeds[name].__next__)
-            for name, search in contenders(Path(name)).items()
-        }
+        runs = {n: partial(timed, search, count()) for n, search in contenders(Path(name)).items()}
         found = alternate(runs, repetitions)
     for name, sweeps in found.items():
         for sweep in sweeps:

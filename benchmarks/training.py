@@ -18,8 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmarks.common import alternate, command, cores, installed, ratios, save, spread, title
+from benchmarks.common import alternate, command, installed, ratios, save, spread, title
 from benchmarks.digits import write_for_torchvision
+from mnist_sweep.sweep.resources import cores
 
 EPOCHS = 6
 OURS, WORKERS = "ours, all cores", "ours, one worker a core"

@@ -13,8 +13,8 @@ import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
-from benchmarks.common import cores
 from benchmarks.contenders.objective import train
+from mnist_sweep.sweep.resources import cores
 
 
 def main(root: str, trials: int, epochs: int, seed: int) -> None:
