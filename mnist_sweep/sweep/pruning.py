@@ -45,7 +45,9 @@ def _with_epochs_or_auto(config: Any) -> Any:
     hyperband.yaml takes it from the setting of that name, which another application may lack, or
     use for something else.
     """
-    if not (OmegaConf.is_dict(config) and OmegaConf.is_interpolation(config, "max_resource")):
+    if not (OmegaConf.is_dict(config) and "max_resource" in config):
+        return config
+    if not OmegaConf.is_interpolation(config, "max_resource"):
         return config
     epochs = config.max_resource
     if type(epochs) is int and epochs >= 1:

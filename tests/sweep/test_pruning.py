@@ -71,6 +71,15 @@ def test_a_max_resource_of_the_users_own_is_not_mended():
         build_pruner(config)
 
 
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_closed_config_such_as_hydra_composes_builds_every_pruner(name):
+    config = OmegaConf.load(FOLDER / f"{name}.yaml")
+    OmegaConf.set_struct(config, True)
+    OmegaConf.set_readonly(config, True)
+    whole = OmegaConf.create({"epochs": 4, "pruner": config}, flags={"struct": True})
+    assert type(build_pruner(whole.pruner)) is CLASSES[name]
+
+
 def test_no_config_is_no_pruning():
     assert type(build_pruner(None)) is pruners.NopPruner
 
