@@ -1,16 +1,24 @@
 """Composing candidates for the gate, many times a second: the groups once, the values each time."""
 
 import pickle
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
 # Compositions kept, one for each combination of groups that is being searched.
 KEPT = 64
+
+# What most candidates differ by: a setting and a number, as Hydra's grammar and Python write it.
+WHOLE = r"(?:0|[1-9]\d*)"
+INTEGER = re.compile(rf"([^=]+=)(-?{WHOLE})")
+FLOAT = re.compile(rf"([^=]+=)(-?{WHOLE}(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+))")
 
 
 class Composer:
@@ -24,7 +32,7 @@ class Composer:
     def __init__(self, loader: ConfigLoader, config: DictConfig) -> None:
         self.loader, self.config = loader, config
         self.parser = OverridesParser.create()
-        self.parse = lru_cache(maxsize=1024)(lambda line: self.parser.parse_overrides([line])[0])
+        self.parse_kept = lru_cache(maxsize=1024)(self._parse)
         self.composed = lru_cache(maxsize=KEPT)(self._compose)
         self.is_group = lru_cache(maxsize=None)(self._is_group)
 
@@ -46,6 +54,17 @@ class Composer:
         values = [override for override, group in zip(parsed, is_group, strict=True) if not group]
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         return config, hydra
+
+    def parse(self, line: str) -> Override:
+        """Parse an override; one of a number without the grammar, which takes 0.2 ms over it."""
+        for pattern, kind in ((FLOAT, float), (INTEGER, int)):
+            if match := pattern.fullmatch(line):
+                alike = self.parse_kept(f"{match[1]}1")
+                return replace(alike, _value=kind(match[2]), input_line=line)
+        return self.parse_kept(line)
+
+    def _parse(self, line: str) -> Override:
+        return self.parser.parse_overrides([line])[0]
 
     def _is_group(self, name: str) -> bool:
         return bool(self.loader.get_group_options(name, results_filter=None))

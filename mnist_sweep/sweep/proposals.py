@@ -17,6 +17,7 @@ from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.space import SearchSpace, override_value
+from mnist_sweep.sweep.writes import TrialWriter
 from mnist_sweep.text import one_line
 
 Gate = Callable[[DictConfig, DictConfig], Verdict]
@@ -54,14 +55,25 @@ class Proposal:
 class _DraftStorage:
     """A trial's storage, as long as nobody else knows of the trial.
 
-    Parameters are not written down, and the trial's system attributes are those that are known.
+    Parameters are not written down, attributes only noted; the trial's system attributes are those
+    that are known.
     """
 
     def __init__(self, storage: BaseStorage, known: dict[str, Any]) -> None:
         self.storage, self.known = storage, known
+        self.system: dict[str, Any] = {}
+        self.user: dict[str, Any] = {}
 
     def set_trial_param(self, *parameter: Any) -> None:
         """Forget it."""
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Note it."""
+        self.system[key] = value
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """Note it."""
+        self.user[key] = value
 
     def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
         """Return what is known, which saves Optuna a query whenever it looks."""
@@ -72,7 +84,7 @@ class _DraftStorage:
 
 
 class Draft(Trial):
-    """A trial whose parameters are written to the study only by `write`.
+    """A trial whose parameters and attributes are written to the study only by `write`.
 
     Optuna fixes a parameter once it is suggested. A draft can be dropped for another of the same
     trial, whose parameters the sampler draws anew.
@@ -89,25 +101,32 @@ class Draft(Trial):
         self.constrained = set(known.constraints)
         self.storage: Any = _DraftStorage(trial.storage, known.system_attrs)
 
-    def write(self, verdict: Verdict | None = None) -> None:
-        """Record the parameters, and what the gate found out about them.
+    def write(self, writer: TrialWriter, verdict: Verdict | None = None) -> None:
+        """Record what was drawn, and what the gate found out about it.
 
         From then on it is a trial as any other of Optuna's.
         """
-        if not isinstance(self.storage, _DraftStorage):
+        draft = self.storage
+        if not isinstance(draft, _DraftStorage):
             return
-        written = self.storage.storage
-        for name, value in self.params.items():
-            if name not in self.recorded:
-                distribution = self.distributions[name]
-                internal = distribution.to_internal_repr(value)
-                written.set_trial_param(self._trial_id, name, internal, distribution)
-        for name, value in verdict.constraints.items() if verdict else ():
+        if verdict is not None:
+            self._note(verdict)
+        drawn = {
+            name: (distribution.to_internal_repr(self.params[name]), distribution)
+            for name, distribution in self.distributions.items()
+            if name not in self.recorded
+        }
+        writer.write(self._trial_id, drawn, draft.system, draft.user)
+        self.storage = draft.storage
+
+    def _note(self, verdict: Verdict) -> None:
+        for name, value in verdict.constraints.items():
             if name not in self.constrained:  # Optuna sets a constraint once, also over restarts
                 self.set_constraint(name, value)
-        for name, value in verdict.attributes.items() if verdict else ():
+        for name, value in verdict.attributes.items():
             self.set_user_attr(name, value)
-        self.storage = written
+        if verdict.reason is not None:
+            self.set_user_attr("reason", verdict.reason)
 
 
 class Proposer:
@@ -133,6 +152,7 @@ class Proposer:
         self.gate, self.extender, self.names = gate, extender, names
         self.resamples = 0 if isinstance(study.sampler, GridSampler) else resamples
         self.compose = Composer(loader, config)
+        self.writer = TrialWriter(study._storage)
 
     def propose(self, trial: Trial) -> Proposal:
         """Draw a trial's parameters and write them down, with the constraints they have.
@@ -154,7 +174,7 @@ class Proposer:
                 closest = drawn
         draft = closest.trial
         assert isinstance(draft, Draft)
-        draft.write(closest.verdict)
+        draft.write(self.writer, closest.verdict)
         return closest
 
     def _draw(self, trial: Trial) -> Proposal:

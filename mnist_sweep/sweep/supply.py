@@ -83,7 +83,9 @@ class Supply:
                 self.launched_any = True
             else:
                 status = studies.REFUSED if proposal.error else studies.REJECTED
-                studies.end(self.study, proposal.trial, status, proposal.reason)
+                studies.end(
+                    self.study, proposal.trial, status, proposal.error
+                )  # the gate's is written
         except BaseException:  # left running, it would repel the sampler for ever
             self.open.pop(trial.number, None)
             if not self.study._storage.get_trial(trial._trial_id).state.is_finished():

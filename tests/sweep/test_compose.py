@@ -75,6 +75,28 @@ def by_hydra(sweep, overrides):
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        *("0", "7", "-7", "10", "0.5", "-0.5", "1.0", "00.5", "0.50", "1e3", "1e-05", "-2.5e+7"),
+        *("1.5e300", "1e400", "007", "1_000", "1_0.5", "+3", "+.5", ".5", "5.", "1.e5", "1E5"),
+        *("1e", "0x10", "1.5.2", "-0", "00e3", "nan", "inf", "1,2", "'3'", "12345678901234567890"),
+        *(repr(0.1 + 0.2), repr(1 / 3 * 1e-17), str(2**70)),
+    ],
+)
+def test_a_number_is_read_as_hydras_grammar_reads_it(compose, value):
+    line = f"optimizer.lr={value}"
+    expected = compose.parser.parse_overrides([line])[0]
+    for _ in range(2):
+        found = compose.parse(line)
+        assert (type(found._value), repr(found._value)) == (
+            type(expected._value),
+            repr(expected._value),
+        )
+        assert (found.key_or_group, found.type) == (expected.key_or_group, expected.type)
+        assert (found.value_type, found.input_line) == (expected.value_type, expected.input_line)
+
+
+@pytest.mark.parametrize(
     "overrides",
     [
         [],

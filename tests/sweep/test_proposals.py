@@ -13,6 +13,7 @@ from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.proposals import Draft, Proposal, Proposer
 from mnist_sweep.sweep.space import parse_space
 from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.writes import TrialWriter
 
 CONFIG = OmegaConf.create({"hydra": {"runtime": {"choices": {"model": "mlp"}}}})
 X = FloatDistribution(0, 100)
@@ -104,7 +105,7 @@ def test_a_draft_writes_nothing_before_it_is_written(storage):
     assert draft.suggest_float("x", 0, 100) == 30
     assert draft.params == {"x": 30}
     assert stored(study).params == {}
-    draft.write()
+    draft.write(TrialWriter(study._storage))
     assert stored(study).params == {"x": 30}
     assert stored(study).distributions == {"x": X}
 
@@ -133,7 +134,7 @@ def test_a_draft_that_is_written_twice_is_written_once():
     draft = Draft(study.ask())
     draft.suggest_float("x", 0, 100)
     for _ in range(2):
-        draft.write()
+        draft.write(TrialWriter(study._storage))
     assert study._storage.written == ["x"]
     draft.suggest_float("y", 0, 10)  # straight to the study, as in any trial of Optuna's
     assert stored(study).params == {"x": 30, "y": 4}
@@ -146,7 +147,7 @@ def test_a_draft_has_what_the_study_has_and_writes_it_not_again():
     draft = Draft(trial)
     assert draft.suggest_float("x", 0, 100) == 30
     assert draft.suggest_float("y", 0, 10) == 4
-    draft.write()
+    draft.write(TrialWriter(study._storage))
     assert study._storage.written == ["x", "y"]
     assert stored(study).params == {"x": 30, "y": 4}
 
@@ -159,16 +160,22 @@ def test_a_draft_keeps_every_kind_of_value():
         "rate": draft.suggest_float("rate", 1e-5, 1e-1, log=True),
         "kind": draft.suggest_categorical("kind", ["a", 2, None, False]),
     }
-    draft.write()
+    draft.write(TrialWriter(study._storage))
     assert stored(study).params == drawn
     assert stored(study).distributions["width"] == IntDistribution(8, 64, log=True)
 
 
-def test_a_drafts_other_marks_are_written_at_once():
+def test_a_drafts_other_marks_are_written_with_it_and_not_before():
     study = create()
-    draft = Draft(study.ask())
-    draft.set_user_attr("note", "from a search space")
+    trial = study.ask()
+    for note in ("of a draft that is dropped", "from a search space"):
+        draft = Draft(trial)
+        draft.set_user_attr("note", note)
+        draft.set_constraint("size", 3)
+    assert stored(study).user_attrs == stored(study).constraints == {}
+    draft.write(TrialWriter(study._storage))
     assert stored(study).user_attrs == {"note": "from a search space"}
+    assert stored(study).constraints == {"size": 3}
 
 
 def test_a_draw_that_passes_is_proposed_and_written(gate):
@@ -206,7 +213,7 @@ def test_of_draws_that_are_all_rejected_the_closest_stands(gate):
     assert (proposal.reason, proposal.excess) == ("5 over", 5)
     assert stored(study).params == {"x": 55}
     assert stored(study).constraints == {"size": 5, "depth": -1}
-    assert stored(study).user_attrs == {"parameters": 55}
+    assert stored(study).user_attrs == {"parameters": 55, "reason": "5 over"}
 
 
 def test_the_excess_is_that_of_the_worst_constraint():
