@@ -40,6 +40,9 @@ class Finished:
 class Dispatcher(Protocol):
     """Runs jobs somewhere, some at a time."""
 
+    def expect(self, jobs: int) -> None:
+        """Know that so many jobs are going to come, and make ready what takes its time."""
+
     def free(self) -> int:
         """Return how many more jobs can be started now."""
 
@@ -72,6 +75,9 @@ class Batches:
         if self.size == 1:
             return f"this process, one trial at a time ({name})"
         return f"{name}, in batches of {self.size}"
+
+    def expect(self, jobs: int) -> None:
+        """Make nothing ready: launchers start what they need themselves."""
 
     def free(self) -> int:
         """Return how many more jobs can be started now."""

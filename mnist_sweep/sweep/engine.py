@@ -155,7 +155,9 @@ class SweepEngine(OptunaSweeperImpl):
         settings = self.settings
         if isinstance(self.launcher, WorkersLauncher):
             logs = self.directory / "workers" if self.application.names_trials else None
-            return self.launcher.workers(settings.n_jobs, logs, settings.trial_timeout)
+            return self.launcher.workers(
+                settings.n_jobs, logs, settings.trial_timeout, settings.preload
+            )
         if settings.trial_timeout is not None:
             raise SweepError(
                 f"hydra.sweeper.trial_timeout={settings.trial_timeout:g} needs "
@@ -167,6 +169,7 @@ class SweepEngine(OptunaSweeperImpl):
         return Batches(self.launcher, size, numbered=not self.application.names_trials)
 
     def _work(self) -> None:
+        self.dispatcher.expect(self.total - studies.finished(self.study))
         while True:
             self._fill()
             if not self.dispatcher.running() and (self._is_over() or not self._may_come_back()):

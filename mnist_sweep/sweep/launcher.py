@@ -47,7 +47,11 @@ class WorkersLauncher(Launcher):
         self.context, self.task_function, self.config = hydra_context, task_function, config
 
     def workers(
-        self, n_jobs: int | None = None, logs: Path | None = None, timeout: float | None = None
+        self,
+        n_jobs: int | None = None,
+        logs: Path | None = None,
+        timeout: float | None = None,
+        preload: Sequence[str] = (),
     ) -> "Workers":
         """Return a dispatcher over worker processes, for a sweeper that needs no batches."""
         from hydra.core.singleton import Singleton
@@ -58,7 +62,7 @@ class WorkersLauncher(Launcher):
 
         environments = worker_environments(self.config, n_jobs or self.n_jobs, self.threads)
         task = Task(self.context, self.config, self.task_function, Singleton.get_state())
-        return Workers(len(environments), task, environments.__getitem__, logs, timeout)
+        return Workers(len(environments), task, environments.__getitem__, logs, timeout, preload)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

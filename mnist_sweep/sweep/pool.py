@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -29,7 +29,13 @@ MEANING = {"SIGKILL": "out of memory, or kill -9", "SIGSEGV": "segmentation faul
 class Worker:
     """One process, and the job that it runs."""
 
-    def __init__(self, task: bytes, environment: Mapping[str, str], log: Path | None) -> None:
+    def __init__(
+        self,
+        task: bytes,
+        environment: Mapping[str, str],
+        log: Path | None,
+        preload: Sequence[str],
+    ) -> None:
         ours, theirs = socket.socketpair()
         output: IO[bytes] | None = None
         if log is not None:
@@ -49,7 +55,7 @@ class Worker:
             output.close()
         self.connection = Connection(ours.detach())
         with suppress(OSError):  # it has died already, as whoever waits for it will find
-            self.connection.send(sys.argv)
+            self.connection.send((sys.argv, list(preload)))
             self.connection.send_bytes(task)
         self.job: Job | None = None
         self.started = 0.0
@@ -82,10 +88,11 @@ class Worker:
 
 
 class Workers:
-    """A dispatcher over `count` worker processes, each started when it is first needed.
+    """A dispatcher over `count` worker processes, each started when it is needed or expected to be.
 
-    `environment(slot)` gives a slot's environment variables. Output goes to a file for each slot in
-    `logs`, or where this process's goes. A job that runs longer than `timeout` seconds is killed.
+    A process imports the modules in `preload` before its first job. `environment(slot)` gives a
+    slot's environment variables. Output goes to a file for each slot in `logs`, or where this
+    process's goes. A job that runs longer than `timeout` seconds is killed.
     """
 
     def __init__(
@@ -95,6 +102,7 @@ class Workers:
         environment: Callable[[int], Mapping[str, str]],
         logs: Path | None = None,
         timeout: float | None = None,
+        preload: Sequence[str] = (),
     ) -> None:
         try:
             self.task = cloudpickle.dumps(task)
@@ -104,12 +112,19 @@ class Workers:
                 "what it refers to into a module, or use hydra/launcher=basic"
             ) from error
         self.environment, self.logs, self.timeout = environment, logs, timeout
+        self.preload = preload
         self.slots: list[Worker | None] = [None] * count
 
     def __str__(self) -> str:
         logs = f", their output in {relative(self.logs)}" if self.logs else ""
         count = len(self.slots)
         return f"{count} process{'es' if count > 1 else ''} of this machine{logs}"
+
+    def expect(self, jobs: int) -> None:
+        """Start the processes that so many jobs will need."""
+        for slot in range(min(jobs, len(self.slots))):
+            if self.slots[slot] is None:
+                self.slots[slot] = self._worker(slot)
 
     def free(self) -> int:
         """Return how many more jobs can be started now."""
@@ -130,7 +145,7 @@ class Workers:
 
     def _worker(self, slot: int) -> Worker:
         log = self.logs / f"{socket.gethostname()}-{slot}.log" if self.logs else None
-        return Worker(self.task, self.environment(slot), log)
+        return Worker(self.task, self.environment(slot), log, self.preload)
 
     def wait(self, timeout: float) -> list[Finished]:
         """Return what has finished, after at most `timeout` seconds."""

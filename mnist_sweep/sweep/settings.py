@@ -1,7 +1,7 @@
 """The sweeper's own settings, checked before a study is opened."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
@@ -33,6 +33,7 @@ class Settings:
     storage: str | None = None
     custom_search_space: str | None = None
     gate: str | None = None
+    preload: list[str] = field(default_factory=list)
 
 
 LEAST = {

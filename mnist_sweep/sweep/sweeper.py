@@ -27,6 +27,9 @@ class BudgetSweeper(OptunaSweeper):
         Rejections in a row after which the search space is given up as holding nothing that fits.
     enqueue:
         Configurations to try first: mappings from searched settings to values.
+    preload:
+        Modules that worker processes import at once, while the study is opened and the first
+        proposals are judged.
     default_first:
         Whether a new study's trial 0 is the composed config's own values.
     timeout:
@@ -64,6 +67,7 @@ class BudgetSweeper(OptunaSweeper):
         trial_timeout: float | None = None,
         max_retries: int = 2,
         grace_period: float = 120.0,
+        preload: Any = None,
     ) -> None:
         # These import optuna, which `--help` must not wait for.
         from mnist_sweep.sweep.engine import SweepEngine
@@ -88,6 +92,7 @@ class BudgetSweeper(OptunaSweeper):
             storage=storage,
             custom_search_space=custom_search_space,
             gate=gate,
+            preload=[] if preload is None else preload,
         )
         stock: tuple[Any, ...] = (
             direction,

@@ -1,6 +1,7 @@
 """The inside of a worker process: one job after another, each as Hydra runs a job."""
 
 import faulthandler
+import importlib
 import os
 import queue
 import signal
@@ -20,6 +21,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
 from mnist_sweep.sweep.dispatch import failed_return
+from mnist_sweep.text import one_line
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,28 @@ def serve(descriptor: int) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)
-    sys.argv = connection.recv()
+    sys.argv, preload = connection.recv()
     task: Task = cloudpickle.loads(connection.recv_bytes())
     jobs: queue.SimpleQueue[tuple[int, Sequence[str]]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
-    while True:
-        try:
+    try:
+        missing = _import(preload)
+        while True:
             number, overrides = jobs.get()
-            returned = task.run(number, overrides)
-        except KeyboardInterrupt:
-            os._exit(0)  # the job has recorded it by now
-        connection.send_bytes(_packed(returned))
+            returned = failed_return(missing) if missing else task.run(number, overrides)
+            connection.send_bytes(_packed(returned))
+    except KeyboardInterrupt:
+        os._exit(0)  # the job has recorded it by now
+
+
+def _import(modules: Sequence[str]) -> Exception | None:
+    """Import modules; return what one of them raised, which is for the jobs to say."""
+    for name in modules:
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            return RuntimeError(f"hydra.sweeper.preload={name}: {one_line(error)}")
+    return None
 
 
 def _listen(connection: Connection, jobs: "queue.SimpleQueue[tuple[int, Sequence[str]]]") -> None:

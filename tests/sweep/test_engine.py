@@ -381,6 +381,7 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
         (["hydra.sweeper.params=foo"], "hydra.sweeper.params must map settings, but got 'foo'"),
         (["hydra.sweeper.study_name='a\\b'"], "hydra.sweeper.study_name='a\\\\b' must name"),
         (["hydra.sweeper.n_trials=abc"], "hydra.sweeper.n_trials: Value 'abc' of type 'str'"),
+        (["hydra.sweeper.preload=torch"], "hydra.sweeper.preload: Invalid value"),
         (["hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials must be at least 1, but got 0"),
         (["hydra.sweeper.n_trials=1.5"], "hydra.sweeper.n_trials: Value '1.5' of type 'float'"),
         (["hydra.sweeper.max_failure_rate=2"], "hydra.sweeper.max_failure_rate must be in [0, 1]"),

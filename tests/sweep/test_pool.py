@@ -37,6 +37,8 @@ class Task:
             returned.return_value = os.environ.get(rest[0])
         elif what == "argv":
             returned.return_value = (sys.argv, sys.path)
+        elif what == "modules":
+            returned.return_value = [name for name in rest if name in sys.modules]
         elif what == "print":
             print("to be kept", flush=True)
         elif what == "exit":
@@ -108,6 +110,37 @@ def test_a_free_worker_takes_the_next_job_while_the_other_is_busy(pool):
         (finished,) = wait_for(workers)
         assert finished.returned.return_value[0] == number
     assert workers.running() == [0]
+
+
+def test_processes_start_when_jobs_are_expected_and_no_more_than_there_are_slots(pool):
+    workers = pool(3)
+    assert [worker is None for worker in workers.slots] == [True, True, True]
+    workers.expect(2)
+    first, second, third = workers.slots
+    assert first.process.pid != second.process.pid
+    assert third is None
+    assert workers.free() == 3
+    workers.expect(9)
+    assert workers.slots[:2] == [first, second]
+    assert workers.slots[2] is not None
+    assert run(workers, "pid").returned.return_value[1] == first.process.pid
+    workers.close(0)
+    workers.expect(0)
+    assert workers.slots == [None, None, None]
+
+
+def test_modules_are_imported_before_the_first_job(pool):
+    some = ["wave", "xml.dom.minidom"]
+    assert run(pool(), "modules", *some).returned.return_value == []
+    assert run(pool(preload=some), "modules", *some).returned.return_value == some
+
+
+def test_a_module_that_cannot_be_imported_fails_each_job_and_says_so(pool):
+    workers = pool(preload=["wave", "no_such_module"])
+    for _ in range(2):
+        returned = run(workers, "pid").returned
+        with pytest.raises(RuntimeError, match=r"preload=no_such_module: No module named"):
+            _ = returned.return_value
 
 
 def test_each_slot_has_its_own_environment_and_the_parents_arguments_and_path(pool):
