@@ -120,7 +120,7 @@ class Session:
         if not self.begun_before:
             # Every trial of a sweep would show the same images.
             shown = settings.images if self.run.trial is None else 0
-            images = self.dataset.train.images[:shown]
+            images = self.dataset.train[torch.arange(shown, device=self.device)].images
             as_seen = self.pipeline.prepare(images, torch.Generator().manual_seed(self.run.seed))
             self.tensorboard.start(self.training.model, as_seen, settings.graph)
 

@@ -2,6 +2,7 @@ import hashlib
 import math
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -192,6 +193,32 @@ def test_a_download_from_an_answering_mirror_is_read(idx_root, monkeypatch, tmp_
     root = tmp_path_factory.mktemp("download")
     dataset = load_dataset("toy", str(root), "Toy", validation=10)
     assert dataset.reason == f"downloaded to {root}/Toy/raw"
+
+
+def test_parts_share_the_pixels_of_the_file_which_is_mapped_and_never_written_to(idx_root):
+    file = idx_root / "Toy" / "raw" / "train-images-idx3-ubyte"
+    before = file.read_bytes()
+    dataset = load_toy(idx_root)
+    train, val = dataset.train, dataset.val
+    assert train.pixels.data_ptr() == val.pixels.data_ptr()
+    assert train[torch.tensor([3, 1])].pixels.data_ptr() == train.pixels.data_ptr()
+    if Path("/proc/self/maps").exists():
+        assert str(file) in Path("/proc/self/maps").read_text()
+    train.pixels.zero_()
+    assert file.read_bytes() == before
+
+
+def test_a_part_of_a_part_has_its_images_and_labels_in_order():
+    pixels = torch.arange(6, dtype=torch.uint8)[:, None, None].expand(6, 28, 28)
+    whole = Images(pixels, torch.arange(6) + 10)
+    part = whole[torch.tensor([5, 3, 1, 0])][torch.tensor([2, 0, 0])]
+    assert part.images[:, 0, 0].tolist() == [1, 5, 5]
+    assert part.labels.tolist() == [11, 15, 15]
+    assert len(part) == 3
+    assert part.to(torch.device("cpu")) is part
+    moved = part.to(torch.device("meta"))
+    assert moved.images.shape == (3, 28, 28)
+    assert moved.labels.device.type == "meta"
 
 
 @pytest.mark.parametrize("validation", [60, 100])

@@ -77,13 +77,11 @@ class Pipeline:
         """
         order = torch.randperm(len(split), generator=generator).to(split.labels.device)
         for index in torch.split(order, batch_size):
-            yield self.prepare(split.images[index], generator), split.labels[index]
+            batch = split[index]
+            yield self.prepare(batch.images, generator), batch.labels
 
     def evaluation_batches(self, split: Images, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (images [B, 1, 28, 28], labels [B]) in order, without augmentation."""
-        for images, labels in zip(
-            torch.split(split.images, batch_size),
-            torch.split(split.labels, batch_size),
-            strict=True,
-        ):
-            yield self.prepare(images), labels
+        for index in torch.split(torch.arange(len(split)), batch_size):
+            batch = split[index.to(split.labels.device)]
+            yield self.prepare(batch.images), batch.labels

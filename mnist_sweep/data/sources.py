@@ -41,19 +41,32 @@ class DataError(UserError):
 
 @dataclass(frozen=True)
 class Images:
-    """`images`: uint8 [N, 28, 28]; `labels`: int64 [N] in 0..9."""
+    """Images with their labels: all `pixels`, or those that `members` picks from them, in order.
 
-    images: Tensor
+    `pixels`: uint8 [M, 28, 28]; `labels`: int64 [N] in 0..9; `members`: int64 [N], None for all.
+    Parts of one file share its pixels, and so do the processes that map it.
+    """
+
+    pixels: Tensor
     labels: Tensor
+    members: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: Tensor) -> "Images":
-        return Images(self.images[index], self.labels[index])
+        members = index if self.members is None else self.members[index]
+        return Images(self.pixels, self.labels[index], members)
+
+    @property
+    def images(self) -> Tensor:
+        """All of them, uint8 [N, 28, 28]: a copy where they are part of something."""
+        return self.pixels if self.members is None else self.pixels[self.members]
 
     def to(self, device: torch.device) -> "Images":
-        """Return the same images on a device."""
+        """Return the same images on a device; they are copied unless they are there already."""
+        if device == self.labels.device:
+            return self
         return Images(self.images.to(device), self.labels.to(device))
 
 
@@ -95,11 +108,15 @@ def _read_pair(image_file: Path, label_file: Path, checksums: dict[str, str]) ->
 
 
 def _read_idx(path: Path, magic: int, md5: str | None) -> np.ndarray:
-    content = path.read_bytes()
+    """Map a file's array into memory: what processes have in common of it, they share."""
     dimensions = magic & 0xFF
     header_bytes = 4 * (1 + dimensions)
-    if len(content) < header_bytes:
-        raise DataError(f"{path} is truncated: {len(content)} bytes, less than an IDX header")
+    if path.stat().st_size < header_bytes:
+        raise DataError(
+            f"{path} is truncated: {path.stat().st_size} bytes, less than an IDX header"
+        )
+    # To be written to in this process's copy only, which nothing does; torch warns of read-only.
+    content = np.memmap(path, np.uint8, mode="c")
     header = np.frombuffer(content, ">u4", count=1 + dimensions)
     if header[0] != magic:
         raise DataError(f"{path} has magic number {header[0]:#x}; expected {magic:#x}")
@@ -107,13 +124,13 @@ def _read_idx(path: Path, magic: int, md5: str | None) -> np.ndarray:
     expected = header_bytes + int(np.prod(shape))
     if len(content) != expected:
         raise DataError(f"{path} has {len(content):,} bytes; its header promises {expected:,}")
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    found = hashlib.md5(content.data, usedforsecurity=False).hexdigest()
     if md5 is not None and found != md5:
         raise DataError(
             f"{path} is not the published file (MD5 {found}, expected {md5}); "
             "restore it, or delete it to download it again"
         )
-    return np.frombuffer(content, np.uint8, offset=header_bytes).reshape(shape).copy()
+    return content[header_bytes:].reshape(shape)
 
 
 def download_idx_set(root: Path, folder: str, timeout: float) -> None:
