@@ -1,6 +1,7 @@
 """Trials an hour and what they find: whole sweeps by ours and by what people use instead.
 
     make bench-sweep [REPETITIONS=5]
+    python -m benchmarks.sweep 5 ours "stock sweeper, basic launcher"  # some of them, by name
 
 Every contender searches the same space (width, dropout, batch size, learning rate, all within the
 budget) for the same number of trials of the same number of epochs on mnist_5k, from an empty
@@ -36,7 +37,8 @@ from benchmarks.digits import write_for_torchvision
 from mnist_sweep.data import Images, load_dataset
 from mnist_sweep.sweep.resources import cores
 
-TRIALS, EPOCHS, SEEDS = 12, 6, 5
+# The trials of `make sweep`, and the epochs that pruners were compared with (docs/pruning.md).
+TRIALS, EPOCHS, SEEDS = 20, 8, 5
 SPACE = {
     "model.width": "interval(0.6, 1.0)",
     "model.dropout": "interval(0.0, 0.3)",
@@ -135,13 +137,16 @@ def retrained(parameters: Parameters, test: Images) -> float:
     return statistics.mean(found)
 
 
-def main(repetitions: int) -> None:
-    """Run all contenders in turn, retrain their winners, print what came out."""
+def main(repetitions: int, names: list[str]) -> None:
+    """Run contenders in turn, all or the named ones, retrain their winners, print what came out."""
     root = os.environ.get("MNIST_SWEEP_DATA")
     test = load_dataset("mnist" if root else "mnist_5k", root or "").test
     with tempfile.TemporaryDirectory() as name:
         write_for_torchvision(Path(name))
-        runs = {n: partial(timed, search, count()) for n, search in contenders(Path(name)).items()}
+        searches = contenders(Path(name))
+        if unknown := set(names) - searches.keys():
+            sys.exit(f"error: no contender {', '.join(unknown)}; there are {', '.join(searches)}")
+        runs = {n: partial(timed, searches[n], count()) for n in names or searches}
         found = alternate(runs, repetitions)
     for name, sweeps in found.items():
         for sweep in sweeps:
@@ -154,12 +159,13 @@ def report(found: dict[str, list[dict[str, Any]]], images: int) -> None:
     """Print a line a contender, and write the figures."""
     title(f"sweeps of {TRIALS} trials of {EPOCHS} epochs on mnist_5k; winners on {images:,} images")
     pace = {name: [3600 * TRIALS / s["seconds"] for s in sweeps] for name, sweeps in found.items()}
+    reference = pace.get(REFERENCE)
     for name, sweeps in found.items():
         tests = [100 * sweep["test"] for sweep in sweeps]
         error = statistics.stdev(tests) / len(tests) ** 0.5 if len(tests) > 1 else float("nan")
+        ratio = f"{spread(ratios(pace[name], reference))} x stock" if reference else "no stock"
         print(
-            f"  {name:<30} {spread(pace[name], ',.0f'):<24} trials/hour, "
-            f"{spread(ratios(pace[name], pace[REFERENCE]))} x stock; "
+            f"  {name:<30} {spread(pace[name], ',.0f'):<24} trials/hour, {ratio}; "
             f"{statistics.median(s['seconds'] for s in sweeps):.0f} s; "
             f"winner {statistics.mean(tests):.2f} ± {error:.2f}%"
         )
@@ -167,4 +173,4 @@ def report(found: dict[str, list[dict[str, Any]]], images: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, sys.argv[2:])
