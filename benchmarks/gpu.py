@@ -1,4 +1,4 @@
-"""One GPU: images a second, seeds as one batched model against one after another, whole runs.
+"""One GPU: images a second, with and without a CUDA graph; seeds as one model; whole runs.
 
     make bench-gpu [REPETITIONS=5]
 
@@ -21,7 +21,7 @@ from mnist_sweep import train
 from mnist_sweep.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.config import RunConfig, check
 from mnist_sweep.data import Images
-from mnist_sweep.fit import Precision
+from mnist_sweep.fit import Precision, fit
 from mnist_sweep.fit_many import fit_many
 from mnist_sweep.machine import set_seeds
 
@@ -54,6 +54,27 @@ def seconds(run: RunConfig, images: Images, seeds: int, stacked: bool, epochs: i
     return time.perf_counter() - start
 
 
+def replayed(run: RunConfig, images: Images) -> float:
+    """Train a run of one epoch whose passes are a CUDA graph; return the seconds that it took."""
+    set_seeds(0, deterministic=False)
+    training = build_training(run, -(-len(images) // run.batch_size), images.labels.device)
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    fit(
+        training,
+        images,
+        images[torch.arange(100, device=images.labels.device)],
+        build_pipeline(run),
+        epochs=1,
+        batch_size=run.batch_size,
+        precision=Precision(run.precision),
+        after_epoch=lambda figures, best: None,
+        cuda_graph=True,
+    )
+    torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
 def main(repetitions: int) -> None:
     """Measure one run in both precisions, seeds both ways, and whole runs."""
     if not torch.cuda.is_available():
@@ -71,6 +92,8 @@ def main(repetitions: int) -> None:
     contenders = {
         f"one run, {name}": partial(seconds, r, part, 1, False) for name, r in runs.items()
     }
+    for name, precise in runs.items():
+        contenders[f"one run, {name}, graph"] = partial(replayed, precise, part)
     for count in SEEDS:
         contenders[f"{count} seeds, as one"] = partial(seconds, run, part, count, True)
         contenders[f"{count} seeds, one by one"] = partial(seconds, run, part, count, False)

@@ -33,7 +33,7 @@ from benchmarks.common import alternate, command, save, spread, title
 from mnist_sweep import train
 from mnist_sweep.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.config import check
-from mnist_sweep.fit import Epoch, Precision, evaluate, train_epoch
+from mnist_sweep.fit import Epoch, Precision, evaluate, forward_backward, train_epoch
 from mnist_sweep.record import RunDirectory
 from mnist_sweep.tracking import TensorBoard
 
@@ -86,11 +86,12 @@ def epoch_parts() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         directory, board = RunDirectory(Path(folder)), TensorBoard(Path(folder))
         directory.start()
+        work = partial(forward_backward, training, precision)
         figures = Epoch(1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)
 
         def one_pass() -> None:
             batches = pipeline.training_batches(dataset.train, 32, training.generator)
-            train_epoch(training, batches, precision)
+            train_epoch(training, batches, work)
 
         parts: dict[str, Callable[[], Any]] = {
             "training pass": one_pass,

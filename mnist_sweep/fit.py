@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mnist_sweep.capture import Captured, Pass
 from mnist_sweep.data import Images, Pipeline
 from mnist_sweep.errors import UserError
 from mnist_sweep.schedules import Schedule
@@ -153,24 +155,35 @@ class Precision:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.name == "bfloat16")
 
 
-def train_step(
-    training: Training, images: Tensor, labels: Tensor, precision: Precision
+def forward_backward(
+    training: Training, precision: Precision, images: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """One optimizer step; return the batch's summed loss and its number of hits, unsynchronized."""
+    """Leave a batch's gradients in the parameters; return its summed loss and its hits."""
     with precision.autocast(images.device):
         logits = training.model(images)  # [B, 10]
         loss = F.cross_entropy(logits, labels)
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    training.optimizer.step()
-    training.schedule.after_step()
     return loss.detach() * len(labels), (logits.detach().argmax(1) == labels).sum()
 
 
+def train_step(
+    training: Training, images: Tensor, labels: Tensor, work: Pass
+) -> tuple[Tensor, Tensor]:
+    """One optimizer step; return the batch's summed loss and its number of hits, unsynchronized."""
+    loss, hits = work(images, labels)
+    training.optimizer.step()
+    training.schedule.after_step()
+    return loss, hits
+
+
 def train_epoch(
-    training: Training, batches: Iterable[tuple[Tensor, Tensor]], precision: Precision
+    training: Training, batches: Iterable[tuple[Tensor, Tensor]], work: Pass
 ) -> tuple[float, float]:
-    """One pass; return loss and accuracy as sums over samples divided by their number."""
+    """Step once a batch; return loss and accuracy as sums over samples divided by their number.
+
+    Nothing is read from the device before the end.
+    """
     training.model.train()
     device = next(training.model.parameters()).device
     loss = torch.zeros((), device=device)
@@ -178,7 +191,7 @@ def train_epoch(
     samples, threads = 0, torch.get_num_threads()
     try:
         for images, labels in batches:
-            batch_loss, batch_hits = train_step(training, images, labels, precision)
+            batch_loss, batch_hits = train_step(training, images, labels, work)
             loss += batch_loss
             hits += batch_hits
             samples += len(labels)
@@ -231,13 +244,17 @@ def fit(
     precision: Precision,
     after_epoch: AfterEpoch,
     progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda batches, epoch: batches,
+    cuda_graph: bool = False,
 ) -> str | None:
-    """Train from `training.epoch` to `epochs`.
+    """Train from `training.epoch` to `epochs`, on a GPU by replaying a graph where that is asked.
 
     `after_epoch(figures, is_best)` is called when the state is ready to be saved; a string it
     returns ends the run. `progress` wraps an epoch's batches. Returns the reason for an early end,
     or None. Raises Diverged, after the epoch is recorded, when the training loss is not finite.
     """
+    work: Pass = partial(forward_backward, training, precision)
+    if cuda_graph:
+        work = Captured(work, list(training.model.parameters()), batch_size)
     while training.epoch < epochs:
         if training.early_stopping and training.early_stopping.reason:
             return training.early_stopping.reason
@@ -245,7 +262,7 @@ def fit(
         start = time.perf_counter()
         batches = pipeline.training_batches(train, batch_size, training.generator)
         shown = progress(batches, training.epoch + 1)
-        train_loss, train_acc = train_epoch(training, shown, precision)
+        train_loss, train_acc = train_epoch(training, shown, work)
         seconds = time.perf_counter() - start
         trained = TrainingPass(lr, train_loss, train_acc, seconds, len(train))
         reason = finish_epoch(training, trained, val, pipeline, precision, after_epoch)

@@ -10,7 +10,7 @@ import torch
 
 from mnist_sweep.budget import BudgetExceeded, Cost
 from mnist_sweep.build import build_dataset, check_budget, check_objects, what_fits
-from mnist_sweep.config import RunConfig
+from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.fit import Diverged
 from mnist_sweep.machine import (
@@ -61,6 +61,8 @@ def execute(
         return objective(run, before)
 
     device = choose_device(run.device)
+    if run.cuda_graph and device.type != "cuda":
+        raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
     threads = set_threads(run.threads)
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)

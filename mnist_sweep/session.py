@@ -102,6 +102,7 @@ class Session:
                 precision=self.precision,
                 after_epoch=self._after_epoch,
                 progress=lambda batches, epoch: self.narrator.progress(batches, epoch, self.steps),
+                cuda_graph=self.run.cuda_graph,
             )
             return self._finish(reason, measure_test)
         except BaseException as error:
@@ -121,7 +122,10 @@ class Session:
             # Every trial of a sweep would show the same images.
             shown = settings.images if self.run.trial is None else 0
             images = self.dataset.train[torch.arange(shown, device=self.device)].images
-            as_seen = self.pipeline.prepare(images, torch.Generator().manual_seed(self.run.seed))
+            draws = self.pipeline.draw(shown, torch.Generator().manual_seed(self.run.seed))
+            as_seen = self.pipeline.prepare(
+                images, None if draws is None else draws.to(self.device)
+            )
             self.tensorboard.start(self.training.model, as_seen, settings.graph)
 
     def _after_epoch(self, figures: Epoch, is_best: bool) -> str | None:

@@ -280,10 +280,16 @@ def blob():
     return picture
 
 
+def changed(seed, **settings):
+    """The blob, changed as a seed draws it."""
+    augmentation = Augmentation(**settings)
+    return augmentation(blob(), augmentation.draw(1, torch.Generator().manual_seed(seed)))
+
+
 def test_a_shift_moves_the_image_by_up_to_that_many_pixels():
     centres = []
     for seed in range(200):
-        moved = Augmentation(shift=3)(blob(), torch.Generator().manual_seed(seed))
+        moved = changed(seed, shift=3)
         rows_, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
         centres.append(((moved * rows_).sum() / moved.sum(), (moved * columns).sum() / moved.sum()))
     moves = torch.tensor(centres) - torch.tensor([5.5, 13.5])
@@ -295,7 +301,7 @@ def test_a_shift_moves_the_image_by_up_to_that_many_pixels():
 def test_a_rotation_turns_by_up_to_that_many_degrees():
     angles = []
     for seed in range(200):
-        turned = Augmentation(rotation=20)(blob(), torch.Generator().manual_seed(seed))
+        turned = changed(seed, rotation=20)
         rows_, columns = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
         y = (turned * rows_).sum() / turned.sum() - 13.5
         x = (turned * columns).sum() / turned.sum() - 13.5
@@ -305,10 +311,7 @@ def test_a_rotation_turns_by_up_to_that_many_degrees():
 
 
 def test_a_scale_changes_the_size_by_up_to_that_fraction():
-    areas = [
-        Augmentation(scale=0.2)(blob(), torch.Generator().manual_seed(seed)).sum().item() / 16
-        for seed in range(200)
-    ]
+    areas = [changed(seed, scale=0.2).sum().item() / 16 for seed in range(200)]
     assert 0.8**2 - 0.05 < min(areas) < 0.75
     assert 1.3 < max(areas) < 1.2**2 + 0.05
 

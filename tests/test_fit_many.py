@@ -17,8 +17,8 @@ EPOCHS, BATCH, IMAGES = 3, 16, 72  # the last batch is short
 class Double(Pipeline):
     """In float64 the runs' rounding does not grow into a difference within a test."""
 
-    def prepare(self, images, generator=None):
-        return super().prepare(images, generator).double()
+    def prepare(self, images, draws=None):
+        return super().prepare(images, draws).double()
 
 
 def small_cnn():

@@ -160,6 +160,8 @@ def test_the_first_cnn_trains_once_the_budget_is_lifted(command, quick):
         ),
         ("+optimizer.momentom=0.9", "error: optimizer.momentom=0.9: Adam takes no such setting"),
         ("device=cuda", "error: device=cuda, but torch finds no CUDA device"),
+        ("cuda_graph=true", "error: cuda_graph=true needs a GPU, and this run is on the CPU"),
+        ("cuda_graph=often", "error: cuda_graph: Value 'often'"),
         ("optimizer.betas=[0.9]", "error: optimizer with {'lr': 0.003, 'betas': [0.9]"),
         ("threads=100000", "error: threads must be at most 1024, but got 100000"),
         ("data.mean=nan", "error: data.mean must be finite, but got nan"),
@@ -168,7 +170,7 @@ def test_the_first_cnn_trains_once_the_budget_is_lifted(command, quick):
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_code_1(command, capfd, quick, override, message):
-    if override == "device=cuda" and torch.cuda.is_available():
+    if override in ("device=cuda", "cuda_graph=true") and torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     assert command(*quick, "data.download=false", override) == 1
     line = error_line(capfd)

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from mnist_sweep.data.sources import Images
 
+# Prepared together on a GPU, which one batch leaves idle; a CPU has one in its cache.
+BATCHES_AT_ONCE = 64
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -37,10 +40,13 @@ class Augmentation:
         """Whether any change is asked for."""
         return bool(self.rotation or self.shift or self.scale)
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Images [B, 1, H, W] -> changed images of the same shape, black where nothing was."""
-        batch, size = len(images), images.shape[-1]
-        draws = torch.rand((4, batch), generator=generator).to(images.device) * 2 - 1  # [-1, 1)
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw the changes of so many images: [4, count] in [-1, 1)."""
+        return torch.rand((4, count), generator=generator) * 2 - 1
+
+    def __call__(self, images: Tensor, draws: Tensor) -> Tensor:
+        """Images [B, 1, H, W], draws [4, B] -> changed images, black where nothing was."""
+        size = images.shape[-1]
         angle = draws[0] * math.radians(self.rotation)
         zoom = 1 / (1 + draws[1] * self.scale)
         shift = draws[2:] * (2 * self.shift / size)  # affine_grid spans the image from -1 to 1
@@ -58,11 +64,15 @@ class Pipeline:
     std: float = 0.3081
     augmentation: Augmentation = Augmentation()
 
-    def prepare(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """uint8 [B, 28, 28] -> float32 [B, 1, 28, 28]; augments only when given a generator."""
+    def draw(self, count: int, generator: torch.Generator) -> Tensor | None:
+        """Draw the changes of so many training images; None where nothing is to be changed."""
+        return self.augmentation.draw(count, generator) if self.augmentation.active else None
+
+    def prepare(self, images: Tensor, draws: Tensor | None = None) -> Tensor:
+        """uint8 [B, 28, 28] -> float32 [B, 1, 28, 28]; augments only when given draws [4, B]."""
         prepared = images.unsqueeze(1).float().div_(255)
-        if generator is not None and self.augmentation.active:
-            prepared = self.augmentation(prepared, generator)
+        if draws is not None:
+            prepared = self.augmentation(prepared, draws)
         # For one channel the layouts coincide in memory; the strides still steer the convolutions.
         normalized = prepared.sub_(self.mean).div_(self.std)
         return normalized.contiguous(memory_format=torch.channels_last)
@@ -75,10 +85,19 @@ class Pipeline:
         The generator, on the CPU, decides the order and the augmentation. The last batch may be
         short.
         """
-        order = torch.randperm(len(split), generator=generator).to(split.labels.device)
-        for index in torch.split(order, batch_size):
-            batch = split[index]
-            yield self.prepare(batch.images, generator), batch.labels
+        device = split.labels.device
+        # All of them at once: a copy to a GPU within the epoch would have it wait.
+        order = torch.randperm(len(split), generator=generator).to(device)
+        drawn = self.draw(len(split), generator)
+        draws = None if drawn is None else drawn.to(device)
+        chunk = batch_size * (BATCHES_AT_ONCE if device.type == "cuda" else 1)
+        for start in range(0, len(order), chunk):
+            now = slice(start, start + chunk)
+            batch = split[order[now]]
+            images = self.prepare(batch.images, None if draws is None else draws[:, now])
+            yield from zip(
+                torch.split(images, batch_size), torch.split(batch.labels, batch_size), strict=True
+            )
 
     def evaluation_batches(self, split: Images, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (images [B, 1, 28, 28], labels [B]) in order, without augmentation."""

@@ -47,6 +47,7 @@ DATA = "data_fingerprint"  # the user attribute, of trials and study, that says 
 
 # Settings that do not change what a run computes, so that a study may go on with others.
 VOLATILE = (
+    "cuda_graph",
     "data.download",
     "data.root",
     "data.timeout",
