@@ -255,16 +255,18 @@ def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     _require(value in allowed, f"{name} must be one of {', '.join(allowed)}, but got {value!r}")
 
 
-def load_recorded(resume: Any) -> DictConfig:
-    """Return the config that a run directory, given as `resume`, was started with.
+def load_recorded(directory: Any, setting: str = "resume") -> DictConfig:
+    """Return the config that a run directory, the value of a setting, was started with.
 
     Raises ConfigError when it is no directory with such a record.
     """
-    if not isinstance(resume, str) or not resume:
-        raise ConfigError(f"resume must be a run directory, but got {resume!r}")
-    recorded = Path(resume) / ".hydra" / "config.yaml"
+    if not isinstance(directory, str) or not directory:
+        raise ConfigError(f"{setting} must be a run directory, but got {directory!r}")
+    recorded = Path(directory) / ".hydra" / "config.yaml"
     if not recorded.is_file():
-        raise ConfigError(f"resume={resume} is not a run directory: it has no .hydra/config.yaml")
+        raise ConfigError(
+            f"{setting}={directory} is not a run directory: it has no .hydra/config.yaml"
+        )
     try:
         config = OmegaConf.load(recorded)
     except Exception as error:  # YAML's and OmegaConf's kinds

@@ -78,9 +78,7 @@ class RunDirectory:
 
     def save_best(self, model: nn.Module) -> None:
         """Save the weights that the run keeps."""
-        with replacing(self.best) as temporary:
-            # safetensors refuses strided views and shared storage: channels_last weights are both.
-            save_file(_plain(model.state_dict()), temporary)
+        save_weights(model, self.best)
 
     def load_best(self, device: torch.device) -> dict[str, Tensor]:
         """Return the weights that the run kept, on a device. Raises RecordError without them."""
@@ -106,6 +104,13 @@ class RunDirectory:
         except Exception as error:  # torch raises many kinds for a damaged file
             raise RecordError(f"{self.last} is damaged: {str(error).splitlines()[0]}") from error
         return state
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write a model's weights as safetensors."""
+    with replacing(path) as temporary:
+        # safetensors refuses strided views and shared storage: channels_last weights are both.
+        save_file(_plain(model.state_dict()), temporary)
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:

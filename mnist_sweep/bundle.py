@@ -1,0 +1,215 @@
+"""A trained model to take away: a folder that explains itself, and holds no code."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from mnist_sweep.build import build_model, count_model
+from mnist_sweep.config import ConfigError
+from mnist_sweep.data import Pipeline
+from mnist_sweep.data.sources import SIZE
+from mnist_sweep.errors import UserError
+from mnist_sweep.record import save_weights
+from mnist_sweep.text import one_line
+from mnist_sweep.trained import Trained, load_weights
+
+FORMAT = 1
+WEIGHTS, DESCRIPTION, CONFIG, CARD = (
+    "weights.safetensors",
+    "bundle.json",
+    "config.yaml",
+    "README.md",
+)
+LABELS = tuple("0123456789")
+
+# What a result says of the data and the machine, which a model card repeats.
+FIGURES = (
+    "epochs",
+    "best_epoch",
+    "val_loss",
+    "val_acc",
+    "test_loss",
+    "test_acc",
+    "seed",
+    "data",
+    "seconds",
+    "device",
+    "versions",
+    "git_commit",
+    "study",
+    "trial",
+)
+
+
+class BundleError(UserError):
+    """A bundle that is damaged, or no bundle."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model in evaluation mode, what happens to pixels before it, and what its outputs mean."""
+
+    model: nn.Module
+    pipeline: Pipeline
+    labels: tuple[str, ...]
+    description: dict[str, Any]
+
+    @torch.inference_mode()
+    def probabilities(self, images: Tensor) -> Tensor:
+        """Images uint8 [B, 28, 28], light on dark -> probabilities [B, labels] on the CPU."""
+        device = next(self.model.parameters()).device
+        logits = self.model(self.pipeline.prepare(images.to(device)))
+        return torch.softmax(logits.float(), 1).cpu()
+
+
+def write_bundle(trained: Trained, to: Path) -> None:
+    """Write a run's model, with everything that using it needs, to a folder that is not there yet.
+
+    Raises BundleError where it is.
+    """
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise BundleError(f"to={to} exists already: name a folder that does not, or is empty")
+    to.mkdir(parents=True, exist_ok=True)
+    save_weights(trained.model, to / WEIGHTS)
+    (to / CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(trained.run))))
+    description = describe(trained) | {"weights_sha256": _digest(to / WEIGHTS)}
+    (to / CARD).write_text(card(description))
+    # Last: a folder without it is no bundle, so that one cut short is not taken for whole.
+    (to / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+
+
+def describe(trained: Trained) -> dict[str, Any]:
+    """Return what bundle.json says, but for the weights' digest."""
+    run, result = trained.run, trained.result
+    return {
+        "format": FORMAT,
+        "name": trained.name,
+        "architecture": run.model,
+        "parameters": result.get("parameters"),
+        "multiply_adds": result.get("multiply_adds"),
+        "input": {
+            "shape": [1, SIZE, SIZE],
+            "pixels": "uint8, light on dark, divided by 255, then (x - mean) / std",
+            "mean": trained.pipeline.mean,
+            "std": trained.pipeline.std,
+        },
+        "labels": list(LABELS),
+        "training": {
+            key: getattr(run, key)
+            for key in ("optimizer", "scheduler", "epochs", "batch_size", "seed", "precision")
+        },
+        "figures": {key: result[key] for key in FIGURES if result.get(key) is not None},
+    }
+
+
+def card(description: Mapping[str, Any]) -> str:
+    """Return the model card: what it is, what it was trained on, how good it is, how to use it."""
+    figures, data = description["figures"], description["figures"].get("data", {})
+    accuracy = [
+        f"| {split} | {figures[f'{key}_acc']:.2%} | {data.get('sizes', {}).get(key, 0):,} |"
+        for split, key in (("validation", "val"), ("test", "test"))
+        if f"{key}_acc" in figures
+    ]
+    training = "\n".join(
+        f"- {key}: `{json.dumps(value)}`" for key, value in description["training"].items()
+    )
+    return f"""# {description["name"]}
+
+A classifier of handwritten digits with {description["parameters"]:,} parameters and
+{description["multiply_adds"]:,} multiply-adds an image, trained by mnist_sweep.
+
+- Input: one grey image of {SIZE}x{SIZE} pixels, light on dark, as MNIST's.
+- Output: logits of the labels {", ".join(description["labels"])}.
+- Data: {data.get("name")}, fingerprint {data.get("fingerprint")}.
+
+| images | accuracy | number |
+|---|---|---|
+{chr(10).join(accuracy)}
+
+One run proves little: other seeds differ by a few hundredths of a point or more. Nothing is known
+of digits that are not like those of the data: other pens, other hands, photographs.
+
+## Use
+
+```bash
+python -m mnist_sweep.predict bundle=. images=digit.png
+```
+
+`bundle.json` has the architecture, what happens to pixels, and the figures; `weights.safetensors`
+the weights; `config.yaml` the whole configuration of the run.
+
+## Training
+
+{training}
+- kept epoch: {figures.get("best_epoch")} of {figures.get("epochs")}
+- commit: {figures.get("git_commit")}, {json.dumps(figures.get("versions"))}
+"""
+
+
+def read_bundle(path: str, device: torch.device) -> Bundle:
+    """Read a bundle, its model on a device.
+
+    Nothing of the bundle is executed but a class that its architecture names, which must be one of
+    this package or allowed by the environment variable MNIST_SWEEP_TARGETS. Raises BundleError, and
+    ConfigError for an architecture that may not or cannot be built.
+    """
+    folder = Path(path)
+    description = _read_description(folder)
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise BundleError(f"bundle={path} has no {WEIGHTS}")
+    if _digest(weights) != description["weights_sha256"]:
+        raise BundleError(f"{weights} is damaged: its SHA-256 is not the one in {DESCRIPTION}")
+    node = description["architecture"]
+    # Before anything of it is allocated: a mistyped width can be a thousand times too wide.
+    _, parameters = count_model(node, description["name"])
+    if parameters != description["parameters"]:
+        raise BundleError(
+            f"bundle={path} is damaged: its architecture has {parameters:,} parameters, not the "
+            f"{description['parameters']:,} that {DESCRIPTION} names"
+        )
+    model = build_model(node)
+    try:
+        state = load_file(weights, device=str(device))
+    except (OSError, SafetensorError) as error:
+        raise BundleError(f"{weights} cannot be read: {one_line(error)}") from error
+    load_weights(model, state, str(weights))
+    pixels = description["input"]
+    pipeline = Pipeline(float(pixels["mean"]), float(pixels["std"]))
+    return Bundle(model.to(device).eval(), pipeline, tuple(description["labels"]), description)
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise BundleError(f"bundle={folder} is no bundle: it has no {DESCRIPTION}")
+    try:
+        description = json.loads(path.read_text())
+        found = description["format"]
+        needed = ("name", "architecture", "parameters", "input", "labels", "weights_sha256")
+        absent = [key for key in needed if key not in description]
+        absent += [f"input.{key}" for key in ("mean", "std") if key not in description["input"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        kind = type(error).__name__
+        raise BundleError(f"{path} is damaged: {kind}: {one_line(error)}") from error
+    if found != FORMAT:
+        raise BundleError(f"{path} is of format {found}; this version reads format {FORMAT}")
+    if absent:
+        raise BundleError(f"{path} is damaged: it has no {', '.join(absent)}")
+    if not isinstance(description["architecture"], dict):
+        raise ConfigError(f"{path}: architecture must have a _target_")
+    result: dict[str, Any] = description
+    return result
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,39 @@
+"""A run's model as a bundle to take away.
+
+    python -m mnist_sweep.export run=outputs/2026-11-20/17-25-21 to=my_model
+
+run  the directory of a run: outputs/..., multirun/<study>/<trial>, or multirun/<study>/best
+to   the bundle's folder, which must not exist yet or be empty
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from mnist_sweep import arguments
+from mnist_sweep.bundle import write_bundle
+from mnist_sweep.text import relative
+from mnist_sweep.trained import load_trained
+
+
+@dataclass
+class Export:
+    """The command line; see the module."""
+
+    run: str
+    to: str
+
+
+def main(asked: Export) -> None:
+    """Write the bundle and say what is in it."""
+    trained = load_trained(asked.run, torch.device("cpu"))
+    folder = Path(asked.to)
+    write_bundle(trained, folder)
+    print(f"{trained.name}, kept epoch {trained.result.get('best_epoch')}, from {asked.run}")
+    print(f"bundle: {relative(folder)}")
+    print(f"  try it: python -m mnist_sweep.predict bundle={asked.to} images=digit.png")
+
+
+if __name__ == "__main__":
+    arguments.run(Export, __doc__ or "", main)

@@ -1,0 +1,119 @@
+"""Pictures of a trained network, as PNG files.
+
+    python -m mnist_sweep.pictures run=multirun/STUDY/best
+
+run    the directory of a run: outputs/..., multirun/<study>/<trial>, or multirun/<study>/best
+to     where the pictures go; <run>/pictures where it is left out
+image  whose feature maps are drawn: a number, of an image of the split, or a picture file
+split  which images the errors are of: val, or test, which a search must not look at
+
+confusion.png           labels against predictions
+failures.png            the images whose own label the network finds least probable
+filters-*.png           each convolution; of several input channels the mean
+maps-*.png              what each unit makes of the image
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from mnist_sweep import arguments, insight, plots
+from mnist_sweep.arguments import ArgumentError
+from mnist_sweep.build import build_dataset
+from mnist_sweep.data import Images
+from mnist_sweep.data.drawings import read_drawing
+from mnist_sweep.insight import Predictions
+from mnist_sweep.text import relative
+from mnist_sweep.trained import Trained, load_trained
+
+FAILURES = 40
+DOTS = 150  # an inch
+
+
+@dataclass
+class Pictures:
+    """The command line; see the module."""
+
+    run: str
+    to: str | None = None
+    image: str = "0"
+    split: str = "val"
+
+
+def main(asked: Pictures) -> None:
+    """Draw everything and say where it is."""
+    if asked.split not in ("val", "test"):
+        raise ArgumentError(f"split={asked.split}: it must be val or test")
+    trained = load_trained(asked.run, torch.device("cpu"))
+    dataset = build_dataset(trained.run)
+    split: Images = getattr(dataset, asked.split)
+    pixels = choose_image(asked.image, split)
+    folder = Path(asked.to) if asked.to else trained.path / "pictures"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{trained.name}, {dataset.name} {asked.split}"
+    predictions = insight.predict(trained.model, split, trained.pipeline)
+    figures = {
+        "confusion": plots.confusion(
+            predictions.confusion(),
+            f"{name}: {predictions.accuracy:.2%} of {len(split):,} images",
+        ),
+        "failures": failures(predictions, split, name),
+        **network(trained, pixels),
+    }
+    for file, figure in figures.items():
+        figure.savefig(folder / f"{file}.png", dpi=DOTS)
+    wrong = int((predictions.predicted != predictions.labels).sum())
+    print(f"{name}: {wrong:,} of {len(split):,} images wrong ({predictions.accuracy:.2%} right)")
+    print(f"{len(figures)} pictures in {relative(folder)}")
+
+
+def choose_image(image: str, split: Images) -> Tensor:
+    """Return an image uint8 [28, 28]: that number of a split, or a picture file.
+
+    Raises ArgumentError for a number that the split does not have, and DataError.
+    """
+    if not image.lstrip("-").isdigit():
+        return torch.from_numpy(read_drawing(Path(image)).pixels)
+    number = int(image)
+    if not 0 <= number < len(split):
+        raise ArgumentError(f"image={image}: the split has images 0 to {len(split) - 1:,}")
+    return split[torch.tensor([number])].images[0]
+
+
+def failures(predictions: Predictions, split: Images, name: str) -> Figure:
+    """Draw what was taken for something else, the surest errors first.
+
+    Where nothing was, draw the hardest.
+    """
+    hardest = predictions.hardest(FAILURES)
+    wrong = hardest[predictions.predicted[hardest] != predictions.labels[hardest]]
+    shown = wrong if len(wrong) else hardest
+    total = int((predictions.predicted != predictions.labels).sum())
+    labels, predicted = predictions.labels[shown], predictions.predicted[shown]
+    sure = predictions.probabilities[shown].amax(1)
+    captions = [
+        f"{label} as {other}\n{probability:.0%}"
+        for label, other, probability in zip(labels, predicted, sure, strict=True)
+    ]
+    title = f"{name}: {len(wrong)} of {total} failures" if total else f"{name}: the hardest images"
+    return plots.gallery(split[shown].images, captions, title)
+
+
+def network(trained: Trained, pixels: Tensor) -> dict[str, Figure]:
+    """Draw every convolution, and what each unit makes of an image uint8 [28, 28]."""
+    model = trained.model
+    figures = {
+        f"filters-{name}": plots.filters(name, weight)
+        for name, weight in insight.convolutions(model).items()
+    }
+    prepared = trained.pipeline.prepare(pixels[None])
+    found = insight.feature_maps(model, prepared, insight.mapped_modules(model))
+    figures["maps-image"] = plots.maps("image", pixels[None].float())
+    return figures | {f"maps-{name}": plots.maps(name, output) for name, output in found.items()}
+
+
+if __name__ == "__main__":
+    arguments.run(Pictures, __doc__ or "", main)

@@ -1,0 +1,119 @@
+"""Digits in pictures, read by an exported bundle.
+
+    python -m mnist_sweep.predict bundle=my_model images=a.png,drawings/ csv=read.csv
+
+bundle  the folder that `python -m mnist_sweep.export` wrote
+images  pictures of one digit each, and folders of them, separated by commas: any usual format and
+        size, grey or coloured, light on dark or dark on light
+csv     also writes a line a picture: file, label, probability, and the probability of every label
+device  auto, cpu or cuda
+"""
+
+import csv
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from mnist_sweep import arguments
+from mnist_sweep.bundle import Bundle, read_bundle
+from mnist_sweep.data import DataError
+from mnist_sweep.data.drawings import Drawing, read_drawing
+from mnist_sweep.machine import choose_device, describe
+
+BATCH = 256
+
+
+@dataclass
+class Predict:
+    """The command line; see the module."""
+
+    bundle: str
+    images: str
+    csv: str | None = None
+    device: str = "auto"
+
+
+def main(asked: Predict) -> None:
+    """Print a line for each picture; exit with code 1 where one cannot be read."""
+    device = choose_device(asked.device)
+    bundle = read_bundle(asked.bundle, device)
+    files = find_pictures(asked.images)
+    name, count = bundle.description["name"], bundle.description["parameters"]
+    print(f"model: {name}, {count:,} parameters, on {describe(device)}; pictures: {len(files)}")
+    drawings, failures = _read(files)
+    probabilities = predict(bundle, [drawing for _, drawing in drawings])
+    for (file, drawing), row in zip(drawings, probabilities, strict=True):
+        best = int(row.argmax())
+        print(f"{file}: {bundle.labels[best]} ({row[best]:.1%})   {drawing.note}")
+    if asked.csv is not None:
+        _write(Path(asked.csv), bundle.labels, [file for file, _ in drawings], probabilities)
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
+    if failures:
+        sys.exit(1)
+
+
+def predict(bundle: Bundle, drawings: Sequence[Drawing]) -> torch.Tensor:
+    """Return the probabilities [pictures, labels] of some drawings."""
+    if not drawings:
+        return torch.empty(0, len(bundle.labels))
+    images = torch.from_numpy(np.stack([drawing.pixels for drawing in drawings]))
+    return torch.cat([bundle.probabilities(part) for part in torch.split(images, BATCH)])
+
+
+def find_pictures(images: str) -> list[Path]:
+    """Return the files that `images` names, those of folders in the order of their names.
+
+    Raises DataError for a name that is neither, and for a folder without a picture.
+    """
+    suffixes = set(Image.registered_extensions())
+    files: list[Path] = []
+    for name in filter(None, (part.strip() for part in images.split(","))):
+        path = Path(name).expanduser()
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+            if not inside:
+                raise DataError(f"images={name}: no picture in that folder")
+            files += inside
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise DataError(f"images={name}: no such file or folder")
+    if not files:
+        raise DataError(f"images={images} names no picture")
+    return files
+
+
+def _read(files: Sequence[Path]) -> tuple[list[tuple[Path, Drawing]], list[DataError]]:
+    drawings, failures = [], []
+    for file in files:
+        try:
+            drawings.append((file, read_drawing(file)))
+        except DataError as error:
+            failures.append(error)
+    return drawings, failures
+
+
+def _write(
+    path: Path, labels: Sequence[str], files: Sequence[Path], probabilities: torch.Tensor
+) -> None:
+    try:
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "label", "probability", *(f"p_{label}" for label in labels)])
+            for name, row in zip(files, probabilities.tolist(), strict=True):
+                best = max(range(len(row)), key=row.__getitem__)
+                writer.writerow(
+                    [name, labels[best], f"{row[best]:.6f}", *(f"{p:.6f}" for p in row)]
+                )
+    except OSError as error:
+        raise DataError(f"csv={path} cannot be written: {error.strerror}") from error
+
+
+if __name__ == "__main__":
+    arguments.run(Predict, __doc__ or "", main)

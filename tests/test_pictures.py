@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from mnist_sweep import pictures, plots
+from mnist_sweep.arguments import ArgumentError
+from mnist_sweep.data import DataError, Images
+from mnist_sweep.pictures import Pictures, choose_image
+
+
+@pytest.fixture
+def run(command, quick):
+    """A finished run of a small convolutional network."""
+    words = [word for word in quick if not word.startswith("model=")]
+    assert command(*words, "model=enhanced", "model.stages=[[4,6],[8]]", "epochs=1") == 0
+    return "run"
+
+
+def test_every_picture_is_drawn_in_the_runs_folder(run, capsys):
+    capsys.readouterr()
+    pictures.main(Pictures(run))
+    names = {path.stem for path in Path("run/pictures").iterdir()}
+    layers = ["features.0.0", "features.0.1", "features.2.0"]
+    assert names == {
+        "confusion",
+        "failures",
+        "maps-image",
+        *(f"filters-{layer}.conv" for layer in layers),
+        *(f"maps-{layer}.relu" for layer in layers),
+    }
+    for path in Path("run/pictures").iterdir():
+        with Image.open(path) as image:
+            assert len(image.convert("L").getcolors()) > 2, path  # not an empty page
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("enhanced, mnist_5k val: ")
+    assert second == "9 pictures in run/pictures"
+
+
+def test_pictures_go_where_they_are_asked_to_and_of_the_split_that_is_asked_for(run, capsys):
+    capsys.readouterr()
+    pictures.main(Pictures(run, to="elsewhere", split="test", image="3"))
+    assert Path("elsewhere/confusion.png").exists()
+    assert not Path("run/pictures").exists()
+    assert "mnist_5k test" in capsys.readouterr().out
+
+
+def test_an_image_is_a_number_of_the_split_or_a_file(tmp_path):
+    pixels = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8)
+    split = Images(pixels, torch.arange(5))
+    assert torch.equal(choose_image("3", split), pixels[3])
+    Image.fromarray(pixels[2].numpy()).save(tmp_path / "a.png")
+    assert choose_image(str(tmp_path / "a.png"), split).shape == (28, 28)
+    for number in ("5", "-1"):
+        with pytest.raises(ArgumentError, match=f"image={number}: the split has images 0 to 4"):
+            choose_image(number, split)
+    with pytest.raises(DataError, match=r"none.png cannot be read"):
+        choose_image("none.png", split)
+
+
+def test_a_split_that_there_is_not_is_refused_before_anything_is_read():
+    with pytest.raises(ArgumentError, match="split=train: it must be val or test"):
+        pictures.main(Pictures("nowhere", split="train"))
+
+
+def test_a_matrix_without_errors_and_a_gallery_without_images_are_drawn():
+    assert plots.confusion(torch.eye(10, dtype=torch.int64) * 7, "all right").axes
+    assert plots.gallery(torch.empty(0, 28, 28), [], "none").axes

@@ -1,0 +1,83 @@
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from mnist_sweep.data import DataError
+from mnist_sweep.predict import find_pictures
+
+ROOT = Path(__file__).parent.parent
+
+
+def program(*words):
+    """Run an entry in a process of its own; return exit code, output, errors."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], env=environment, capture_output=True, text=True
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def one(path, paper="white", ink="black"):
+    """A one as a paint program draws it: thin, and not in the middle."""
+    image = Image.new("RGB", (200, 200), paper)
+    ImageDraw.Draw(image).line([(140, 40), (132, 150)], fill=ink, width=8)
+    image.save(path)
+    return path
+
+
+def test_files_and_folders_are_found_and_other_files_of_a_folder_left(tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("b.png", "a.JPG"):
+        one(folder / name)
+    (folder / "notes.txt").write_text("no picture")
+    single = one(tmp_path / "c.bmp")
+    assert find_pictures(f"{single}, {folder}") == [single, folder / "a.JPG", folder / "b.png"]
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [("none.png", "images=none.png: no such file"), (".", "no picture in that"), (",", "names no")],
+)
+def test_what_is_not_there_is_one_line(images, message):
+    with pytest.raises(DataError, match=message):
+        find_pictures(images)
+
+
+def test_an_exported_model_reads_pictures_in_another_process(command, quick):
+    Path("pictures").mkdir()
+    one("pictures/dark.png")
+    one("pictures/light.png", "black", "white")
+    assert command(*quick, "epochs=4", "optimizer.lr=0.01") == 0
+    code, out, err = program("mnist_sweep.export", "run=run", "to=bundle")
+    assert (code, err) == (0, "")
+    assert "predict bundle=bundle" in out
+    code, out, err = program(
+        "mnist_sweep.predict", "bundle=bundle", "images=pictures", "csv=read.csv"
+    )
+    assert (code, err) == (0, "")
+    first, dark, light = out.splitlines()
+    assert first == "model: linear, 7,850 parameters, on cpu; pictures: 2"
+    assert dark.startswith("pictures/dark.png: 1 (")
+    assert dark.endswith("200x200, dark on light")
+    assert light.startswith("pictures/light.png: 1 (")
+    with Path("read.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == ["1", "1"]
+    assert float(rows[0]["probability"]) == pytest.approx(float(rows[0]["p_1"]))
+    assert sum(float(rows[0][f"p_{label}"]) for label in range(10)) == pytest.approx(1, abs=1e-5)
+
+    Path("pictures/bad.png").write_text("no picture")
+    code, out, err = program("mnist_sweep.predict", "bundle=bundle", "images=pictures")
+    assert code == 1
+    assert len(out.splitlines()) == 3
+    assert err.startswith("error: pictures/bad.png cannot be read as a picture")
+    assert program("mnist_sweep.export", "run=run", "to=bundle")[::2] == (
+        1,
+        "error: to=bundle exists already: name a folder that does not, or is empty\n",
+    )
