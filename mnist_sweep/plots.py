@@ -93,14 +93,14 @@ def _tiles(pictures: Tensor, title: str, colours: str, signed: bool) -> Figure:
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(max(6.0, columns), rows + 0.6), layout="constrained")
     limit = float(pictures.abs().max()) or 1.0
-    scale = {"vmin": -limit, "vmax": limit} if signed else {}
+    low, high = (-limit, limit) if signed else (None, None)
     if signed:
         title += f"; from brown (-{limit:.2g}) over white (0) to violet (+{limit:.2g})"
     figure.suptitle(title, fontsize=10)
     for position, axes in enumerate(_grid(figure, rows, columns)):
         axes.axis("off")
         if position < count:
-            axes.imshow(pictures[position].numpy(), cmap=colours, **scale)
+            axes.imshow(pictures[position].numpy(), cmap=colours, vmin=low, vmax=high)
     return figure
 
 
