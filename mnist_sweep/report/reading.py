@@ -1,0 +1,170 @@
+"""A study as plain data: every trial a row, and what was searched."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial
+from sqlalchemy.engine import make_url
+
+from mnist_sweep.errors import UserError
+from mnist_sweep.sweep import results
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.storage import JOURNAL, open_storage, without_password
+from mnist_sweep.text import one_line
+
+
+class ReportError(UserError):
+    """There is no such study to report on."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial. `values`: its objectives, none unless it is complete; `curve`: value by epoch."""
+
+    number: int
+    status: str
+    reason: str | None
+    values: tuple[float, ...]
+    settings: dict[str, Any]
+    attributes: dict[str, Any]
+    curve: dict[int, float]
+    began: datetime | None
+    ended: datetime | None
+    feasible: bool
+
+    @property
+    def command(self) -> list[str]:
+        """The overrides that make it a run of its own."""
+        return list(self.attributes.get("overrides", []))
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study's rows by number, `best` first to last where there is an order among the complete.
+
+    With several objectives `best` is the front, by the first of them.
+    """
+
+    study: optuna.Study
+    name: str
+    address: str | None
+    objectives: list[str]
+    directions: list[str]
+    definition: dict[str, Any]
+    rows: list[Row]
+    best: list[Row]
+
+    @property
+    def searched(self) -> dict[str, BaseDistribution]:
+        """What was drawn, by name, and from where; in the order of the first trials."""
+        found: dict[str, BaseDistribution] = {}
+        for trial in self.study.get_trials(deepcopy=False):
+            found |= {n: among for n, among in trial.distributions.items() if n not in found}
+        return found
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many trials came to what."""
+        return Counter(row.status for row in self.rows)
+
+    @property
+    def finished(self) -> list[Row]:
+        """The launched trials that came to an end."""
+        return [row for row in self.rows if row.status in studies.FINISHED]
+
+    @property
+    def epochs_saved(self) -> int:
+        """The epochs that pruning has spared."""
+        return results.epochs_saved(self.study)
+
+    @property
+    def epochs_trained(self) -> int:
+        """The epochs of all launched trials."""
+        return sum(int(row.attributes.get("epochs", 0)) for row in self.finished)
+
+    @property
+    def seconds(self) -> float:
+        """What all launched trials took, added up."""
+        return sum(float(row.attributes.get("seconds", 0.0)) for row in self.finished)
+
+    @property
+    def budget(self) -> int | None:
+        """The most parameters that a network might have."""
+        limit = (self.definition.get("budget") or {}).get("max_parameters")
+        return limit if isinstance(limit, int) else None
+
+
+def read_study(name: str, address: str) -> StudyRecord:
+    """Read a study. Raises ReportError where there is none of that name, or no such storage."""
+    _check_exists(address)
+    try:
+        storage = open_storage(address)
+    except SweepError as error:
+        reason = one_line(error.__cause__ or error)
+        raise ReportError(f"storage={without_password(address)}: {reason}") from error
+    names = optuna.get_all_study_names(storage.optuna)
+    if name not in names:
+        known = ", ".join(sorted(names)) or "none"
+        raise ReportError(f"study={name} is not in {without_password(address)}; it has {known}")
+    study = optuna.load_study(study_name=name, storage=storage.optuna)
+    definition = dict(study.user_attrs.get(studies.DEFINITION, {}))
+    objective = definition.get("objective") or "value"
+    objectives = [objective] if isinstance(objective, str) else [str(o) for o in objective]
+    if len(objectives) != len(study.directions):
+        objectives = [f"value {n}" for n in range(len(study.directions))]
+    rows = [row(trial) for trial in study.get_trials(deepcopy=False)]
+    directions = studies.direction_names(study)
+    return StudyRecord(
+        study,
+        name,
+        without_password(address),
+        objectives,
+        directions,
+        definition,
+        rows,
+        _ranked(study, rows, directions),
+    )
+
+
+def _check_exists(address: str) -> None:
+    """Opening a file's storage would make the file."""
+    path = None
+    if address.startswith(JOURNAL):
+        path = Path(address.removeprefix(JOURNAL))
+    elif address.startswith("sqlite:///"):
+        path = Path(str(make_url(address).database))
+    if path is not None and not path.exists():
+        raise ReportError(f"storage={address}: there is no file {path}; name the study's storage")
+
+
+def row(trial: FrozenTrial) -> Row:
+    """Return a trial as plain data."""
+    attributes = dict(trial.user_attrs)
+    complete = trial.state == optuna.trial.TrialState.COMPLETE
+    return Row(
+        number=trial.number,
+        status=studies.status(trial),
+        reason=attributes.pop("reason", None),
+        values=tuple(trial.values) if complete else (),
+        settings=dict(trial.params),
+        attributes=attributes,
+        curve=dict(trial.intermediate_values),
+        began=trial.datetime_start,
+        ended=trial.datetime_complete,
+        feasible=all(value <= 0 for value in trial.constraints.values()),
+    )
+
+
+def _ranked(study: optuna.Study, rows: list[Row], directions: list[str]) -> list[Row]:
+    complete = [row for row in rows if row.values and row.feasible]
+    if len(directions) > 1:
+        front = {trial.number for trial in results.best_trials(study)}
+        complete = [row for row in complete if row.number in front]
+    falls = directions[0] == "minimize"
+    return sorted(complete, key=lambda r: (r.values[0] if falls else -r.values[0], r.number))

@@ -1,0 +1,43 @@
+"""trials.csv: a row a trial, rejected ones too."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.report.reading import Row, StudyRecord
+
+# Of a trial's attributes, in this order, those that are one number or one text.
+ATTRIBUTES = (
+    "parameters",
+    "multiply_adds",
+    "epochs",
+    "max_epochs",
+    "best_epoch",
+    "val_loss",
+    "val_acc",
+    "seconds",
+    "data",
+    "hostname",
+    "git_commit",
+    "run_directory",
+)
+
+
+def write_trials(record: StudyRecord, path: Path) -> None:
+    """Write every trial's status, objectives, figures and settings; empty where it has none."""
+    settings = sorted({name for row in record.rows for name in row.settings})
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        objectives = [f"objective {name}" for name in record.objectives]
+        times = ["began", "ended"]
+        writer.writerow(["trial", "status", "reason", *objectives, *ATTRIBUTES, *times, *settings])
+        for row in record.rows:
+            values = row.values or [""] * len(objectives)
+            attributes = [row.attributes.get(name, "") for name in ATTRIBUTES]
+            chosen = [row.settings.get(name, "") for name in settings]
+            start = [row.number, row.status, row.reason or ""]
+            writer.writerow([*start, *values, *attributes, *_times(row), *chosen])
+
+
+def _times(row: Row) -> list[Any]:
+    return [time.isoformat(timespec="seconds") if time else "" for time in (row.began, row.ended)]

@@ -1,0 +1,77 @@
+"""Studies to report on, in a database: an empty one, one in which nothing fits, a usual one."""
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+
+from mnist_sweep.sweep import study as studies
+
+ADDRESS = "sqlite:///studies.db"
+SPACE = {
+    "optimizer.lr": FloatDistribution(0.001, 0.1, log=True),
+    "model.width": FloatDistribution(0.5, 1.5),
+    "batch_size": CategoricalDistribution([16, 32]),
+}
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def create(name, directions=("maximize",), objective="val_acc"):
+    study = optuna.create_study(study_name=name, storage=ADDRESS, directions=list(directions))
+    settings = {"data": "mnist_5k", "optimizer.lr": "drawn"}
+    definition = {
+        "search": {"settings": settings, "conditional": {}},
+        "budget": {"max_parameters": 19_999},
+        "objective": objective,
+    }
+    study.set_user_attr(studies.DEFINITION, definition)
+    return study
+
+
+def add(study, status, values=None, curve=(), lr=0.01, width=1.0, excess=-100.0, **attributes):
+    """A trial that came to something."""
+    trial = study.ask()
+    given = {"optimizer.lr": lr, "model.width": width, "batch_size": 32}
+    for name, among in SPACE.items():
+        internal = among.to_internal_repr(given[name])
+        study._storage.set_trial_param(trial._trial_id, name, internal, among)
+    trial.set_constraint("parameters", excess)
+    if status != studies.REJECTED:
+        trial.set_user_attr("status", status)
+    for name, attribute in attributes.items():
+        trial.set_user_attr(name, attribute)
+    for epoch, value in enumerate(curve, start=1):
+        trial.report(value, epoch)
+    study.tell(trial, values, studies.STATES[status])
+
+
+def ran(number, epochs=4, parameters=15_000, **more):
+    """What a launched trial has recorded."""
+    return {
+        "run_directory": f"multirun/usual/{number}",
+        "parameters": parameters,
+        "epochs": epochs,
+        "max_epochs": 4,
+        "seconds": 30.0,
+        "overrides": ["data=mnist_5k", f"seed={number}", "run='a b'"],
+        **more,
+    }
+
+
+@pytest.fixture
+def usual():
+    """Six trials that ran, one of them pruned and one failed; two rejected; one that runs."""
+    study = create("usual")
+    add(study, studies.COMPLETE, 0.90, (0.5, 0.7, 0.8, 0.9), **ran(0))
+    add(study, studies.REJECTED, excess=400.0, parameters=20_399, reason="20,399 parameters, ...")
+    add(study, studies.COMPLETE, 0.97, lr=0.099, **ran(2, parameters=18_000))
+    add(study, studies.PRUNED, curve=(0.3,), reason="pruned at 0.3", **ran(3, epochs=1))
+    add(study, studies.COMPLETE, 0.95, lr=0.05, **ran(4, parameters=9_000))
+    add(study, studies.FAILED, reason="diverged, or worse\nby a line", **ran(5, epochs=2))
+    add(study, studies.COMPLETE, 0.97, **ran(6, parameters=18_500))
+    add(study, studies.REJECTED, excess=9.0, parameters=20_008, reason="20,008 parameters, ...")
+    study.ask()
+    return "usual"
