@@ -17,7 +17,7 @@ STORAGE ?= sqlite:///multirun/optuna.db
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep test check tensorboard dashboard lock clean
+.PHONY: help setup train sweep test check tensorboard dashboard report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
@@ -61,6 +61,10 @@ tensorboard: setup ## look at the runs of outputs/ and multirun/ on http://127.0
 
 dashboard: setup ## look at the studies on http://127.0.0.1:8080
 	$(BIN)/optuna-dashboard --host 127.0.0.1 $(STORAGE)
+
+report: setup ## write what a study found into multirun/STUDY/report/ (index.html)
+	$(BIN)/python -m mnist_sweep.report storage=$(STORAGE) \
+		study=$(if $(STUDY),'$(STUDY)',$(SEARCH)-$(MODEL)-$(DATA))
 
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: an hour on a quiet machine

@@ -6,18 +6,27 @@ study    the study's name
 storage  where it is; sqlite:///multirun/optuna.db where that is left out
 to       where the report goes; multirun/<study>/report where that is left out
 
-report.md   what was searched and what it cost, the best, what matters, how to do it again
+index.html  the report as one page, which needs nothing beside it
+report.md   the same as text, with the figures as PNG files
 trials.csv  a row a trial, rejected ones too
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from mnist_sweep import arguments
+from mnist_sweep.report.charts import charts
+from mnist_sweep.report.content import Picture, sections
+from mnist_sweep.report.network import best_network
+from mnist_sweep.report.page import page
 from mnist_sweep.report.reading import read_study
 from mnist_sweep.report.tables import write_trials
-from mnist_sweep.report.text import report
+from mnist_sweep.report.text import markdown
 from mnist_sweep.text import relative
+
+DOTS = 150  # an inch
 
 
 @dataclass
@@ -35,9 +44,19 @@ def main(asked: Report) -> None:
     folder = Path(asked.to) if asked.to else Path("multirun") / asked.study / "report"
     folder.mkdir(parents=True, exist_ok=True)
     write_trials(record, folder / "trials.csv")
-    (folder / "report.md").write_text(report(record))
+    drawn: dict[str, tuple[Picture, Figure]] = charts(record)
+    pictures, missing = best_network(record)
+    drawn |= pictures
+    for name, (_, figure) in drawn.items():
+        figure.savefig(folder / f"{name}.png", dpi=DOTS)
+    content = sections(record, [picture for picture, _ in drawn.values()])
+    (folder / "report.md").write_text(markdown(record.name, content))
+    figures = {name: figure for name, (_, figure) in drawn.items()}
+    (folder / "index.html").write_text(page(record.name, content, figures))
     print(f"study {record.name}: {len(record.rows)} trials, {len(record.best)} of them ranked")
-    print(f"report: {relative(folder / 'report.md')}, {relative(folder / 'trials.csv')}")
+    if missing:
+        print(f"no pictures of the best network: {missing}")
+    print(f"report: {relative(folder / 'index.html')}, with report.md and trials.csv beside it")
 
 
 if __name__ == "__main__":

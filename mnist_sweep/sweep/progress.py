@@ -149,6 +149,8 @@ class Progress:
         self._say(f"look next: tensorboard --logdir {folder} (make tensorboard)")
         address = without_password(self.settings.storage)
         if address:
+            named = f"study={self.study.study_name} storage={address}"
+            self._say(f"           python -m mnist_sweep.report {named} (make report)")
             address = address.removeprefix("journal:///")
             self._say(f"           optuna-dashboard {address} (make dashboard)")
 

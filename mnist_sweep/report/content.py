@@ -1,0 +1,232 @@
+"""What a report says, section by section: the same for the text and for the page."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from mnist_sweep.report.importance import at_the_ends, importances
+from mnist_sweep.report.reading import Row, StudyRecord
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.text import duration
+
+SHOWN = 10  # configurations
+
+
+@dataclass(frozen=True)
+class Note:
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """A list."""
+
+    lines: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header. Columns in `code` are settings, and written as such."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    code: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Command lines, each with what it is."""
+
+    lines: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure by its name, and what it shows in words."""
+
+    name: str
+    shows: str
+
+
+Block: TypeAlias = Note | Points | Table | Commands | Picture
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, and what is below it."""
+
+    title: str
+    blocks: Sequence[Block]
+
+
+def sections(record: StudyRecord, pictures: Sequence[Picture] = ()) -> list[Section]:
+    """Return the report in its order; a picture stands where its name belongs, if it was drawn."""
+    drawn = {picture.name: picture for picture in pictures}
+
+    def shown(*names: str) -> list[Block]:
+        return [drawn[name] for name in names if name in drawn]
+
+    network = [name for name in drawn if name.startswith(("confusion", "failures"))]
+    network += [name for name in drawn if name.startswith(("filters", "maps"))]
+    found = [
+        Section("What was searched", _searched(record)),
+        Section("What it cost", [*_cost(record), *shown("history")]),
+        Section(
+            "The front" if len(record.directions) > 1 else "The best configurations",
+            _best(record),
+        ),
+        Section("Accuracy against parameters", [*shown("parameters"), *_sizes(record)]),
+        Section(
+            "Which settings matter", [*_matters(record), *shown("importance", "slices", "parallel")]
+        ),
+        Section("Learning curves", shown("curves")),
+        Section("Learning rates of the best", shown("rates")),
+        Section("The best network", shown(*network)),
+        Section("Again", _again(record)),
+    ]
+    return [section for section in found if section.blocks]
+
+
+def command(row: Row) -> str:
+    """Return the command line that trains a trial's configuration again."""
+    return " ".join(["python -m mnist_sweep.train", *(shlex.quote(word) for word in row.command)])
+
+
+def _searched(record: StudyRecord) -> list[Block]:
+    aims = zip(record.objectives, record.directions, strict=True)
+    lines = ["objective: " + ", ".join(f"{name} ({direction})" for name, direction in aims)]
+    if record.budget is not None:
+        lines.append(f"budget: at most {record.budget:,} parameters")
+    drawn = {name: _range(among) for name, among in record.searched.items()}
+    settings = record.definition.get("search", {}).get("settings", {})
+    fixed = {name: str(setting) for name, setting in settings.items() if name not in drawn}
+    rows = [
+        *((name, text, "searched") for name, text in drawn.items()),
+        *((name, text, "fixed") for name, text in fixed.items()),
+    ]
+    return [Points(lines), Table(("setting", "values", ""), rows, code=(0,))]
+
+
+def _range(among: BaseDistribution) -> str:
+    if isinstance(among, CategoricalDistribution):
+        return ", ".join(map(str, among.choices))
+    assert isinstance(among, FloatDistribution | IntDistribution)
+    return f"{among.low:g} to {among.high:g}{' (log)' if among.log else ''}"
+
+
+def _cost(record: StudyRecord) -> list[Block]:
+    counts = record.counts
+    trained, saved = record.epochs_trained, record.epochs_saved
+    share = f" ({saved / (trained + saved):.0%})" if saved else ""
+    lines = [
+        f"{len(record.finished)} trials ran: {counts[studies.COMPLETE]} complete, "
+        f"{counts[studies.PRUNED]} pruned, {counts[studies.FAILED]} failed",
+        f"{counts[studies.REJECTED]} proposals were rejected over budget, before anything ran",
+        f"{trained:,} epochs trained, {saved:,} saved by pruning{share}",
+        f"{duration(record.seconds)} of training, all trials added up{_wall(record)}",
+    ]
+    unfinished = (studies.RUNNING, studies.INTERRUPTED, studies.QUEUED, studies.REFUSED)
+    lines += [f"{counts[status]} {status}" for status in unfinished if counts[status]]
+    return [Points(lines)]
+
+
+def _wall(record: StudyRecord) -> str:
+    began = [row.began for row in record.finished if row.began]
+    ended = [row.ended for row in record.finished if row.ended]
+    if not began or not ended:
+        return ""
+    return f"; {duration((max(ended) - min(began)).total_seconds())} from the first to the last"
+
+
+def _best(record: StudyRecord) -> list[Block]:
+    if not record.best:
+        closest = min(
+            (row for row in record.rows if row.status == studies.REJECTED),
+            key=lambda row: int(row.attributes.get("parameters", 0)),
+            default=None,
+        )
+        hint = (
+            f" The smallest rejected one, trial {closest.number}, has {closest.reason}."
+            if closest
+            else ""
+        )
+        return [Note(f"No trial that fits the budget is complete.{hint}")]
+    rows = record.best[:SHOWN]
+    names = list(dict.fromkeys(name for row in rows for name in row.settings))
+    table = Table(
+        ("trial", *record.objectives, "parameters", "epochs", *names),
+        [
+            (
+                str(row.number),
+                *(f"{value:.6g}" for value in row.values),
+                _number(row.attributes.get("parameters")),
+                str(row.attributes.get("epochs", "")),
+                *(_short(row.settings.get(name, "")) for name in names),
+            )
+            for row in rows
+        ],
+    )
+    return [
+        table,
+        Note(
+            "Each is one run, judged on the validation images that chose it, which flatters "
+            "the first of many. Train it with fresh seeds before you believe it."
+        ),
+    ]
+
+
+def _sizes(record: StudyRecord) -> list[Block]:
+    front = best_of_each_size(record)
+    if len(record.directions) > 1 or not front:
+        return []
+    rows = [
+        (_number(row.attributes["parameters"]), f"{row.values[0]:.6g}", str(row.number))
+        for row in front
+    ]
+    return [
+        Note("The best of each size:"),
+        Table(("parameters", record.objectives[0], "trial"), rows),
+    ]
+
+
+def best_of_each_size(record: StudyRecord) -> list[Row]:
+    """Return the trials that no smaller one is as good as, the best first."""
+    front: list[Row] = []
+    for row in record.best:
+        size = row.attributes.get("parameters")
+        if isinstance(size, int) and (not front or size < front[-1].attributes["parameters"]):
+            front.append(row)
+    return front
+
+
+def _matters(record: StudyRecord) -> list[Block]:
+    shares, caveat = importances(record)
+    blocks: list[Block] = [Note(f"{caveat[0].upper()}{caveat[1:]}.")] if caveat else []
+    if shares:
+        rows = [(name, f"{share:.0%}") for name, share in shares.items()]
+        blocks.append(Table(("setting", "share of the variance"), rows, code=(0,)))
+    ends = at_the_ends(record)
+    return [*blocks, Points(ends)] if ends else blocks
+
+
+def _again(record: StudyRecord) -> list[Block]:
+    lines = [(f"trial {row.number}", command(row)) for row in record.best[:SHOWN] if row.command]
+    return [Commands(lines)] if lines else []
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else ""
+
+
+def _short(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
