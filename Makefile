@@ -60,7 +60,7 @@ tensorboard: setup ## look at the runs of outputs/ and multirun/ on http://127.0
 	$(BIN)/tensorboard --host 127.0.0.1 --logdir_spec outputs:outputs,multirun:multirun
 
 dashboard: setup ## look at the studies on http://127.0.0.1:8080
-	$(BIN)/optuna-dashboard --host 127.0.0.1 $(STORAGE)
+	$(BIN)/python -m mnist_sweep.dashboard storage=$(STORAGE)
 
 report: setup ## write what a study found into multirun/STUDY/report/ (index.html)
 	$(BIN)/python -m mnist_sweep.report storage=$(STORAGE) \

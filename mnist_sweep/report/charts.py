@@ -27,6 +27,7 @@ from mnist_sweep.sweep import study as studies
 BLUE, ORANGE, RED, GREEN = "#0072b2", "#e69f00", "#d55e00", "#009e73"
 GREY, INK, LINE = "#8a94a0", "#1f2933", "#d3d8de"
 ACCURACIES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+LOSSES, HITS = ("train_loss", "val_loss"), ("train_acc", "val_acc")
 TOP = 5  # trials that stand out
 DISTINCT = (RED, ORANGE, GREEN, "#cc79a7", "#56b4e9")
 MARKED = {studies.PRUNED: (GREY, "|"), studies.REJECTED: (ORANGE, "|"), studies.FAILED: (RED, "x")}
@@ -322,13 +323,38 @@ def _rates(record: StudyRecord) -> Figure | None:
     return figure
 
 
+def learning_curve(row: Row) -> Figure | None:
+    """Draw a run's loss and accuracy on both splits; None where its directory is not here."""
+    lines = _recorded(row)
+    if not lines:
+        return None
+    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+    figure.suptitle(f"trial {row.number}, {row.status}", color=INK, fontsize=10)
+    for axes, (figures, name) in zip(
+        figure.subplots(1, 2), ((LOSSES, "loss"), (HITS, "accuracy")), strict=True
+    ):
+        _style(axes)
+        for key, colour in zip(figures, (GREY, BLUE), strict=True):
+            values = [(line["epoch"], line[key]) for line in lines if line.get(key) is not None]
+            if values:
+                label = "train" if key.startswith("train") else "validation"
+                axes.plot(*zip(*values, strict=True), "o-", color=colour, markersize=3, label=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set(xlabel="epoch", ylabel=name)
+        _legend(axes)
+    return figure
+
+
 def _recorded_rates(row: Row) -> list[tuple[int, float]]:
-    """Return a run's learning rate by epoch; nothing where its directory is not here."""
+    return [(line["epoch"], line["lr"]) for line in _recorded(row) if line.get("lr")]
+
+
+def _recorded(row: Row) -> list[dict[str, Any]]:
+    """Return a run's epochs; none where its directory is not here."""
     directory = row.attributes.get("run_directory")
     if not directory:
         return []
     try:
-        lines = RunDirectory(Path(directory)).read_metrics()
+        return RunDirectory(Path(directory)).read_metrics()
     except (OSError, RecordError):
         return []
-    return [(line["epoch"], line["lr"]) for line in lines if line.get("lr")]

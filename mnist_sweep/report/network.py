@@ -1,14 +1,56 @@
 """Pictures of a study's best network, from its run directory where that is here."""
 
+from dataclasses import dataclass
+
 import torch
 from matplotlib.figure import Figure
 
 from mnist_sweep import insight, pictures, plots
 from mnist_sweep.build import build_dataset
+from mnist_sweep.data import Images
 from mnist_sweep.errors import UserError
+from mnist_sweep.insight import Predictions
+from mnist_sweep.record import RecordError
 from mnist_sweep.report.content import Picture
-from mnist_sweep.report.reading import StudyRecord
-from mnist_sweep.trained import load_trained
+from mnist_sweep.report.reading import Row, StudyRecord
+from mnist_sweep.sweep.study import DATA
+from mnist_sweep.trained import Trained, load_trained
+
+
+@dataclass(frozen=True)
+class Errors:
+    """A trial's network, the split that it was judged by, and what it makes of that."""
+
+    trained: Trained
+    split: Images
+    predictions: Predictions
+    name: str
+
+    @property
+    def confusion(self) -> Figure:
+        """Labels against predictions."""
+        title = f"{self.name}: {self.predictions.accuracy:.2%} of {len(self.split):,} images"
+        return plots.confusion(self.predictions.confusion(), title)
+
+
+def errors_of(row: Row) -> Errors:
+    """Classify a trial's validation images by the weights that it kept.
+
+    Raises UserError where its run, its weights or its data are not here.
+    """
+    directory = row.attributes.get("run_directory")
+    if not directory:
+        raise RecordError(f"trial {row.number} has recorded no run directory")
+    trained = load_trained(str(directory), torch.device("cpu"))
+    dataset = build_dataset(trained.run)
+    known = row.attributes.get(DATA)
+    if known not in (None, dataset.fingerprint):
+        raise RecordError(
+            f"the data of trial {row.number}, {known}, are not here: {dataset.name} is "
+            f"{dataset.fingerprint}"
+        )
+    found = insight.predict(trained.model, dataset.val, trained.pipeline)
+    return Errors(trained, dataset.val, found, f"trial {row.number}, {dataset.name} val")
 
 
 def best_network(record: StudyRecord) -> tuple[dict[str, tuple[Picture, Figure]], str | None]:
@@ -18,32 +60,20 @@ def best_network(record: StudyRecord) -> tuple[dict[str, tuple[Picture, Figure]]
     """
     if not record.best:
         return {}, None
-    best = record.best[0]
-    directory = best.attributes.get("run_directory")
-    if not directory:
-        return {}, f"trial {best.number} has recorded no run directory"
     try:
-        trained = load_trained(str(directory), torch.device("cpu"))
-        dataset = build_dataset(trained.run)
+        errors = errors_of(record.best[0])
     except UserError as error:
         return {}, str(error)
-    known = best.attributes.get("data_fingerprint")
-    if known not in (None, dataset.fingerprint):
-        return {}, f"its data, {known}, is not here: {dataset.name} is {dataset.fingerprint}"
-    split = dataset.val
-    found = insight.predict(trained.model, split, trained.pipeline)
-    name = f"trial {best.number}, {dataset.name} val"
+    name = errors.name
     drawn = {
-        "confusion": (
-            f"labels against predictions of {name}",
-            plots.confusion(
-                found.confusion(), f"{name}: {found.accuracy:.2%} of {len(split):,} images"
-            ),
+        "confusion": (f"labels against predictions of {name}", errors.confusion),
+        "failures": (
+            f"failures of {name}",
+            pictures.failures(errors.predictions, errors.split, name),
         ),
-        "failures": (f"failures of {name}", pictures.failures(found, split, name)),
     }
-    image = pictures.choose_image("0", split)
-    for key, figure in pictures.network(trained, image).items():
+    image = pictures.choose_image("0", errors.split)
+    for key, figure in pictures.network(errors.trained, image).items():
         what = "filters of" if key.startswith("filters") else "what becomes of an image in"
         drawn[key] = (f"{what} {key.partition('-')[2]}", figure)
     return {key: (Picture(key, shows), figure) for key, (shows, figure) in drawn.items()}, None

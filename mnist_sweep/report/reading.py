@@ -15,7 +15,7 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.sweep import results
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.storage import JOURNAL, open_storage, without_password
+from mnist_sweep.sweep.storage import JOURNAL, Storage, open_storage, without_password
 from mnist_sweep.text import one_line
 
 
@@ -102,12 +102,7 @@ class StudyRecord:
 
 def read_study(name: str, address: str) -> StudyRecord:
     """Read a study. Raises ReportError where there is none of that name, or no such storage."""
-    _check_exists(address)
-    try:
-        storage = open_storage(address)
-    except SweepError as error:
-        reason = one_line(error.__cause__ or error)
-        raise ReportError(f"storage={without_password(address)}: {reason}") from error
+    storage = open_existing(address)
     names = optuna.get_all_study_names(storage.optuna)
     if name not in names:
         known = ", ".join(sorted(names)) or "none"
@@ -130,6 +125,16 @@ def read_study(name: str, address: str) -> StudyRecord:
         rows,
         _ranked(study, rows, directions),
     )
+
+
+def open_existing(address: str) -> Storage:
+    """Open a storage that there is. Raises ReportError."""
+    _check_exists(address)
+    try:
+        return open_storage(address)
+    except SweepError as error:
+        reason = one_line(error.__cause__ or error)
+        raise ReportError(f"storage={without_password(address)}: {reason}") from error
 
 
 def _check_exists(address: str) -> None:

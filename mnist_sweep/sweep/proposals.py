@@ -17,6 +17,7 @@ from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.space import SearchSpace, override_value
+from mnist_sweep.sweep.study import REJECTED
 from mnist_sweep.sweep.writes import TrialWriter
 from mnist_sweep.text import one_line
 
@@ -127,6 +128,7 @@ class Draft(Trial):
             self.set_user_attr(name, value)
         if verdict.reason is not None:
             self.set_user_attr("reason", verdict.reason)
+            self.set_user_attr("status", REJECTED)
 
 
 class Proposer:

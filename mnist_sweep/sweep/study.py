@@ -151,8 +151,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
 def status(trial: FrozenTrial) -> str:
     """Return what a trial came to, or what it is about.
 
-    A trial without a status of ours, say of the stock sweeper, has what its state says. So has a
-    rejection, which is the one kind of trial that every millisecond counts for.
+    A trial without a status of ours, say of the stock sweeper, has what its state says.
     """
     if trial.state == TrialState.RUNNING:
         return RUNNING

@@ -213,7 +213,11 @@ def test_of_draws_that_are_all_rejected_the_closest_stands(gate):
     assert (proposal.reason, proposal.excess) == ("5 over", 5)
     assert stored(study).params == {"x": 55}
     assert stored(study).constraints == {"size": 5, "depth": -1}
-    assert stored(study).user_attrs == {"parameters": 55, "reason": "5 over"}
+    assert stored(study).user_attrs == {
+        "parameters": 55,
+        "reason": "5 over",
+        "status": "rejected",
+    }
 
 
 def test_the_excess_is_that_of_the_worst_constraint():

@@ -1,0 +1,158 @@
+"""optuna-dashboard with what our trials have to show: figures of each, and how to do it again.
+
+    python -m mnist_sweep.dashboard
+
+storage    where the studies are; sqlite:///multirun/optuna.db where that is left out
+artifacts  the folder for the trials' figures; multirun/artifacts where that is left out
+host       127.0.0.1 where that is left out: nobody but this machine sees it
+port       8080 where that is left out
+
+Before it starts, every finished trial whose run is here gets its learning curve and its confusion
+matrix, once, and each study a note with its best trial's command line.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from matplotlib.figure import Figure
+from optuna.artifacts import FileSystemArtifactStore, upload_artifact
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial
+from tqdm import tqdm
+
+from mnist_sweep import arguments
+from mnist_sweep.errors import UserError
+from mnist_sweep.report.charts import learning_curve
+from mnist_sweep.report.content import command
+from mnist_sweep.report.network import errors_of
+from mnist_sweep.report.reading import Row, StudyRecord, open_existing, read_study
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.storage import without_password
+
+DOTS = 100  # an inch
+
+# Where optuna-dashboard keeps what it adds to a trial that has ended, and which Optuna's own
+# interface would write to the trial: among the study's system attributes.
+PREFIX = "dashboard:artifacts:"
+
+
+@dataclass
+class Dashboard:
+    """The command line; see the module."""
+
+    storage: str = "sqlite:///multirun/optuna.db"
+    artifacts: str = "multirun/artifacts"
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+class _Ended:
+    """A storage to which artifacts of trials that have ended can be written."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.study = study
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: str) -> None:
+        """Write down an artifact, `key` being artifacts:<its id>."""
+        name = f"{PREFIX}{trial_id}:{key.partition(':')[2]}"
+        self.study._storage.set_study_system_attr(self.study._study_id, name, value)
+
+
+def main(asked: Dashboard) -> None:
+    """Prepare what there is to show, and serve it until Ctrl-C."""
+    from optuna_dashboard import run_server
+
+    folder = Path(asked.artifacts)
+    folder.mkdir(parents=True, exist_ok=True)
+    store = FileSystemArtifactStore(str(folder))
+    storage = open_existing(asked.storage)
+    for name in optuna.get_all_study_names(storage.optuna):
+        record = read_study(name, asked.storage)
+        if record.definition:  # another application's runs are not ours to read
+            prepare(record, store)
+    print(f"studies of {without_password(asked.storage)}; figures in {folder}")
+    print(f"optuna-dashboard: http://{asked.host}:{asked.port} (Ctrl-C ends it)")
+    try:
+        run_server(storage.optuna, asked.host, asked.port, store)
+    except OSError as error:
+        raise UserError(
+            f"port={asked.port} of {asked.host} cannot be listened on ({error.strerror}); "
+            "choose another port"
+        ) from error
+
+
+def prepare(record: StudyRecord, store: FileSystemArtifactStore) -> int:
+    """Give each finished trial its figures, and the study its note; return how many got some."""
+    from optuna_dashboard import save_note
+
+    save_note(record.study, note(record))
+    trials = record.study.get_trials(deepcopy=False)
+    having = _having(record.study)
+    waiting = [row for row in record.finished if trials[row.number]._trial_id not in having]
+    drawn = 0
+    for row in tqdm(waiting, desc=f"figures of {record.name}", unit="trial", disable=None):
+        drawn += bool(_add(record.study, trials[row.number], row, store))
+    return drawn
+
+
+def note(record: StudyRecord) -> str:
+    """Return what the study's page says: the best trial, and how to do it again."""
+    if not record.best:
+        return "No trial that fits the budget is complete."
+    best = record.best[0]
+    figures = ", ".join(
+        f"{name} {value:.6g}" for name, value in zip(record.objectives, best.values, strict=True)
+    )
+    return (
+        f"Best trial: {best.number} ({figures}), in `{best.attributes.get('run_directory')}`\n\n"
+        f"```bash\n{command(best)}\n```\n\n"
+        f"More: `python -m mnist_sweep.report study={record.name}`. A trial whose constraint is "
+        "above 0 was rejected over budget and never ran; its `reason` says so, and its `status`."
+    )
+
+
+def _having(study: optuna.Study) -> set[int]:
+    """Return the ids of the trials that have artifacts already."""
+    attributes: dict[str, Any] = study._storage.get_study_system_attrs(study._study_id)
+    return {
+        int(key.removeprefix(PREFIX).partition(":")[0])
+        for key, value in attributes.items()
+        if key.startswith(PREFIX) and json.loads(value) is not None
+    }
+
+
+def _add(
+    study: optuna.Study, trial: FrozenTrial, row: Row, store: FileSystemArtifactStore
+) -> list[str]:
+    """Draw a trial's figures and store them; return their names."""
+    added = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, figure in _figures(row):
+            path = Path(folder) / f"{name}.png"
+            figure.savefig(path, dpi=DOTS)
+            storage: BaseStorage = _Ended(study)  # type: ignore[assignment]
+            upload_artifact(
+                artifact_store=store, file_path=str(path), study_or_trial=trial, storage=storage
+            )
+            added.append(name)
+    return added
+
+
+def _figures(row: Row) -> Iterator[tuple[str, Figure]]:
+    curve = learning_curve(row)
+    if curve is not None:
+        yield "learning_curve", curve
+    if row.status in (studies.COMPLETE, studies.PRUNED):
+        try:
+            yield "confusion", errors_of(row).confusion
+        except UserError:  # its run, or its data, is another machine's
+            return
+
+
+if __name__ == "__main__":
+    arguments.run(Dashboard, __doc__ or "", main)

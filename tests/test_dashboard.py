@@ -1,0 +1,76 @@
+import json
+import socket
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.artifacts import FileSystemArtifactStore
+from PIL import Image
+
+from mnist_sweep import dashboard
+from mnist_sweep.dashboard import PREFIX, Dashboard, note, prepare
+from mnist_sweep.errors import UserError
+from mnist_sweep.report.reading import read_study
+from tests.report.conftest import ADDRESS, add, create, ran
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def attributes(study):
+    return study._storage.get_study_system_attrs(study._study_id)
+
+
+def artifacts(study):
+    """Of each trial id, the files that optuna-dashboard would list."""
+    found = {}
+    for key, value in attributes(study).items():
+        if key.startswith(PREFIX):
+            trial_id, identity = key.removeprefix(PREFIX).split(":")
+            found.setdefault(int(trial_id), {})[json.loads(value)["filename"]] = identity
+    return found
+
+
+def test_finished_trials_get_their_figures_once_and_the_study_its_note(command, quick):
+    assert command(*quick) == 0
+    study = create("s")
+    add(study, "complete", 0.9, **ran(0, run_directory="run"))
+    add(study, "rejected", excess=5.0, parameters=20_004, reason="too large")
+    add(study, "complete", 0.8, **ran(2, run_directory="elsewhere/2"))
+    study.ask()
+    Path("store").mkdir()
+    store = FileSystemArtifactStore("store")
+    assert prepare(read_study("s", ADDRESS), store) == 1
+    (first,) = artifacts(study).values()
+    assert set(first) == {"learning_curve.png", "confusion.png"}
+    for identity in first.values():
+        with Image.open(Path("store") / identity) as image:
+            assert image.width > 300
+    assert prepare(read_study("s", ADDRESS), store) == 0
+    assert artifacts(study) == {1: first}
+    text = "".join(str(value) for value in attributes(study).values())
+    assert "Best trial: 0 (val_acc 0.9)" in text
+    assert "python -m mnist_sweep.train data=mnist_5k seed=0" in text
+
+
+def test_a_study_without_a_best_trial_says_so():
+    create("s")
+    assert note(read_study("s", ADDRESS)) == "No trial that fits the budget is complete."
+
+
+def test_a_port_that_is_taken_is_one_line():
+    create("s")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"port={port} of 127.0.0.1 cannot be listened on"):
+            dashboard.main(Dashboard(storage=ADDRESS, artifacts="store", port=port))
+
+
+def test_a_storage_that_there_is_not_is_one_line_and_no_file_is_made():
+    with pytest.raises(UserError, match=r"there is no file none.db"):
+        dashboard.main(Dashboard(storage="sqlite:///none.db", artifacts="store"))
+    assert not Path("none.db").exists()
