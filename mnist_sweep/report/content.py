@@ -114,7 +114,7 @@ def _searched(record: StudyRecord) -> list[Block]:
         *((name, text, "searched") for name, text in drawn.items()),
         *((name, text, "fixed") for name, text in fixed.items()),
     ]
-    return [Points(lines), Table(("setting", "values", ""), rows, code=(0,))]
+    return [Points(lines), Table(("setting", "values", "how"), rows, code=(0,))]
 
 
 def _range(among: BaseDistribution) -> str:
