@@ -13,12 +13,10 @@ from typing import Any, TypeVar
 
 import torch
 
-from mnist_sweep.build import build_model, build_pipeline
-from mnist_sweep.config import check, load_recorded
 from mnist_sweep.data import Images
 from mnist_sweep.fit import Precision, evaluate
-from mnist_sweep.record import RunDirectory
 from mnist_sweep.sweep.resources import cores
+from mnist_sweep.trained import load_trained
 
 RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("torch", "torchvision", "optuna", "hydra-core", "lightning", "torchmetrics", "ray")
@@ -97,10 +95,8 @@ def command(arguments: Sequence[str], folder: Path, threads: int | None = None) 
 
 def accuracy(directory: Path, images: Images) -> float:
     """Return the accuracy on some images of the weights that a run kept."""
-    run = check(load_recorded(str(directory)))
-    model = build_model(run.model)
-    model.load_state_dict(RunDirectory(directory).load_best(torch.device("cpu")))
-    return evaluate(model, images, build_pipeline(run), Precision())[1]
+    trained = load_trained(str(directory), torch.device("cpu"))
+    return evaluate(trained.model, images, trained.pipeline, Precision())[1]
 
 
 def save(name: str, result: Mapping[str, Any]) -> None:

@@ -5,22 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.report.reading import Row, StudyRecord
+from mnist_sweep.sweep.outcome import RECORDED
 
 # Of a trial's attributes, in this order, those that are one number or one text.
-ATTRIBUTES = (
-    "parameters",
-    "multiply_adds",
-    "epochs",
-    "max_epochs",
-    "best_epoch",
-    "val_loss",
-    "val_acc",
-    "seconds",
-    "data",
-    "hostname",
-    "git_commit",
-    "run_directory",
-)
+ATTRIBUTES = (*RECORDED, "data", "run_directory")
 
 
 def write_trials(record: StudyRecord, path: Path) -> None:
