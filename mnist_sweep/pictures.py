@@ -56,10 +56,7 @@ def main(asked: Pictures) -> None:
     name = f"{trained.name}, {dataset.name} {asked.split}"
     predictions = insight.predict(trained.model, split, trained.pipeline)
     figures = {
-        "confusion": plots.confusion(
-            predictions.confusion(),
-            f"{name}: {predictions.accuracy:.2%} of {len(split):,} images",
-        ),
+        "confusion": confusion(predictions, name),
         "failures": failures(predictions, split, name),
         **network(trained, pixels),
     }
@@ -81,6 +78,12 @@ def choose_image(image: str, split: Images) -> Tensor:
     if not 0 <= number < len(split):
         raise ArgumentError(f"image={image}: the split has images 0 to {len(split) - 1:,}")
     return split[torch.tensor([number])].images[0]
+
+
+def confusion(predictions: Predictions, name: str) -> Figure:
+    """Draw labels against predictions."""
+    title = f"{name}: {predictions.accuracy:.2%} of {len(predictions.labels):,} images"
+    return plots.confusion(predictions.confusion(), title)
 
 
 def failures(predictions: Predictions, split: Images, name: str) -> Figure:

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from mnist_sweep.plots import INK
 from mnist_sweep.record import RecordError, RunDirectory
 from mnist_sweep.report.content import Picture, best_of_each_size
 from mnist_sweep.report.importance import importances
@@ -25,7 +26,7 @@ from mnist_sweep.sweep import study as studies
 
 # Okabe and Ito's colours, which colour-blind eyes tell apart (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, RED, GREEN = "#0072b2", "#e69f00", "#d55e00", "#009e73"
-GREY, INK, LINE = "#8a94a0", "#1f2933", "#d3d8de"
+GREY, LINE = "#8a94a0", "#d3d8de"
 ACCURACIES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 LOSSES, HITS = ("train_loss", "val_loss"), ("train_acc", "val_acc")
 TOP = 5  # trials that stand out

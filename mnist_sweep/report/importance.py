@@ -37,9 +37,10 @@ def importances(record: StudyRecord) -> tuple[dict[str, float], str | None]:
 def at_the_ends(record: StudyRecord, top: int = 3) -> list[str]:
     """Say which settings of the best trials lie at an end of their range, and which end."""
     found: dict[str, str] = {}
+    searched = record.searched
     for row in record.best[:top]:
         for name, value in row.settings.items():
-            among = record.searched[name]
+            among = searched[name]
             if name in found or not isinstance(among, FloatDistribution | IntDistribution):
                 continue
             if end := _end(among, float(value)):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from matplotlib.figure import Figure
 
-from mnist_sweep import insight, pictures, plots
+from mnist_sweep import insight, pictures
 from mnist_sweep.build import build_dataset
 from mnist_sweep.data import Images
 from mnist_sweep.errors import UserError
@@ -29,8 +29,7 @@ class Errors:
     @property
     def confusion(self) -> Figure:
         """Labels against predictions."""
-        title = f"{self.name}: {self.predictions.accuracy:.2%} of {len(self.split):,} images"
-        return plots.confusion(self.predictions.confusion(), title)
+        return pictures.confusion(self.predictions, self.name)
 
 
 def errors_of(row: Row) -> Errors:

@@ -83,9 +83,8 @@ class Supply:
                 self.launched_any = True
             else:
                 status = studies.REFUSED if proposal.error else studies.REJECTED
-                studies.end(
-                    self.study, proposal.trial, status, proposal.error
-                )  # the gate's is written
+                # The gate's reason is written already, with what else the gate found out.
+                studies.end(self.study, proposal.trial, status, proposal.error)
         except BaseException:  # left running, it would repel the sampler for ever
             self.open.pop(trial.number, None)
             if not self.study._storage.get_trial(trial._trial_id).state.is_finished():

@@ -39,44 +39,34 @@ class TrialWriter:
         """
         # Optuna compares a parameter's distribution with the study's; the first time is its own.
         again = {n: p for n, p in parameters.items() if self.checked.get(n) == p[1]}
-        together = self.engine is not None
         for name, (value, distribution) in parameters.items():
-            if not together or name not in again:
+            if self.engine is None or name not in again:
                 self.storage.set_trial_param(trial_id, name, value, distribution)
                 self.checked[name] = distribution
-        if together:
-            self._insert(trial_id, again, system, user)
+        if self.engine is None:
+            for key, attribute in system.items():
+                self.storage.set_trial_system_attr(trial_id, key, attribute)
+            for key, attribute in user.items():
+                self.storage.set_trial_user_attr(trial_id, key, attribute)
             return
-        for key, attribute in system.items():
-            self.storage.set_trial_system_attr(trial_id, key, attribute)
-        for key, attribute in user.items():
-            self.storage.set_trial_user_attr(trial_id, key, attribute)
-
-    def _insert(
-        self,
-        trial_id: int,
-        parameters: Parameters,
-        system: Mapping[str, Any],
-        user: Mapping[str, Any],
-    ) -> None:
-        assert self.engine is not None
-        drawn = [
-            {
-                "trial_id": trial_id,
-                "param_name": name,
-                "param_value": value,
-                "distribution_json": distribution_to_json(distribution),
-            }
-            for name, (value, distribution) in parameters.items()
-        ]
         with self.engine.begin() as connection:
-            if drawn:
-                connection.execute(sqlalchemy.insert(models.TrialParamModel), drawn)
-            for model, attributes in (
-                (models.TrialSystemAttributeModel, system),
-                (models.TrialUserAttributeModel, user),
-            ):
-                _replace(connection, model, trial_id, attributes)
+            _insert(connection, trial_id, again)
+            _replace(connection, models.TrialSystemAttributeModel, trial_id, system)
+            _replace(connection, models.TrialUserAttributeModel, trial_id, user)
+
+
+def _insert(connection: sqlalchemy.Connection, trial_id: int, parameters: Parameters) -> None:
+    rows = [
+        {
+            "trial_id": trial_id,
+            "param_name": name,
+            "param_value": value,
+            "distribution_json": distribution_to_json(distribution),
+        }
+        for name, (value, distribution) in parameters.items()
+    ]
+    if rows:
+        connection.execute(sqlalchemy.insert(models.TrialParamModel), rows)
 
 
 def _replace(
