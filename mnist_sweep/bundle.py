@@ -9,8 +9,6 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from mnist_sweep.build import build_model, count_model
@@ -18,7 +16,7 @@ from mnist_sweep.config import ConfigError
 from mnist_sweep.data import Pipeline
 from mnist_sweep.data.sources import SIZE
 from mnist_sweep.errors import UserError
-from mnist_sweep.record import save_weights
+from mnist_sweep.record import read_weights, save_weights
 from mnist_sweep.text import one_line
 from mnist_sweep.trained import Trained, load_weights
 
@@ -159,8 +157,9 @@ def read_bundle(path: str, device: torch.device) -> Bundle:
     """Read a bundle, its model on a device.
 
     Nothing of the bundle is executed but a class that its architecture names, which must be one of
-    this package or allowed by the environment variable MNIST_SWEEP_TARGETS. Raises BundleError, and
-    ConfigError for an architecture that may not or cannot be built.
+    this package or allowed by the environment variable MNIST_SWEEP_TARGETS. Raises BundleError,
+    RecordError for weights that do not fit, and ConfigError for an architecture that may not or
+    cannot be built.
     """
     folder = Path(path)
     description = _read_description(folder)
@@ -178,11 +177,7 @@ def read_bundle(path: str, device: torch.device) -> Bundle:
             f"{description['parameters']:,} that {DESCRIPTION} names"
         )
     model = build_model(node)
-    try:
-        state = load_file(weights, device=str(device))
-    except (OSError, SafetensorError) as error:
-        raise BundleError(f"{weights} cannot be read: {one_line(error)}") from error
-    load_weights(model, state, str(weights))
+    load_weights(model, read_weights(weights, device), str(weights))
     pixels = description["input"]
     pipeline = Pipeline(float(pixels["mean"]), float(pixels["std"]))
     return Bundle(model.to(device).eval(), pipeline, tuple(description["labels"]), description)

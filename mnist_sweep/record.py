@@ -82,10 +82,7 @@ class RunDirectory:
 
     def load_best(self, device: torch.device) -> dict[str, Tensor]:
         """Return the weights that the run kept, on a device. Raises RecordError without them."""
-        try:
-            return load_file(self.best, device=str(device))
-        except (OSError, SafetensorError) as error:
-            raise RecordError(f"{self.best} cannot be read: {error}") from error
+        return read_weights(self.best, device)
 
     def save_last(self, state: dict[str, Any]) -> None:
         """Save everything that going on from this epoch needs."""
@@ -111,6 +108,14 @@ def save_weights(model: nn.Module, path: Path) -> None:
     with replacing(path) as temporary:
         # safetensors refuses strided views and shared storage: channels_last weights are both.
         save_file(_plain(model.state_dict()), temporary)
+
+
+def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
+    """Return the weights of a safetensors file, on a device. Raises RecordError."""
+    try:
+        return load_file(path, device=str(device))
+    except (OSError, SafetensorError) as error:
+        raise RecordError(f"{path} cannot be read: {error}") from error
 
 
 def _parsed(text: str, path: Path) -> dict[str, Any]:
