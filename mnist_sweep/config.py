@@ -75,17 +75,31 @@ class DataConfig:
 
 @dataclass
 class TensorBoardConfig:
-    """What TensorBoard gets besides scalars and hyperparameters: the graph, and sample images."""
+    """What TensorBoard gets besides scalars and hyperparameters.
+
+    The graph, sample images of single runs, and histograms of weights and gradients each epoch.
+    """
 
     graph: bool = True
     images: int = 16
+    histograms: bool = False
+
+
+@dataclass
+class MLflowConfig:
+    """`uri`: of the store; None takes MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."""
+
+    uri: str | None = None
+    experiment: str = "mnist_sweep"
 
 
 @dataclass
 class TrackingConfig:
-    """Each tracker's settings; None turns it off."""
+    """Each tracker's settings; None turns it off. `figures`: whose errors and filters are drawn."""
 
+    figures: str = "single"
     tensorboard: TensorBoardConfig | None = None
+    mlflow: MLflowConfig | None = None
 
 
 @dataclass
@@ -231,6 +245,7 @@ def _check_choices(run: RunConfig) -> None:
         )
     _one_of("device", run.device, ("auto", "cpu", "cuda"))
     _one_of("precision", run.precision, ("float32", "bfloat16"))
+    _one_of("tracking.figures", run.tracking.figures, ("single", "always", "never"))
     is_list = isinstance(run.objective, list) and len(run.objective) > 0
     _require(
         isinstance(run.objective, str) or is_list,

@@ -160,6 +160,8 @@ class _Stack:
             for name, value in self.parameters.items():
                 own = training.model.get_parameter(name)
                 own.copy_(value[position])
+                if value not in self.optimizer.state:
+                    continue  # it has had no gradient
                 training.optimizer.state[own] = {
                     key: state[position].clone() if _is_like(state, value) else copy.deepcopy(state)
                     for key, state in self.optimizer.state[value].items()

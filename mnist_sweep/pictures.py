@@ -17,19 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
 
-from mnist_sweep import arguments, insight, plots
+from mnist_sweep import arguments, figures, insight
 from mnist_sweep.arguments import ArgumentError
 from mnist_sweep.build import build_dataset
 from mnist_sweep.data import Images
 from mnist_sweep.data.drawings import read_drawing
-from mnist_sweep.insight import Predictions
 from mnist_sweep.text import relative
-from mnist_sweep.trained import Trained, load_trained
+from mnist_sweep.trained import load_trained
 
-FAILURES = 40
 DOTS = 150  # an inch
 
 
@@ -55,16 +52,16 @@ def main(asked: Pictures) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{trained.name}, {dataset.name} {asked.split}"
     predictions = insight.predict(trained.model, split, trained.pipeline)
-    figures = {
-        "confusion": confusion(predictions, name),
-        "failures": failures(predictions, split, name),
-        **network(trained, pixels),
+    drawn = {
+        "confusion": figures.confusion(predictions, name),
+        "failures": figures.failures(predictions, split, name),
+        **figures.network(trained.model, trained.pipeline, pixels),
     }
-    for file, figure in figures.items():
+    for file, figure in drawn.items():
         figure.savefig(folder / f"{file}.png", dpi=DOTS)
     wrong = int((predictions.predicted != predictions.labels).sum())
     print(f"{name}: {wrong:,} of {len(split):,} images wrong ({predictions.accuracy:.2%} right)")
-    print(f"{len(figures)} pictures in {relative(folder)}")
+    print(f"{len(drawn)} pictures in {relative(folder)}")
 
 
 def choose_image(image: str, split: Images) -> Tensor:
@@ -78,44 +75,6 @@ def choose_image(image: str, split: Images) -> Tensor:
     if not 0 <= number < len(split):
         raise ArgumentError(f"image={image}: the split has images 0 to {len(split) - 1:,}")
     return split[torch.tensor([number])].images[0]
-
-
-def confusion(predictions: Predictions, name: str) -> Figure:
-    """Draw labels against predictions."""
-    title = f"{name}: {predictions.accuracy:.2%} of {len(predictions.labels):,} images"
-    return plots.confusion(predictions.confusion(), title)
-
-
-def failures(predictions: Predictions, split: Images, name: str) -> Figure:
-    """Draw what was taken for something else, the surest errors first.
-
-    Where nothing was, draw the hardest.
-    """
-    hardest = predictions.hardest(FAILURES)
-    wrong = hardest[predictions.predicted[hardest] != predictions.labels[hardest]]
-    shown = wrong if len(wrong) else hardest
-    total = int((predictions.predicted != predictions.labels).sum())
-    labels, predicted = predictions.labels[shown], predictions.predicted[shown]
-    sure = predictions.probabilities[shown].amax(1)
-    captions = [
-        f"{label} as {other}\n{probability:.0%}"
-        for label, other, probability in zip(labels, predicted, sure, strict=True)
-    ]
-    title = f"{name}: {len(wrong)} of {total} failures" if total else f"{name}: the hardest images"
-    return plots.gallery(split[shown].images, captions, title)
-
-
-def network(trained: Trained, pixels: Tensor) -> dict[str, Figure]:
-    """Draw every convolution, and what each unit makes of an image uint8 [28, 28]."""
-    model = trained.model
-    figures = {
-        f"filters-{name}": plots.filters(name, weight)
-        for name, weight in insight.convolutions(model).items()
-    }
-    prepared = trained.pipeline.prepare(pixels[None])
-    found = insight.feature_maps(model, prepared, insight.mapped_modules(model))
-    figures["maps-image"] = plots.maps("image", pixels[None].float())
-    return figures | {f"maps-{name}": plots.maps(name, output) for name, output in found.items()}
 
 
 if __name__ == "__main__":

@@ -35,14 +35,14 @@ def execute(
     *,
     name: str | None,
     resume: bool,
-    swept: bool,
+    sweep: str | None,
     report: Report | None = None,
 ) -> Objective:
     """Check, train and record one run; return its objective, a list when several are asked for.
 
-    `name` is what the user calls the model. `swept` runs never look at test. A trial goes on from
-    where its directory stands. `report` is told the objective each epoch. Raises UserError for
-    what a user can cause, and KeyboardInterrupt, after recording it.
+    `name` is what the user calls the model, `sweep` what it is part of: swept runs never look at
+    test. A trial goes on from where its directory stands. `report` is told the objective each
+    epoch. Raises UserError for what a user can cause, and KeyboardInterrupt, after recording it.
     """
     directory = RunDirectory(path)
     before = _recorded_before(run, directory, resume)
@@ -67,12 +67,12 @@ def execute(
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    session = Session(run, directory, facts, dataset.to(device), device, report)
+    session = Session(run, directory, facts, dataset.to(device), device, report, sweep)
     if before is None:
         directory.start()
     else:
         session.go_on()
-    return objective(run, session.complete(measure_test=not swept))
+    return objective(run, session.complete())
 
 
 def _recorded_before(

@@ -16,19 +16,18 @@ from mnist_sweep.fit import Diverged, Epoch, Precision, evaluate, fit
 from mnist_sweep.narrate import Narrator
 from mnist_sweep.record import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.text import one_line
-from mnist_sweep.tracking import TensorBoard, flatten
+from mnist_sweep.tracking import Tracker, draws_figures, trackers
 
 # Takes the objective after an epoch, the epoch, and whether any are left that could be saved;
 # returns why the run should stop, or None.
 Report = Callable[[float, int, bool], str | None]
 
-# What the HPARAMS tab shows of a config: what people compare runs by.
-HYPERPARAMETERS = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
-FINAL_FIGURES = ("val_loss", "val_acc", "test_loss", "test_acc", "parameters", "epochs", "seconds")
-
 
 class Session:
-    """A run's objects together; `facts` go into its result, `report` is told each epoch."""
+    """A run's objects together; `facts` go into its result, `report` is told each epoch.
+
+    `sweep` is what the run is part of. Such a run never looks at test.
+    """
 
     def __init__(
         self,
@@ -38,9 +37,10 @@ class Session:
         dataset: Dataset,
         device: torch.device,
         report: Report | None,
+        sweep: str | None,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
-        self.device = device
+        self.device, self.sweep = device, sweep
         # What is known before the first epoch cannot be reported epoch by epoch.
         watched = run.objective if run.objective in METRICS else None
         self.report, self.watched = (report if watched else None), watched
@@ -50,7 +50,7 @@ class Session:
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
         self.training = build_training(run, self.steps, device)
         self.narrator = Narrator(run)
-        self.tensorboard: TensorBoard | None = None
+        self.trackers: list[Tracker] = []
         self.started = time.perf_counter()
         self.seconds_before = 0.0
         self.first_epoch = 1
@@ -83,7 +83,7 @@ class Session:
         self.directory.keep_metrics(self.training.epoch)
         self.narrator.going_on(self.training.epoch)
 
-    def complete(self, measure_test: bool) -> dict[str, Any]:
+    def complete(self) -> dict[str, Any]:
         """Train to the end, write the result and return it.
 
         Whatever ends the run otherwise is recorded, and raised again.
@@ -104,29 +104,23 @@ class Session:
                 progress=lambda batches, epoch: self.narrator.progress(batches, epoch, self.steps),
                 cuda_graph=self.run.cuda_graph,
             )
-            return self._finish(reason, measure_test)
+            return self._finish(reason)
         except BaseException as error:
             self._record_failure(error)
             raise
-        finally:
-            if self.tensorboard:
-                self.tensorboard.close()
 
     def _start_tracking(self) -> None:
-        settings = self.run.tracking.tensorboard
-        if settings is None:
-            return
-        purge = self.first_epoch if self.begun_before else None
-        self.tensorboard = TensorBoard(self.directory.path, purge)
-        if not self.begun_before:
-            # Every trial of a sweep would show the same images.
-            shown = settings.images if self.run.trial is None else 0
-            images = self.dataset.train[torch.arange(shown, device=self.device)].images
-            draws = self.pipeline.draw(shown, torch.Generator().manual_seed(self.run.seed))
-            as_seen = self.pipeline.prepare(
-                images, None if draws is None else draws.to(self.device)
-            )
-            self.tensorboard.start(self.training.model, as_seen, settings.graph)
+        first = self.first_epoch if self.begun_before else None
+        path = self.directory.path
+        self.trackers = trackers(self.run, path, self.facts, self.sweep, first)
+        for tracker in self.trackers:
+            tracker.start(self.training.model, self._as_seen)
+
+    def _as_seen(self, count: int) -> torch.Tensor:
+        """Return so many training images as the network sees them, [count, 1, 28, 28]."""
+        images = self.dataset.train[torch.arange(count, device=self.device)].images
+        draws = self.pipeline.draw(count, torch.Generator().manual_seed(self.run.seed))
+        return self.pipeline.prepare(images, None if draws is None else draws.to(self.device))
 
     def _after_epoch(self, figures: Epoch, is_best: bool) -> str | None:
         self.directory.append_metrics(figures)
@@ -140,8 +134,8 @@ class Session:
                 "seconds": self._seconds(),
             }
         )
-        if self.tensorboard:
-            self.tensorboard.epoch(figures)
+        for tracker in self.trackers:
+            tracker.epoch(figures, self.training.model)
         self.narrator.epoch(figures, self.first_epoch)
         return self._report(asdict(figures))
 
@@ -164,7 +158,7 @@ class Session:
     def _seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.started
 
-    def _finish(self, reason: str | None, measure_test: bool) -> dict[str, Any]:
+    def _finish(self, reason: str | None) -> dict[str, Any]:
         best = self.training.kept.best_epoch
         if not best:
             raise Diverged(f"no epoch had a finite {self.run.keep.monitor} to keep weights by")
@@ -179,45 +173,46 @@ class Session:
             "val_loss": kept.get("val_loss"),
             "val_acc": kept.get("val_acc"),
         }
-        if measure_test:
-            self.training.model.load_state_dict(self.directory.load_best(self.device))
+        if self.sweep is None:
+            self._take_kept_weights()
             result["test_loss"], result["test_acc"] = evaluate(
                 self.training.model, self.dataset.test, self.pipeline, self.precision
             )
         result["seconds"] = self._seconds()
         self.directory.write_result(result)
-        if self.tensorboard:
-            shown = {n: float(result[n]) for n in FINAL_FIGURES if result.get(n) is not None}
-            settings = _hyperparameters(self.run, self.facts["model"])
-            self.tensorboard.finish(settings, shown, f"{result['status']}: {result['reason']}")
+        self._finish_tracking(result)
         self.narrator.result(result)
         return result
+
+    def _take_kept_weights(self) -> None:
+        self.training.model.load_state_dict(self.directory.load_best(self.device))
+
+    def _finish_tracking(self, result: dict[str, Any]) -> None:
+        drawn = {}
+        if draws_figures(self.run):
+            from mnist_sweep.figures import of_a_run  # matplotlib comes with it
+
+            self._take_kept_weights()
+            name = f"{self.facts['model']}, epoch {result['best_epoch']}, {self.dataset.name} val"
+            drawn = of_a_run(self.training.model, self.dataset.val, self.pipeline, name)
+        for tracker in self.trackers:
+            tracker.finish(result, drawn)
 
     def _record_failure(self, error: BaseException) -> None:
         interrupted = isinstance(error, KeyboardInterrupt)
         status = "interrupted" if interrupted else "failed"
         if isinstance(error, Diverged):
             status = DIVERGED  # and not to be gone on with
-        self.directory.write_result(
-            {
-                "status": status,
-                "reason": str(error) if isinstance(error, UserError) else repr(error),
-                **self.facts,
-                "epochs": self.training.epoch,
-                "best_epoch": self.training.kept.best_epoch or None,
-                "seconds": self._seconds(),
-            }
-        )
+        result = {
+            "status": status,
+            "reason": str(error) if isinstance(error, UserError) else repr(error),
+            **self.facts,
+            "epochs": self.training.epoch,
+            "best_epoch": self.training.kept.best_epoch or None,
+            "seconds": self._seconds(),
+        }
+        self.directory.write_result(result)
+        for tracker in self.trackers:
+            tracker.abandon(result)
         if interrupted:
             self.narrator.interrupted(self.training.epoch, self.directory.path)
-
-
-def _hyperparameters(run: RunConfig, name: str) -> dict[str, bool | int | float | str]:
-    settings = asdict(run)
-    shown = {key: settings[key] for key in HYPERPARAMETERS}
-    if any(settings["data"]["augmentation"].values()):
-        shown["augmentation"] = settings["data"]["augmentation"]
-    for group in ("model", "optimizer", "scheduler"):
-        node = shown.get(group, settings[group])
-        shown[group] = {key: value for key, value in node.items() if key != "_target_"}
-    return {"model": name, **flatten(shown)}

@@ -17,7 +17,13 @@ from mnist_sweep.config import ConfigError, typed
 from mnist_sweep.text import one_line
 
 ENVIRONMENT_VARIABLE = "MNIST_SWEEP_TARGETS"
-OURS = ("mnist_sweep.models.*", "mnist_sweep.schedules.*", "mnist_sweep.sweep.*", "torch.optim.*")
+OURS = (
+    "mnist_sweep.models.*",
+    "mnist_sweep.schedules.*",
+    "mnist_sweep.sweep.*",
+    "mnist_sweep.tracking.mlflow.SweepRun",
+    "torch.optim.*",
+)
 
 
 def execution_whitelist() -> list[str]:

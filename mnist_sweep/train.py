@@ -60,14 +60,15 @@ def train(config: DictConfig, directory: Path) -> "Objective":
 
     from mnist_sweep.run import execute  # torch comes with it
 
+    sweep = (run.study or str(hydra_config.sweep.dir)) if swept else None
     if run.trial is None:
-        return execute(run, directory, name=name, resume=resumed, swept=swept)
+        return execute(run, directory, name=name, resume=resumed, sweep=sweep)
 
     from mnist_sweep.sweep.trial import reporting  # optuna comes with it
 
     with reporting(config) as reporter:
         report = reporter.report if reporter else None
-        return execute(run, directory, name=name, resume=False, swept=swept, report=report)
+        return execute(run, directory, name=name, resume=False, sweep=sweep, report=report)
 
 
 @hydra.main(

@@ -50,7 +50,8 @@ class Recorder:
             for parameter, recorded, own in zip(
                 self.model.parameters(), gradients, before, strict=True
             ):
-                recorded.copy_(parameter.grad)
+                if recorded is not None:
+                    recorded.copy_(parameter.grad)
                 parameter.grad = own  # a graph knows nothing of the parameter, only of memory
             for recorded, new in zip(outputs, found, strict=True):
                 recorded.copy_(new)

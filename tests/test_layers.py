@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_sweep.models.layers import BatchNorm2d, Conv2d
+from mnist_sweep.models.layers import BatchNorm2d, Conv2d, normalized
 
 
 @pytest.fixture(params=[1, 2])
@@ -109,3 +109,53 @@ def test_evaluation_is_torchs_own(monkeypatch):
         assert torch.equal(mine(images(6)), theirs(images(6)))
         one, other = same_weights(Conv2d(6, 10, 1).eval(), nn.Conv2d(6, 10, 1).eval())
         assert torch.equal(one(images(6)), other(images(6)))
+
+
+class Unit(nn.Module):
+    """A convolution and its normalization, as `normalized` passes through them or one by one."""
+
+    def __init__(self, kernel_size, short):
+        super().__init__()
+        self.conv = Conv2d(6, 10, kernel_size, padding=kernel_size // 2)
+        self.norm = BatchNorm2d(10)
+        self.short = short
+
+    def forward(self, x):
+        return normalized(self.conv, self.norm, x) if self.short else self.norm(self.conv(x))
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3])
+@pytest.mark.usefixtures("threads")
+def test_a_bias_that_normalization_cancels_is_left_out_of_training_alone(kernel_size):
+    short, whole = same_weights(Unit(kernel_size, short=True), Unit(kernel_size, short=False))
+    with torch.no_grad():
+        short.conv.bias.fill_(3.0)
+        whole.conv.bias.fill_(3.0)
+    for _ in range(2):
+        found, expected = trained(short, images(6)), trained(whole, images(6))
+        names = ["output", "input", *(name for name, _ in short.named_parameters())]
+        for name, one, other in zip(names, found, expected, strict=True):
+            if name == "conv.bias":
+                assert one is None
+                torch.testing.assert_close(other, torch.zeros(10), rtol=0, atol=1e-2)
+            else:
+                torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(short.norm.running_mean, whole.norm.running_mean)
+    torch.testing.assert_close(short.norm.running_var, whole.norm.running_var)
+    torch.testing.assert_close(short.eval()(images(6)), whole.eval()(images(6)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda unit: setattr(unit.norm, "momentum", None),
+        lambda unit: setattr(unit.norm, "momentum", 1),
+        lambda unit: unit.norm._buffers.update(running_mean=None, running_var=None),
+    ],
+    ids=["an average of all batches", "the last batch alone", "no running mean"],
+)
+def test_the_bias_is_trained_where_the_running_mean_cannot_take_it_up(change):
+    unit = Unit(1, short=True)
+    change(unit)
+    unit(images(6)).sum().backward()
+    assert unit.conv.bias.grad is not None

@@ -1,5 +1,8 @@
+import copy
+
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from mnist_sweep.build import build_model
 from mnist_sweep.models import MLP, Linear, ResNet, SimpleCNN, StagedCNN
@@ -104,3 +107,18 @@ def test_linear_is_logistic_regression():
     images = torch.rand(2, 1, 28, 28)
     expected = images.reshape(2, 784) @ model.classifier.weight.T + model.classifier.bias
     assert torch.allclose(model(images), expected)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+def test_pooling_before_the_activation_gives_what_pooling_after_it_gives(residual):
+    torch.manual_seed(0)
+    before = StagedCNN([[6, 6], [8, 8]], dropout=0.0, residual=residual)
+    after = copy.deepcopy(before)
+    unit = after.features[0][-1]
+    unit.relu, unit.pool = unit.pool, unit.relu
+    images = torch.randn(4, 1, 28, 28)
+    for model in (before, after):
+        F.cross_entropy(model(images), torch.arange(4)).backward()
+    for one, other in zip(before.parameters(), after.parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None)
+        assert one.grad is None or torch.equal(one.grad, other.grad)

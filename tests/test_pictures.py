@@ -22,7 +22,7 @@ def test_every_picture_is_drawn_in_the_runs_folder(run, capsys):
     capsys.readouterr()
     pictures.main(Pictures(run))
     names = {path.stem for path in Path("run/pictures").iterdir()}
-    layers = ["features.0.0", "features.0.1", "features.2.0"]
+    layers = ["features.0.0", "features.0.1", "features.1.0"]
     assert names == {
         "confusion",
         "failures",

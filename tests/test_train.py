@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_metrics_and_another_seed_others(command, q
 def test_the_training_entry_returns_the_objective_of_the_kept_weights(composed):
     config = composed("model=linear", "data=mnist_5k", "tracking=none", "epochs=1")
     typed = train.check(config)
-    value = run.execute(typed, Path("core"), name="linear", resume=False, swept=True)
+    value = run.execute(typed, Path("core"), name="linear", resume=False, sweep="core")
     assert value == result("core")["val_acc"]
     assert "test_acc" not in result("core")
 
@@ -97,7 +97,7 @@ def test_the_training_entry_returns_the_objective_of_the_kept_weights(composed):
 def test_several_objectives_are_returned_in_order(composed):
     overrides = ["model=linear", "data=mnist_5k", "tracking=none", "epochs=1"]
     typed = train.check(composed(*overrides, "objective=[val_loss,parameters]"))
-    values = run.execute(typed, Path("core"), name="linear", resume=False, swept=True)
+    values = run.execute(typed, Path("core"), name="linear", resume=False, sweep="core")
     assert values == [result("core")["val_loss"], 7_850.0]
 
 

@@ -12,34 +12,47 @@ from mnist_sweep.models.checks import (
     check_dropout,
     scaled,
 )
-from mnist_sweep.models.layers import BatchNorm2d, Conv2d
+from mnist_sweep.models.layers import BatchNorm2d, Conv2d, normalized
 
 
 class ConvUnit(nn.Module):
-    """Convolution with bias, BatchNorm, ReLU; with `skip`, the input is added before the ReLU."""
+    """Convolution with bias, BatchNorm, ReLU; with `skip`, the input is added before the ReLU.
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, skip: bool) -> None:
+    `pool` halves height and width. It stands before the ReLU, which has then a quarter of the work:
+    the largest of four numbers is cut off at zero as the four are, also in the backward pass.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, skip: bool, pool: bool = False
+    ) -> None:
         super().__init__()
         self.conv = Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
         self.norm = BatchNorm2d(out_channels)
+        self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
         self.relu = nn.ReLU(inplace=True)
         self.skip = skip
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, in_channels, H, W] -> [B, out_channels, H, W]."""
-        y = self.norm(self.conv(x))
+        """[B, in_channels, H, W] -> [B, out_channels, H', W'], halved where it pools."""
+        y = normalized(self.conv, self.norm, x)
         if self.skip:
             y = y + x
-        activated: Tensor = self.relu(y)
+        activated: Tensor = self.relu(self.pool(y))
         return activated
 
 
-def conv_stage(in_channels: int, channels: Sequence[int], residual: bool) -> nn.Sequential:
-    """One 3x3 unit followed by 1x1 units; residual adds a skip wherever the width is constant."""
+def conv_stage(
+    in_channels: int, channels: Sequence[int], residual: bool, pool: bool
+) -> nn.Sequential:
+    """One 3x3 unit followed by 1x1 units, of which the last pools where `pool` says so.
+
+    `residual` adds a skip wherever the width is constant.
+    """
     units = []
     for position, out_channels in enumerate(channels):
+        kernel_size, last = 3 if position == 0 else 1, position == len(channels) - 1
         skip = residual and in_channels == out_channels
-        units.append(ConvUnit(in_channels, out_channels, 3 if position == 0 else 1, skip))
+        units.append(ConvUnit(in_channels, out_channels, kernel_size, skip, pool and last))
         in_channels = out_channels
     return nn.Sequential(*units)
 
@@ -74,11 +87,10 @@ class StagedCNN(nn.Module):
             )
         layers: list[nn.Module] = []
         in_channels = IN_CHANNELS
-        for channels in stages:
-            if layers:
-                layers.append(nn.MaxPool2d(2))
+        for number, channels in enumerate(stages, start=1):
             scaled_channels = [scaled(c, width) for c in channels]
-            layers.append(conv_stage(in_channels, scaled_channels, residual))
+            pool = number < len(stages)
+            layers.append(conv_stage(in_channels, scaled_channels, residual, pool))
             in_channels = scaled_channels[-1]
         self.features = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)

@@ -23,10 +23,15 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in_channels, H, W] -> [B, out_channels, H', W']."""
+        return self.convolve(x, self.bias)
+
+    def convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """Do what `forward` does, with another bias or none."""
         pixels = x.permute(0, 2, 3, 1)  # [B, H, W, in_channels]
         if not (self._is_pointwise and _trains_on_cpu(self, x) and pixels.is_contiguous()):
-            return super().forward(x)
-        return F.linear(pixels, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
+            whole: Tensor = self._conv_forward(x, self.weight, bias)
+            return whole
+        return F.linear(pixels, self.weight.flatten(1), bias).permute(0, 3, 1, 2)
 
     @property
     def _is_pointwise(self) -> bool:
@@ -58,6 +63,26 @@ class BatchNorm2d(nn.BatchNorm2d):
             y.grad_fn.register_prehook(lambda gradients: torch.set_num_threads(1))
             y.grad_fn.register_hook(lambda *gradients: torch.set_num_threads(threads))
         return y
+
+
+def normalized(conv: Conv2d, norm: BatchNorm2d, x: Tensor) -> Tensor:
+    """Return norm(conv(x)); [B, in_channels, H, W] -> [B, out_channels, H', W'].
+
+    In training, the mean that the norm subtracts has the convolution's bias in it: the bias cancels
+    out, and its gradient is zero but for rounding. So it is left out, gets no gradient, and only
+    the running mean, by which evaluation normalizes, hears of it.
+    """
+    momentum, mean, bias = norm.momentum, norm.running_mean, conv.bias
+    if norm.training and bias is not None and mean is not None and momentum not in (None, 1):
+        with torch.no_grad():
+            # Before the norm mixes its batch's mean in, since the backward pass wants it unchanged:
+            # (1 - m) (mean + m / (1 - m) bias) + m batch = (1 - m) mean + m (batch + bias).
+            mean.add_(bias, alpha=momentum / (1 - momentum))
+        y = conv.convolve(x, None)
+    else:
+        y = conv(x)
+    result: Tensor = norm(y)
+    return result
 
 
 def _trains_on_cpu(module: nn.Module, x: Tensor) -> bool:

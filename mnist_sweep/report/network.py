@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from matplotlib.figure import Figure
 
-from mnist_sweep import insight, pictures
+from mnist_sweep import figures, insight
 from mnist_sweep.build import build_dataset
 from mnist_sweep.data import Images
 from mnist_sweep.errors import UserError
@@ -29,7 +29,7 @@ class Errors:
     @property
     def confusion(self) -> Figure:
         """Labels against predictions."""
-        return pictures.confusion(self.predictions, self.name)
+        return figures.confusion(self.predictions, self.name)
 
 
 def errors_of(row: Row) -> Errors:
@@ -68,11 +68,13 @@ def best_network(record: StudyRecord) -> tuple[dict[str, tuple[Picture, Figure]]
         "confusion": (f"labels against predictions of {name}", errors.confusion),
         "failures": (
             f"failures of {name}",
-            pictures.failures(errors.predictions, errors.split, name),
+            figures.failures(errors.predictions, errors.split, name),
         ),
     }
-    image = pictures.choose_image("0", errors.split)
-    for key, figure in pictures.network(errors.trained, image).items():
+    image = errors.split[torch.tensor([0])].images[0]
+    for key, figure in figures.network(
+        errors.trained.model, errors.trained.pipeline, image
+    ).items():
         what = "filters of" if key.startswith("filters") else "what becomes of an image in"
         drawn[key] = (f"{what} {key.partition('-')[2]}", figure)
     return {key: (Picture(key, shows), figure) for key, (shows, figure) in drawn.items()}, None

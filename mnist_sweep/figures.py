@@ -1,0 +1,74 @@
+"""The figures of a network that people look at, wherever they look: its errors, and its insides."""
+
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from mnist_sweep import insight, plots
+from mnist_sweep.data import Images, Pipeline
+from mnist_sweep.insight import Predictions
+
+FAILURES = 40
+HARDEST = 16
+
+
+def confusion(predictions: Predictions, name: str) -> Figure:
+    """Draw labels against predictions."""
+    title = f"{name}: {predictions.accuracy:.2%} of {len(predictions.labels):,} images"
+    return plots.confusion(predictions.confusion(), title)
+
+
+def failures(predictions: Predictions, split: Images, name: str) -> Figure:
+    """Draw what was taken for something else, the surest errors first.
+
+    Where nothing was, draw the hardest.
+    """
+    wrong = int((predictions.predicted != predictions.labels).sum())
+    if not wrong:
+        return hardest(predictions, split, name, FAILURES)
+    worst = predictions.hardest(FAILURES)
+    shown = worst[predictions.predicted[worst] != predictions.labels[worst]]
+    return _gallery(predictions, split, shown, f"{name}: {len(shown)} of {wrong} failures")
+
+
+def hardest(predictions: Predictions, split: Images, name: str, count: int = HARDEST) -> Figure:
+    """Draw the images whose own label has the least probability, right or wrong."""
+    return _gallery(predictions, split, predictions.hardest(count), f"{name}: the hardest images")
+
+
+def _gallery(predictions: Predictions, split: Images, shown: Tensor, title: str) -> Figure:
+    shown = shown.cpu()
+    sure = predictions.probabilities[shown].amax(1)
+    captions = [
+        f"{label} as {other}\n{probability:.0%}"
+        for label, other, probability in zip(
+            predictions.labels[shown], predictions.predicted[shown], sure, strict=True
+        )
+    ]
+    images = split[shown.to(split.labels.device)].images.cpu()
+    return plots.gallery(images, captions, title)
+
+
+def filters(model: nn.Module) -> dict[str, Figure]:
+    """Draw every convolution's filters, by the convolution's name."""
+    found = insight.convolutions(model)
+    return {name: plots.filters(name, weight) for name, weight in found.items()}
+
+
+def network(model: nn.Module, pipeline: Pipeline, pixels: Tensor) -> dict[str, Figure]:
+    """Draw every convolution, and what each unit makes of an image uint8 [28, 28]."""
+    drawn = {f"filters-{name}": figure for name, figure in filters(model).items()}
+    prepared = pipeline.prepare(pixels[None])
+    found = insight.feature_maps(model, prepared, insight.mapped_modules(model))
+    drawn["maps-image"] = plots.maps("image", pixels[None].float())
+    return drawn | {f"maps-{name}": plots.maps(name, output) for name, output in found.items()}
+
+
+def of_a_run(model: nn.Module, split: Images, pipeline: Pipeline, name: str) -> dict[str, Figure]:
+    """Draw what a run's trackers show of its kept weights: errors on a split, the first filters."""
+    predictions = insight.predict(model, split, pipeline)
+    drawn = {
+        "confusion": confusion(predictions, name),
+        "hardest images": hardest(predictions, split, name),
+    }
+    first = next(iter(insight.convolutions(model).items()), None)
+    return drawn | ({"first filters": plots.filters(*first)} if first else {})
