@@ -32,10 +32,10 @@ from benchmarks import rejection_cost
 from benchmarks.common import alternate, command, save, spread, title
 from mnist_sweep import train
 from mnist_sweep.build import build_dataset, build_pipeline, build_training
-from mnist_sweep.config import check
+from mnist_sweep.config import TensorBoardConfig, check
 from mnist_sweep.fit import Epoch, Precision, evaluate, forward_backward, train_epoch
 from mnist_sweep.record import RunDirectory
-from mnist_sweep.tracking import TensorBoard
+from mnist_sweep.tracking.tensorboard import TensorBoard
 
 EPOCHS, TRIALS, WHOLE_TRIAL = 2, 6, 20
 
@@ -84,7 +84,8 @@ def epoch_parts() -> dict[str, float]:
     dataset, pipeline, precision = build_dataset(run), build_pipeline(run), Precision()
     training = build_training(run, 125, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as folder:
-        directory, board = RunDirectory(Path(folder)), TensorBoard(Path(folder))
+        directory = RunDirectory(Path(folder))
+        board = TensorBoard(Path(folder), TensorBoardConfig(), {})
         directory.start()
         work = partial(forward_backward, training, precision)
         figures = Epoch(1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)
@@ -99,7 +100,7 @@ def epoch_parts() -> dict[str, float]:
             "metrics line": lambda: directory.append_metrics(figures),
             "checkpoint": lambda: directory.save_last({"training": training.state_dict()}),
             "best weights": lambda: directory.save_best(training.model),
-            "TensorBoard": lambda: board.epoch(figures),
+            "TensorBoard": lambda: board.epoch(figures, training.model),
         }
         one_pass()
         taken = {name: seconds(part) for name, part in parts.items()}

@@ -5,6 +5,7 @@ and ends the run of the sweep. They find each other by the sweep's name, from wh
 """
 
 import atexit
+import hashlib
 import logging
 import os
 import sys
@@ -32,7 +33,7 @@ log = logging.getLogger("mnist_sweep")
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 RUN_ID = "mlflow_run_id"  # a file of the run directory: a resumed run goes on with its MLflow run
-SWEEP = "mnist_sweep.sweep"  # a tag of a sweep's own run: the sweep's name
+SWEEP = "mnist_sweep.sweep"  # a tag of a sweep's own run, by which its trials find it
 PARAMETERS_A_CALL = 100  # the store's limit
 
 # What a run's directory has for others to look at, and the model; absent ones are left out.
@@ -78,14 +79,18 @@ class Store:
 
     def sweep(self, name: str) -> str | None:
         """Return the id of a sweep's run; of several, which no lock keeps out, the first."""
-        quoted = name.replace("'", "''")
         found = self.client.search_runs(
             [self.experiment],
-            filter_string=f"tags.`{SWEEP}` = '{quoted}'",
+            filter_string=f"tags.`{SWEEP}` = '{_key(name)}'",
             order_by=["attributes.start_time ASC"],
             max_results=1,
         )
         return str(found[0].info.run_id) if found else None
+
+
+def _key(name: str) -> str:
+    """Return a sweep's name as MLflow's filters can hold it, whatever quotes it has."""
+    return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _client(uri: str) -> "MlflowClient":
@@ -95,6 +100,10 @@ def _client(uri: str) -> "MlflowClient":
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient  # seconds: only where it is wanted
 
+    file = uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else None
+    if file and not os.access(Path(file).parent, os.W_OK):
+        # Here, since MLflow would try for a minute.
+        raise MLflowError(f"tracking.mlflow.uri={uri}: {Path(file).parent} cannot be written to")
     for chatty in ("mlflow.store.db.utils", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
@@ -222,7 +231,7 @@ class SweepRun(Callback):
             settings: Any = OmegaConf.to_object(typed(MLflowConfig, node, "tracking.mlflow"))
             self.store = Store(settings)
             name = sweep_name(config)
-            self.run_id = self.store.sweep(name) or self.store.create(name, {SWEEP: name})
+            self.run_id = self.store.sweep(name) or self.store.create(name, {SWEEP: _key(name)})
             self.store.client.update_run(self.run_id, status="RUNNING")
         except UserError as error:
             # Hydra makes a warning of what callbacks raise, and goes on.

@@ -24,8 +24,17 @@ LAYOUT = {
     }
 }
 
-# The columns of HPARAMS beside the settings.
-FINAL_FIGURES = ("val_loss", "val_acc", "test_loss", "test_acc", "parameters", "epochs", "seconds")
+# The columns of HPARAMS beside the settings, and what they are of. TensorBoard shows the first five
+# by name, capital letters first, so that these stand before every epoch's.
+FINAL_FIGURES = {
+    "Final/accuracy/test": "test_acc",
+    "Final/accuracy/val": "val_acc",
+    "Final/epochs": "epochs",
+    "Final/loss/test": "test_loss",
+    "Final/loss/val": "val_loss",
+    "Final/parameters": "parameters",
+    "Final/seconds": "seconds",
+}
 
 
 class TensorBoard:
@@ -97,13 +106,16 @@ class TensorBoard:
     def finish(self, result: Mapping[str, Any], drawn: "Mapping[str, Figure]") -> None:
         """Put the run into HPARAMS with its final figures, add the pictures, close the file.
 
-        Not by `add_hparams`, which opens a second writer and so shows a ghost run beside each run.
+        Not by `add_hparams`, which opens a second writer and so shows a ghost run beside each run,
+        and lists one run's settings as everyone's: without that list TensorBoard makes its own of
+        all runs, and shows first the settings in which they differ.
         """
         from torch.utils.tensorboard.summary import hparams
 
-        found = {name: result.get(name) for name in FINAL_FIGURES}
-        shown = {f"final/{name}": float(f) for name, f in found.items() if f is not None}
-        for summary in hparams(dict(self.settings), shown):  # type: ignore[no-untyped-call]
+        found = {tag: result.get(key) for tag, key in FINAL_FIGURES.items()}
+        shown = {tag: float(value) for tag, value in found.items() if value is not None}
+        _, *session = hparams(dict(self.settings), shown)  # type: ignore[no-untyped-call]
+        for summary in session:
             file_writer = self.writer._get_file_writer()  # type: ignore[no-untyped-call]
             file_writer.add_summary(summary)
         for tag, value in shown.items():
