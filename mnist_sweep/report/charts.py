@@ -14,7 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from mnist_sweep.plots import INK
@@ -205,12 +205,20 @@ def _slices(record: StudyRecord) -> Figure | None:
             axes.set_xlim(-0.5, len(among.choices) - 0.5)
         elif getattr(among, "log", False):
             axes.set_xscale("log")
+            _plain_log_ticks(axes)
         axes.set_xlabel(name)
     for axes in grid[len(searched) :]:
         axes.set_visible(False)
     for axes in grid[::columns]:
         axes.set_ylabel(record.objectives[0])
     return figure
+
+
+def _plain_log_ticks(axes: Axes) -> None:
+    """Label few places in plain numbers: in less than a decade matplotlib's labels overlap."""
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _place(among: BaseDistribution, value: Any) -> float:

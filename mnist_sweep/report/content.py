@@ -128,10 +128,12 @@ def _cost(record: StudyRecord) -> list[Block]:
     counts = record.counts
     trained, saved = record.epochs_trained, record.epochs_saved
     share = f" ({saved / (trained + saved):.0%})" if saved else ""
+    rejected = counts[studies.REJECTED]
+    proposals = "1 proposal" if rejected == 1 else f"{rejected} proposals"
     lines = [
         f"{len(record.finished)} trials ran: {counts[studies.COMPLETE]} complete, "
         f"{counts[studies.PRUNED]} pruned, {counts[studies.FAILED]} failed",
-        f"{counts[studies.REJECTED]} proposals were rejected over budget, before anything ran",
+        f"{proposals} rejected over budget, before anything ran",
         f"{trained:,} epochs trained, {saved:,} saved by pruning{share}",
         f"{duration(record.seconds)} of training, all trials added up{_wall(record)}",
     ]
@@ -178,6 +180,7 @@ def _best(record: StudyRecord) -> list[Block]:
     )
     return [
         table,
+        *_commands(rows[:1]),
         Note(
             "Each is one run, judged on the validation images that chose it, which flatters "
             "the first of many. Train it with fresh seeds before you believe it."
@@ -220,7 +223,11 @@ def _matters(record: StudyRecord) -> list[Block]:
 
 
 def _again(record: StudyRecord) -> list[Block]:
-    lines = [(f"trial {row.number}", command(row)) for row in record.best[:SHOWN] if row.command]
+    return _commands(record.best[:SHOWN])
+
+
+def _commands(rows: Sequence[Row]) -> list[Block]:
+    lines = [(f"trial {row.number}", command(row)) for row in rows if row.command]
     return [Commands(lines)] if lines else []
 
 

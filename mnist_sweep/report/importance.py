@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from functools import lru_cache
 
 import optuna
 from optuna.distributions import FloatDistribution, IntDistribution
@@ -13,6 +14,7 @@ FEWEST = 10  # complete trials: of fewer, importances are mostly chance
 NEAR = 0.05  # of a range, on its own scale
 
 
+@lru_cache(maxsize=1)  # the text and the bars ask for the same
 def importances(record: StudyRecord) -> tuple[dict[str, float], str | None]:
     """Return each setting's share of the first objective's variance, most first, and a caveat.
 

@@ -44,7 +44,7 @@ class Row:
         return list(self.attributes.get("overrides", []))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StudyRecord:
     """A study's rows by number, `best` first to last where there is an order among the complete.
 

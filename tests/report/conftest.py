@@ -19,8 +19,8 @@ def _quiet():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def create(name, directions=("maximize",), objective="val_acc"):
-    study = optuna.create_study(study_name=name, storage=ADDRESS, directions=list(directions))
+def create(name, directions=("maximize",), objective="val_acc", storage=ADDRESS):
+    study = optuna.create_study(study_name=name, storage=storage, directions=list(directions))
     settings = {"data": "mnist_5k", "optimizer.lr": "drawn"}
     definition = {
         "search": {"settings": settings, "conditional": {}},

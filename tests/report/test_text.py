@@ -37,7 +37,7 @@ def test_the_report_answers_in_order(usual):
     assert "| `batch_size` | 16, 32 | searched |" in searched
     assert "| `data` | mnist_5k | fixed |" in searched
     assert "6 trials ran: 4 complete, 1 pruned, 1 failed" in cost
-    assert "2 proposals were rejected over budget" in cost
+    assert "2 proposals rejected over budget" in cost
     assert "19 epochs trained, 3 saved by pruning (14%)" in cost
     assert "3m00s of training" in cost
     assert "1 running" in cost
