@@ -17,7 +17,7 @@ STORAGE ?= sqlite:///multirun/optuna.db
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep test check tensorboard dashboard report lock clean
+.PHONY: help setup train sweep test check tensorboard dashboard mlflow report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
@@ -61,6 +61,10 @@ tensorboard: setup ## look at the runs of outputs/ and multirun/ on http://127.0
 
 dashboard: setup ## look at the studies on http://127.0.0.1:8080
 	$(BIN)/python -m mnist_sweep.dashboard storage=$(STORAGE)
+
+mlflow: setup ## look at the runs of tracking=mlflow on http://127.0.0.1:5000
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
+		--backend-store-uri $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 
 report: setup ## write what a study found into multirun/STUDY/report/ (index.html)
 	$(BIN)/python -m mnist_sweep.report storage=$(STORAGE) \

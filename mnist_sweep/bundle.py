@@ -16,6 +16,7 @@ from mnist_sweep.config import ConfigError
 from mnist_sweep.data import Pipeline
 from mnist_sweep.data.sources import SIZE
 from mnist_sweep.errors import UserError
+from mnist_sweep.onnx import check_packages, write_onnx
 from mnist_sweep.record import read_weights, save_weights
 from mnist_sweep.text import one_line
 from mnist_sweep.trained import Trained, load_weights
@@ -27,6 +28,7 @@ WEIGHTS, DESCRIPTION, CONFIG, CARD = (
     "config.yaml",
     "README.md",
 )
+ONNX = "model.onnx"  # where it is asked for
 LABELS = tuple("0123456789")
 
 # What a result says of the data and the machine, which a model card repeats.
@@ -69,20 +71,25 @@ class Bundle:
         return torch.softmax(logits.float(), 1).cpu()
 
 
-def write_bundle(trained: Trained, to: Path) -> None:
+def write_bundle(trained: Trained, to: Path, onnx: bool = False) -> float | None:
     """Write a run's model, with everything that using it needs, to a folder that is not there yet.
 
-    Raises BundleError where it is.
+    With `onnx` as ONNX too; returns how far the logits of that are from torch's. Raises
+    BundleError where the folder is there, and OnnxError.
     """
+    if onnx:
+        check_packages()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise BundleError(f"to={to} exists already: name a folder that does not, or is empty")
     to.mkdir(parents=True, exist_ok=True)
     save_weights(trained.model, to / WEIGHTS)
     (to / CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(trained.run))))
     description = describe(trained) | {"weights_sha256": _digest(to / WEIGHTS)}
-    (to / CARD).write_text(card(description))
+    difference = write_onnx(trained.model, trained.pipeline, to / ONNX) if onnx else None
+    (to / CARD).write_text(card(description, onnx))
     # Last: a folder without it is no bundle, so that one cut short is not taken for whole.
     (to / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+    return difference
 
 
 def describe(trained: Trained) -> dict[str, Any]:
@@ -109,7 +116,7 @@ def describe(trained: Trained) -> dict[str, Any]:
     }
 
 
-def card(description: Mapping[str, Any]) -> str:
+def card(description: Mapping[str, Any], onnx: bool = False) -> str:
     """Return the model card: what it is, what it was trained on, how good it is, how to use it."""
     figures, data = description["figures"], description["figures"].get("data", {})
     accuracy = [
@@ -143,7 +150,7 @@ python -m mnist_sweep.predict bundle=. images=digit.png
 ```
 
 `bundle.json` has the architecture, what happens to pixels, and the figures; `weights.safetensors`
-the weights; `config.yaml` the whole configuration of the run.
+the weights; `config.yaml` the whole configuration of the run.{_onnx_note() if onnx else ""}
 
 ## Training
 
@@ -151,6 +158,13 @@ the weights; `config.yaml` the whole configuration of the run.
 - kept epoch: {figures.get("best_epoch")} of {figures.get("epochs")}
 - commit: {figures.get("git_commit")}, {json.dumps(figures.get("versions"))}
 """
+
+
+def _onnx_note() -> str:
+    return (
+        f"\n`{ONNX}` maps `images`, uint8 [batch, {SIZE}, {SIZE}], light on dark, to `logits`, "
+        "float32 [batch, 10]:\nwhat happens to pixels is part of it."
+    )
 
 
 def read_bundle(path: str, device: torch.device) -> Bundle:

@@ -2,8 +2,9 @@
 
     python -m mnist_sweep.export run=outputs/2026-11-20/17-25-21 to=my_model
 
-run  the directory of a run: outputs/..., multirun/<study>/<trial>, or multirun/<study>/best
-to   the bundle's folder, which must not exist yet or be empty
+run   the directory of a run: outputs/..., multirun/<study>/<trial>, or multirun/<study>/best
+to    the bundle's folder, which must not exist yet or be empty
+onnx  true: model.onnx too, which maps uint8 images to logits, checked to be those of torch
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 import torch
 
 from mnist_sweep import arguments
-from mnist_sweep.bundle import write_bundle
+from mnist_sweep.bundle import ONNX, write_bundle
 from mnist_sweep.text import relative
 from mnist_sweep.trained import load_trained
 
@@ -23,15 +24,18 @@ class Export:
 
     run: str
     to: str
+    onnx: bool = False
 
 
 def main(asked: Export) -> None:
     """Write the bundle and say what is in it."""
     trained = load_trained(asked.run, torch.device("cpu"))
     folder = Path(asked.to)
-    write_bundle(trained, folder)
+    difference = write_bundle(trained, folder, asked.onnx)
     print(f"{trained.name}, kept epoch {trained.result.get('best_epoch')}, from {asked.run}")
     print(f"bundle: {relative(folder)}")
+    if difference is not None:
+        print(f"  {ONNX}: its logits are torch's to within {difference:.1g}")
     print(f"  try it: python -m mnist_sweep.predict bundle={asked.to} images=digit.png")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from mnist_sweep.errors import UserError
@@ -106,8 +106,9 @@ class RunDirectory:
 def save_weights(model: nn.Module, path: Path) -> None:
     """Write a model's weights as safetensors."""
     with replacing(path) as temporary:
-        # safetensors refuses strided views and shared storage: channels_last weights are both.
-        save_file(_plain(model.state_dict()), temporary)
+        # safetensors refuses strided views and shared storage: channels_last weights are both. Its
+        # save_file would make a file that nobody else may read.
+        temporary.write_bytes(save(_plain(model.state_dict())))
 
 
 def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:

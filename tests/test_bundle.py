@@ -150,3 +150,13 @@ def test_a_run_that_has_kept_no_weights_cannot_be_taken_away(finished, tmp_path)
         load_trained(str(tmp_path / "run"), CPU)
     with pytest.raises(ConfigError, match=r"run=.* is not a run directory"):
         load_trained(str(tmp_path), CPU)
+
+
+def test_a_bundle_has_the_model_as_onnx_where_that_is_asked_for(finished, bundle, tmp_path):
+    pytest.importorskip("onnxruntime", reason="ONNX needs the extra [onnx]")
+    trained = load_trained(str(finished), CPU)
+    assert not (bundle / "model.onnx").exists()
+    assert write_bundle(trained, tmp_path / "with", onnx=True) < 1e-4
+    assert (tmp_path / "with" / "model.onnx").exists()
+    assert "`model.onnx` maps `images`" in (tmp_path / "with" / "README.md").read_text()
+    assert read_bundle(str(tmp_path / "with"), CPU).description["parameters"] > 0

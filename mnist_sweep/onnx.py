@@ -1,0 +1,100 @@
+"""A model as ONNX, pixels to logits, for programs that have no torch."""
+
+import contextlib
+import io
+import logging
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mnist_sweep.data import Pipeline
+from mnist_sweep.data.sources import SIZE
+from mnist_sweep.errors import UserError
+from mnist_sweep.text import one_line
+
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+INPUT, OUTPUT = "images", "logits"
+TOLERANCE = 1e-3  # of logits: float32 in another order of additions, some layers deep
+CHECKED = (1, 16)  # batches of so many images
+
+
+class OnnxError(UserError):
+    """A package is missing, or the model cannot be written as ONNX, or differs there."""
+
+
+class FromPixels(nn.Module):
+    """A model with what happens to pixels before it; images uint8 [B, 28, 28] -> logits [B, 10]."""
+
+    def __init__(self, model: nn.Module, pipeline: Pipeline) -> None:
+        super().__init__()
+        self.model, self.pipeline = model, pipeline
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images uint8 [B, 28, 28], light on dark -> logits [B, 10]."""
+        logits: Tensor = self.model(self.pipeline.prepare(images))
+        return logits
+
+
+def check_packages() -> None:
+    """Raise OnnxError, with what to install, where a package is missing."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise OnnxError(f"onnx=true needs {', '.join(missing)}: pip install {' '.join(missing)}")
+
+
+def write_onnx(model: nn.Module, pipeline: Pipeline, path: Path) -> float:
+    """Write a model in evaluation mode; return how far its logits are from torch's at most.
+
+    The file takes uint8 images of any number, and is run on some before it counts as written.
+    Raises OnnxError.
+    """
+    check_packages()
+    whole = FromPixels(model, pipeline).eval()
+    example = torch.zeros(2, SIZE, SIZE, dtype=torch.uint8)
+    shapes = {INPUT: {0: torch.export.Dim("batch")}}
+    chatter = logging.getLogger("torch.onnx")
+    level = chatter.level
+    try:
+        chatter.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")  # of torch's own use of its parts
+            torch.onnx.export(
+                whole,
+                (example,),
+                str(path),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=shapes,
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # torch.onnx, torch.export and onnxscript have their own kinds
+        reason = one_line(error)[:300]
+        raise OnnxError(f"this model cannot be written as ONNX: {reason}") from error
+    finally:
+        chatter.setLevel(level)
+    difference = largest_difference(whole, path)
+    if not difference <= TOLERANCE:
+        path.unlink()
+        raise OnnxError(f"as ONNX this model gives other logits: they differ by up to {difference}")
+    return difference
+
+
+@torch.inference_mode()
+def largest_difference(whole: FromPixels, path: Path) -> float:
+    """Run a file and the model that it was written from on noise; compare their logits."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    draw = torch.Generator().manual_seed(0)
+    largest = 0.0
+    for count in CHECKED:
+        images = torch.randint(0, 256, (count, SIZE, SIZE), dtype=torch.uint8, generator=draw)
+        (logits,) = session.run([OUTPUT], {INPUT: images.numpy()})
+        difference = (torch.from_numpy(logits) - whole(images)).abs().max().item()
+        # A NaN is kept: it compares as no larger than anything.
+        largest = difference if not difference <= largest else largest
+    return largest
