@@ -1,4 +1,4 @@
-"""How durations and paths are written for people."""
+"""How durations, numbers and paths are written for people."""
 
 from pathlib import Path
 
@@ -11,6 +11,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, one of which is none of several: 1 trial, 2,000 trials."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def relative(path: Path) -> str:

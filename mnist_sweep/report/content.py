@@ -15,7 +15,7 @@ from optuna.distributions import (
 from mnist_sweep.report.importance import at_the_ends, importances
 from mnist_sweep.report.reading import Row, StudyRecord
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.text import duration
+from mnist_sweep.text import counted, duration
 
 SHOWN = 10  # configurations
 
@@ -128,12 +128,11 @@ def _cost(record: StudyRecord) -> list[Block]:
     counts = record.counts
     trained, saved = record.epochs_trained, record.epochs_saved
     share = f" ({saved / (trained + saved):.0%})" if saved else ""
-    rejected = counts[studies.REJECTED]
-    proposals = "1 proposal" if rejected == 1 else f"{rejected} proposals"
+    rejected = counted(counts[studies.REJECTED], "proposal")
     lines = [
-        f"{len(record.finished)} trials ran: {counts[studies.COMPLETE]} complete, "
+        f"{counted(len(record.finished), 'trial')} ran: {counts[studies.COMPLETE]} complete, "
         f"{counts[studies.PRUNED]} pruned, {counts[studies.FAILED]} failed",
-        f"{proposals} rejected over budget, before anything ran",
+        f"{rejected} rejected over budget, before anything ran",
         f"{trained:,} epochs trained, {saved:,} saved by pruning{share}",
         f"{duration(record.seconds)} of training, all trials added up{_wall(record)}",
     ]

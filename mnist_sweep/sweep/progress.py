@@ -17,7 +17,7 @@ from mnist_sweep.sweep.dispatch import Dispatcher
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.status import LiveView
 from mnist_sweep.sweep.storage import without_password
-from mnist_sweep.text import duration, relative
+from mnist_sweep.text import counted, duration, relative
 
 log = logging.getLogger("mnist_sweep")
 
@@ -131,7 +131,7 @@ class Progress:
         self._say(
             f"study {self.study.study_name}: {self._done()} trials finished, "
             f"{by_status[studies.PRUNED]} of them pruned, {by_status[studies.FAILED]} failed; "
-            f"{by_status[studies.REJECTED]} proposals rejected; "
+            f"{counted(by_status[studies.REJECTED], 'proposal')} rejected; "
             f"{duration(time.monotonic() - self.started)}"
         )
         waiting = by_status[studies.INTERRUPTED]

@@ -1,0 +1,18 @@
+import pytest
+
+from mnist_sweep.text import counted, duration
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"), [(0, "0 trials"), (1, "1 trial"), (2_000, "2,000 trials")]
+)
+def test_one_of_a_noun_is_no_several(number, expected):
+    assert counted(number, "trial") == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.4, "0s"), (59.4, "59s"), (59.6, "1m00s"), (307, "5m07s"), (7380, "2h03m")],
+)
+def test_durations_are_written_as_people_say_them(seconds, expected):
+    assert duration(seconds) == expected
