@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from mnist_sweep.config import ConfigError
 from mnist_sweep.data import Pipeline
 from mnist_sweep.data.sources import SIZE
 from mnist_sweep.errors import UserError
-from mnist_sweep.onnx import check_packages, write_onnx
+from mnist_sweep.onnx import write_onnx
 from mnist_sweep.record import read_weights, save_weights
 from mnist_sweep.text import one_line
 from mnist_sweep.trained import Trained, load_weights
@@ -77,15 +79,18 @@ def write_bundle(trained: Trained, to: Path, onnx: bool = False) -> float | None
     With `onnx` as ONNX too; returns how far the logits of that are from torch's. Raises
     BundleError where the folder is there, and OnnxError.
     """
-    if onnx:
-        check_packages()
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise BundleError(f"to={to} exists already: name a folder that does not, or is empty")
-    to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as beside:
+        # First, and elsewhere: a model that cannot be written so leaves no half of a bundle.
+        written = Path(beside) / ONNX
+        difference = write_onnx(trained.model, trained.pipeline, written) if onnx else None
+        to.mkdir(parents=True, exist_ok=True)
+        if onnx:
+            shutil.copyfile(written, to / ONNX)
     save_weights(trained.model, to / WEIGHTS)
     (to / CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(trained.run))))
     description = describe(trained) | {"weights_sha256": _digest(to / WEIGHTS)}
-    difference = write_onnx(trained.model, trained.pipeline, to / ONNX) if onnx else None
     (to / CARD).write_text(card(description, onnx))
     # Last: a folder without it is no bundle, so that one cut short is not taken for whole.
     (to / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")

@@ -162,6 +162,11 @@ def direction_of(objective: Any) -> Any:
     return "maximize" if str(objective).endswith("acc") else "minimize"
 
 
+def sweep_name(hydra: Any) -> str:
+    """Return what a sweep is called, given its hydra node: its study, or else its directory."""
+    return str(OmegaConf.select(hydra, "sweeper.study_name") or hydra.sweep.dir)
+
+
 def register_resolvers() -> None:
     """Make known the resolvers that conf/ uses."""
     OmegaConf.register_resolver("run_directory", _run_directory, replace=True)

@@ -18,16 +18,16 @@ def confusion(predictions: Predictions, name: str) -> Figure:
 
 
 def failures(predictions: Predictions, split: Images, name: str) -> Figure:
-    """Draw what was taken for something else, the surest errors first.
+    """Draw what was taken for something else, the least probable of the images' own labels first.
 
     Where nothing was, draw the hardest.
     """
-    wrong = int((predictions.predicted != predictions.labels).sum())
-    if not wrong:
+    order = predictions.hardest(len(predictions.labels))
+    wrong = order[predictions.predicted[order] != predictions.labels[order]]
+    if not len(wrong):
         return hardest(predictions, split, name, FAILURES)
-    worst = predictions.hardest(FAILURES)
-    shown = worst[predictions.predicted[worst] != predictions.labels[worst]]
-    return _gallery(predictions, split, shown, f"{name}: {len(shown)} of {wrong} failures")
+    shown = wrong[:FAILURES]
+    return _gallery(predictions, split, shown, f"{name}: {len(shown)} of {len(wrong)} failures")
 
 
 def hardest(predictions: Predictions, split: Images, name: str, count: int = HARDEST) -> Figure:

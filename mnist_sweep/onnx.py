@@ -49,38 +49,45 @@ def write_onnx(model: nn.Module, pipeline: Pipeline, path: Path) -> float:
     """Write a model in evaluation mode; return how far its logits are from torch's at most.
 
     The file takes uint8 images of any number, and is run on some before it counts as written.
-    Raises OnnxError.
+    Raises OnnxError, and leaves no file then.
     """
     check_packages()
     whole = FromPixels(model, pipeline).eval()
+    try:
+        _export(whole, path)
+        difference = largest_difference(whole, path)
+    except Exception as error:  # torch, onnxscript and onnxruntime have their own kinds
+        path.unlink(missing_ok=True)
+        reason = one_line(error)[:300]
+        raise OnnxError(f"this model cannot be written as ONNX: {reason}") from error
+    if not difference <= TOLERANCE:
+        path.unlink()
+        raise OnnxError(f"as ONNX this model gives other logits: they differ by up to {difference}")
+    return difference
+
+
+def _export(whole: FromPixels, path: Path) -> None:
+    """Write a file, without what torch has to say about its own parts."""
     example = torch.zeros(2, SIZE, SIZE, dtype=torch.uint8)
-    shapes = {INPUT: {0: torch.export.Dim("batch")}}
     chatter = logging.getLogger("torch.onnx")
     level = chatter.level
     try:
         chatter.setLevel(logging.ERROR)
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")  # of torch's own use of its parts
+            warnings.simplefilter("ignore")
             torch.onnx.export(
                 whole,
                 (example,),
                 str(path),
                 input_names=[INPUT],
                 output_names=[OUTPUT],
-                dynamic_shapes=shapes,
+                dynamic_shapes={INPUT: {0: torch.export.Dim("batch")}},
+                dynamo=True,
                 external_data=False,
                 verbose=False,
             )
-    except Exception as error:  # torch.onnx, torch.export and onnxscript have their own kinds
-        reason = one_line(error)[:300]
-        raise OnnxError(f"this model cannot be written as ONNX: {reason}") from error
     finally:
         chatter.setLevel(level)
-    difference = largest_difference(whole, path)
-    if not difference <= TOLERANCE:
-        path.unlink()
-        raise OnnxError(f"as ONNX this model gives other logits: they differ by up to {difference}")
-    return difference
 
 
 @torch.inference_mode()

@@ -1,10 +1,12 @@
 """One run as it lasts: its objects, and all that is written, shown and reported of each epoch."""
 
+import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,8 +17,13 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Diverged, Epoch, Precision, evaluate, fit
 from mnist_sweep.narrate import Narrator
 from mnist_sweep.record import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
-from mnist_sweep.text import one_line
+from mnist_sweep.text import one_line, relative
 from mnist_sweep.tracking import Tracker, draws_figures, trackers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger("mnist_sweep")
 
 # Takes the objective after an epoch, the epoch, and whether any are left that could be saved;
 # returns why the run should stop, or None.
@@ -104,16 +111,20 @@ class Session:
                 progress=lambda batches, epoch: self.narrator.progress(batches, epoch, self.steps),
                 cuda_graph=self.run.cuda_graph,
             )
-            return self._finish(reason)
+            result = self._finish(reason)
         except BaseException as error:
             self._record_failure(error)
             raise
+        # From here on the run is complete, whatever becomes of those who look at it.
+        self._finish_tracking(result)
+        self.narrator.result(result)
+        return result
 
     def _start_tracking(self) -> None:
         first = self.first_epoch if self.begun_before else None
         path = self.directory.path
-        self.trackers = trackers(self.run, path, self.facts, self.sweep, first)
-        for tracker in self.trackers:
+        for tracker in trackers(self.run, path, self.facts, self.sweep, first):
+            self.trackers.append(tracker)
             tracker.start(self.training.model, self._as_seen)
 
     def _as_seen(self, count: int) -> torch.Tensor:
@@ -180,23 +191,33 @@ class Session:
             )
         result["seconds"] = self._seconds()
         self.directory.write_result(result)
-        self._finish_tracking(result)
-        self.narrator.result(result)
         return result
 
     def _take_kept_weights(self) -> None:
         self.training.model.load_state_dict(self.directory.load_best(self.device))
 
     def _finish_tracking(self, result: dict[str, Any]) -> None:
-        drawn = {}
-        if draws_figures(self.run):
-            from mnist_sweep.figures import of_a_run  # matplotlib comes with it
-
-            self._take_kept_weights()
-            name = f"{self.facts['model']}, epoch {result['best_epoch']}, {self.dataset.name} val"
-            drawn = of_a_run(self.training.model, self.dataset.val, self.pipeline, name)
+        drawn: dict[str, Figure] = {}
+        if draws_figures(self.run, self.sweep):
+            with self._only_warning("its figures cannot be drawn"):
+                drawn = self._draw(result["best_epoch"])
         for tracker in self.trackers:
-            tracker.finish(result, drawn)
+            with self._only_warning(f"{type(tracker).__name__} cannot be finished"):
+                tracker.finish(result, drawn)
+
+    def _draw(self, epoch: int) -> "dict[str, Figure]":
+        from mnist_sweep.figures import of_a_run  # matplotlib comes with it
+
+        self._take_kept_weights()
+        name = f"{self.facts['model']}, epoch {epoch}, {self.dataset.name} val"
+        return of_a_run(self.training.model, self.dataset.val, self.pipeline, name)
+
+    @contextmanager
+    def _only_warning(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            log.warning("%s: %s: %s", relative(self.directory.path), what, one_line(error))
 
     def _record_failure(self, error: BaseException) -> None:
         interrupted = isinstance(error, KeyboardInterrupt)
@@ -213,6 +234,7 @@ class Session:
         }
         self.directory.write_result(result)
         for tracker in self.trackers:
-            tracker.abandon(result)
+            with self._only_warning(f"{type(tracker).__name__} cannot be closed"):
+                tracker.abandon(result)
         if interrupted:
             self.narrator.interrupted(self.training.epoch, self.directory.path)

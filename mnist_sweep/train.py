@@ -14,7 +14,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mnist_sweep.config import ConfigError, check, load_recorded, register_resolvers
+from mnist_sweep.config import (
+    ConfigError,
+    check,
+    load_recorded,
+    register_resolvers,
+    sweep_name,
+)
 from mnist_sweep.errors import UserError
 from mnist_sweep.targets import execution_whitelist
 
@@ -60,7 +66,7 @@ def train(config: DictConfig, directory: Path) -> "Objective":
 
     from mnist_sweep.run import execute  # torch comes with it
 
-    sweep = (run.study or str(hydra_config.sweep.dir)) if swept else None
+    sweep = sweep_name(hydra_config) if swept else None
     if run.trial is None:
         return execute(run, directory, name=name, resume=resumed, sweep=sweep)
 

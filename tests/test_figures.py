@@ -42,3 +42,9 @@ def test_the_hardest_images_are_those_whose_own_label_is_least_probable(split):
     assert captions(figure) == ["1 as 9\n90%", "2 as 2\n70%"]
     shown = [axes.images[0].get_array()[0, 0] for axes in figure.axes if axes.images]
     assert shown == [1, 2]
+
+
+def test_unsure_hits_take_no_failures_place(split, monkeypatch):
+    monkeypatch.setattr(figures, "FAILURES", 1)
+    unsure = predictions(0.51, 0.9, 0.9, 0.45)  # the fourth is wrong, the first nearly
+    assert captions(figures.failures(unsure, split, "net")) == ["3 as 9\n55%"]

@@ -159,3 +159,9 @@ def test_the_bias_is_trained_where_the_running_mean_cannot_take_it_up(change):
     change(unit)
     unit(images(6)).sum().backward()
     assert unit.conv.bias.grad is not None
+
+
+def test_two_passes_may_go_forward_before_one_goes_back():
+    unit = Unit(1, short=True)
+    (unit(images(6)).square().sum() + unit(2 * images(6)).square().sum()).backward()
+    assert unit.conv.weight.grad is not None

@@ -70,14 +70,16 @@ def normalized(conv: Conv2d, norm: BatchNorm2d, x: Tensor) -> Tensor:
 
     In training, the mean that the norm subtracts has the convolution's bias in it: the bias cancels
     out, and its gradient is zero but for rounding. So it is left out, gets no gradient, and only
-    the running mean, by which evaluation normalizes, hears of it.
+    the running mean, by which evaluation normalizes, hears of it. In training the convolution is
+    not called as a module: its hooks are not.
     """
     momentum, mean, bias = norm.momentum, norm.running_mean, conv.bias
     if norm.training and bias is not None and mean is not None and momentum not in (None, 1):
         with torch.no_grad():
-            # Before the norm mixes its batch's mean in, since the backward pass wants it unchanged:
-            # (1 - m) (mean + m / (1 - m) bias) + m batch = (1 - m) mean + m (batch + bias).
-            mean.add_(bias, alpha=momentum / (1 - momentum))
+            # (1 - m) (mean + m / (1 - m) bias) + m batch = (1 - m) mean + m (batch + bias). Through
+            # .data, as the norm changes it too: an earlier pass may still be waiting to go back,
+            # which holds the tensor and has no use for its values.
+            mean.data.add_(bias, alpha=momentum / (1 - momentum))
         y = conv.convolve(x, None)
     else:
         y = conv(x)

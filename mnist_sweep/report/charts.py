@@ -216,7 +216,9 @@ def _slices(record: StudyRecord) -> Figure | None:
 
 def _plain_log_ticks(axes: Axes) -> None:
     """Label few places in plain numbers: in less than a decade matplotlib's labels overlap."""
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=5))
+    low, high = axes.get_xlim()
+    subs = (1, 2, 5) if high < 200 * low else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=5))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
 

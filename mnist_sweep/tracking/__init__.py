@@ -3,7 +3,8 @@
 Each tracker is told the same of a run, and keeps of it what its users expect to find.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from torch import Tensor, nn
 
 from mnist_sweep.config import RunConfig
+from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+log = logging.getLogger("mnist_sweep")
 
 # How many training images, as the network sees them, [N, 1, 28, 28].
 AsSeen = Callable[[int], Tensor]
@@ -47,33 +51,36 @@ def trackers(
     facts: Mapping[str, Any],
     sweep: str | None,
     first_epoch: int | None,
-) -> list[Tracker]:
-    """Return the trackers that a config asks for, opened.
+) -> Iterator[Tracker]:
+    """Open one after another the trackers that a config asks for.
 
     `first_epoch` is where a run goes on that was begun before, None for a new one. `sweep` is what
-    it is part of. Each tracker's package is imported only where it is asked for.
+    it is part of. Each tracker's package is imported only where it is asked for. A tracker that
+    cannot be opened ends a new run of its own with a UserError; one that has got further, or is
+    one of many, says so and goes on without.
     """
-    found: list[Tracker] = []
     settings = compared(run, facts["model"])
     if run.tracking.tensorboard:
         from mnist_sweep.tracking.tensorboard import TensorBoard
 
-        single = run.trial is None
-        found.append(
-            TensorBoard(directory, run.tracking.tensorboard, settings, single, first_epoch)
-        )
+        single = sweep is None
+        yield TensorBoard(directory, run.tracking.tensorboard, settings, single, first_epoch)
     if run.tracking.mlflow:
         from mnist_sweep.tracking.mlflow import MLflow
 
-        found.append(MLflow(directory, run.tracking.mlflow, settings, facts, sweep))
-    return found
+        try:
+            yield MLflow(directory, run.tracking.mlflow, settings, facts, sweep)
+        except UserError as error:
+            if sweep is None and first_epoch is None:
+                raise
+            log.warning("mlflow: this run is in %s alone: %s", directory, error)
 
 
-def draws_figures(run: RunConfig) -> bool:
+def draws_figures(run: RunConfig, sweep: str | None) -> bool:
     """Whether a run's figures are drawn for its trackers, which takes a second."""
     asked = run.tracking.tensorboard or run.tracking.mlflow
     when = run.tracking.figures
-    return bool(asked) and (when == "always" or (when == "single" and run.trial is None))
+    return bool(asked) and (when == "always" or (when == "single" and sweep is None))
 
 
 def compared(run: RunConfig, name: str) -> Settings:

@@ -4,24 +4,27 @@
 and ends the run of the sweep. They find each other by the sweep's name, from whatever process.
 """
 
-import atexit
 import hashlib
+import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from mnist_sweep.config import MLflowConfig
+from mnist_sweep.config import MLflowConfig, sweep_name, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Epoch
+from mnist_sweep.record import RunDirectory
 from mnist_sweep.text import one_line
 from mnist_sweep.tracking import AsSeen, Settings
 
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("mnist_sweep")
 
 DEFAULT_URI = "sqlite:///mlflow.db"
-RUN_ID = "mlflow_run_id"  # a file of the run directory: a resumed run goes on with its MLflow run
+SQLITE = "sqlite:///"
+IDENTITY = "mlflow.json"  # in the run directory: which run of which store it is
 SWEEP = "mnist_sweep.sweep"  # a tag of a sweep's own run, by which its trials find it
 PARAMETERS_A_CALL = 100  # the store's limit
 
@@ -48,44 +52,84 @@ FINAL = ("val_loss", "val_acc", "test_loss", "test_acc", "seconds", "best_epoch"
 
 
 class MLflowError(UserError):
-    """The package is missing, or the store cannot be reached."""
+    """The package is missing, or the store cannot be reached or written to."""
 
 
 class Store:
-    """An experiment in a store. Raises MLflowError where it cannot be opened."""
+    """An experiment in a store. Every call raises MLflowError for what the store raises."""
 
-    def __init__(self, config: MLflowConfig) -> None:
-        self.uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-        self.client = _client(self.uri)
-        try:
+    def __init__(self, config: MLflowConfig, folder: str | None = None) -> None:
+        given = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+        self.uri = _absolute(given, Path(folder or Path.cwd()))
+        with self._errors():
+            self.client = _client(self.uri)
             self.experiment = self._experiment(config.experiment)
-        except Exception as error:  # the store's, SQLAlchemy's and requests' kinds
-            raise MLflowError(
-                f"tracking.mlflow.uri={self.uri} cannot be opened: {one_line(error)[:300]}"
-            ) from error
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:  # MLflow's, SQLAlchemy's and requests' kinds
+            reason = one_line(error)[:300]
+            raise MLflowError(f"tracking.mlflow.uri={self.uri}: {reason}") from error
 
     def _experiment(self, name: str) -> str:
         found = self.client.get_experiment_by_name(name)
         if found is None:
             return str(self.client.create_experiment(name))
         if found.lifecycle_stage != "active":
-            raise MLflowError(f"the experiment {name} has been deleted there; restore it")
+            raise MLflowError(
+                f"tracking.mlflow.experiment={name} has been deleted in {self.uri}: restore it, "
+                "or name another"
+            )
         return str(found.experiment_id)
 
     def create(self, name: str, tags: Mapping[str, str]) -> str:
         """Begin a run; return its id."""
-        run = self.client.create_run(self.experiment, tags=dict(tags), run_name=name)
-        return str(run.info.run_id)
+        with self._errors():
+            run = self.client.create_run(self.experiment, tags=dict(tags), run_name=name)
+            return str(run.info.run_id)
+
+    def go_on(self, run_id: str) -> None:
+        """Have a run that ended go on."""
+        with self._errors():
+            self.client.update_run(run_id, status="RUNNING")
+
+    def log_parameters(self, run_id: str, found: Mapping[str, Any]) -> None:
+        """Write down a run's settings, which can be set once."""
+        from mlflow.entities import Param
+
+        every = [Param(key, str(value)) for key, value in found.items()]
+        with self._errors():
+            for start in range(0, len(every), PARAMETERS_A_CALL):
+                self.client.log_batch(run_id, params=every[start : start + PARAMETERS_A_CALL])
 
     def sweep(self, name: str) -> str | None:
         """Return the id of a sweep's run; of several, which no lock keeps out, the first."""
-        found = self.client.search_runs(
-            [self.experiment],
-            filter_string=f"tags.`{SWEEP}` = '{_key(name)}'",
-            order_by=["attributes.start_time ASC"],
-            max_results=1,
-        )
+        with self._errors():
+            found = self.client.search_runs(
+                [self.experiment],
+                filter_string=f"tags.`{SWEEP}` = '{_key(name)}'",
+                order_by=["attributes.start_time ASC"],
+                max_results=1,
+            )
         return str(found[0].info.run_id) if found else None
+
+    def open_sweep(self, name: str) -> str:
+        """Return the id of a sweep's run, begun where there is none, and going on."""
+        if self.sweep(name) is None:
+            self.create(name, {SWEEP: _key(name)})
+        run_id = self.sweep(name)  # another sweep of the study may have been quicker
+        assert run_id is not None
+        self.go_on(run_id)
+        return run_id
+
+
+def _absolute(uri: str, folder: Path) -> str:
+    """Return the URI of a SQLite file as seen from any folder: a job may have one of its own."""
+    return f"{SQLITE}{folder / uri.removeprefix(SQLITE)}" if uri.startswith(SQLITE) else uri
 
 
 def _key(name: str) -> str:
@@ -100,22 +144,20 @@ def _client(uri: str) -> "MlflowClient":
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient  # seconds: only where it is wanted
 
-    file = uri.removeprefix("sqlite:///") if uri.startswith("sqlite:///") else None
-    if file and not os.access(Path(file).parent, os.W_OK):
+    if uri.startswith(SQLITE) and not os.access(Path(uri.removeprefix(SQLITE)).parent, os.W_OK):
         # Here, since MLflow would try for a minute.
-        raise MLflowError(f"tracking.mlflow.uri={uri}: {Path(file).parent} cannot be written to")
+        raise MLflowError(f"tracking.mlflow.uri={uri}: its folder cannot be written to")
     for chatty in ("mlflow.store.db.utils", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    try:
-        return MlflowClient(tracking_uri=uri)
-    except Exception as error:
-        raise MLflowError(f"tracking.mlflow.uri={uri}: {one_line(error)[:300]}") from error
+    return MlflowClient(tracking_uri=uri)
 
 
 class MLflow:
     """A run's settings, its figures each epoch, and at its end its files and pictures.
 
     A store that fails once the run has begun does not end the run: it says so, and goes on alone.
+    A run gone on with goes on in MLflow too, where its MLflow run is still there. Raises
+    MLflowError where the store cannot be opened.
     """
 
     def __init__(
@@ -126,26 +168,27 @@ class MLflow:
         facts: Mapping[str, Any],
         sweep: str | None,
     ) -> None:
-        self.directory, self.broken = directory, False
-        self.store = Store(config)
+        self.directory, self.failed = directory, set[str]()
+        folder = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else None
+        self.store = Store(config, folder)
         self.client = self.store.client
-        known = directory / RUN_ID
-        try:
-            if known.exists():
-                self.run_id = known.read_text().strip()
-                self.client.update_run(self.run_id, status="RUNNING")
-            else:
-                self.run_id = self._begin(settings, facts, sweep)
-                known.write_text(self.run_id + "\n")
-        except Exception as error:
-            raise MLflowError(f"MLflow run in {self.store.uri}: {one_line(error)[:300]}") from error
+        identity = {"uri": self.store.uri, "data": facts["data"]["fingerprint"]}
+        known = _read_identity(directory, identity)
+        self.new = not (known and self._goes_on(known))
+        self.run_id = self._begin(settings, facts, sweep) if self.new else str(known)
+        (directory / IDENTITY).write_text(json.dumps({**identity, "run_id": self.run_id}) + "\n")
         if sweep is None:
             log.info("mlflow: run %s in %s", self.run_id, self.store.uri)
 
-    def _begin(self, settings: Settings, facts: Mapping[str, Any], sweep: str | None) -> str:
-        from mlflow.entities import Param
+    def _goes_on(self, run_id: str) -> bool:
+        try:
+            self.store.go_on(run_id)
+        except MLflowError as error:  # it may have been deleted
+            log.warning("mlflow: run %s cannot go on, a new one begins: %s", run_id, error)
+            return False
+        return True
 
-        single = facts.get("trial") is None
+    def _begin(self, settings: Settings, facts: Mapping[str, Any], sweep: str | None) -> str:
         tags = {
             "run_directory": str(self.directory),
             "data": f"{facts['data']['name']} {facts['data']['fingerprint']}",
@@ -154,41 +197,51 @@ class MLflow:
             "trial": facts.get("trial"),
             "mlflow.parentRunId": self.store.sweep(sweep) if sweep else None,
         }
-        name = self.directory.resolve().name if single else f"{facts['study']}/{facts['trial']}"
+        last = self.directory.resolve().name
+        name = last if facts.get("trial") is None else f"{facts['study']}/{facts['trial']}"
         run_id = self.store.create(name, {k: str(v) for k, v in tags.items() if v is not None})
         counted = {key: facts[key] for key in ("parameters", "multiply_adds")}
-        every = [Param(key, str(value)) for key, value in {**settings, **counted}.items()]
-        for start in range(0, len(every), PARAMETERS_A_CALL):
-            self.client.log_batch(run_id, params=every[start : start + PARAMETERS_A_CALL])
+        self.store.log_parameters(run_id, {**settings, **counted})
         return run_id
 
     def start(self, model: nn.Module, as_seen: AsSeen) -> None:
-        """Nothing: what MLflow shows of a beginning is there already."""
+        """Bring a run that goes on up to date: a kill or a store may have swallowed its epochs."""
+        if self.new:
+            return
+        with self._only_warning("metrics"):
+            history = self.client.get_metric_history(self.run_id, "lr")
+            known = {metric.step for metric in history}
+            for line in RunDirectory(self.directory).read_metrics():
+                if line["epoch"] not in known:
+                    self._log(line, line["epoch"])
 
     def epoch(self, figures: Epoch, model: nn.Module) -> None:
         """Add an epoch's figures."""
         self._log({name: getattr(figures, name) for name in EPOCH}, figures.epoch)
 
-    def _log(self, found: Mapping[str, float], step: int) -> None:
+    def _log(self, found: Mapping[str, Any], step: int, prefix: str = "") -> None:
         from mlflow.entities import Metric
 
         now = int(1000 * time.time())
-        metrics = [Metric(name, float(value), now, step) for name, value in found.items()]
-        self._try(lambda: self.client.log_batch(self.run_id, metrics=metrics))
+        metrics: list[Metric] = [
+            Metric(prefix + name, float(found[name]), now, step)
+            for name in (FINAL if prefix else EPOCH)
+            if found.get(name) is not None
+        ]
+        with self._only_warning("metrics"):
+            self.client.log_batch(self.run_id, metrics=metrics)
 
     def finish(self, result: Mapping[str, Any], drawn: "Mapping[str, Figure]") -> None:
         """Add the final figures, the files of the run and its pictures, and end it."""
-        final = {f"final_{key}": result[key] for key in FINAL if result.get(key) is not None}
-        self._log(final, result["epochs"])
+        self._log(result, result["epochs"], prefix="final_")
         for name in ARTIFACTS:
             path = self.directory / name
             if path.exists():
-                self._try(lambda path=path: self.client.log_artifact(self.run_id, str(path)))
+                with self._only_warning("artifacts"):
+                    self.client.log_artifact(self.run_id, str(path))
         for name, figure in drawn.items():
-            file = f"{name.replace(' ', '_')}.png"
-            self._try(
-                lambda figure=figure, file=file: self.client.log_figure(self.run_id, figure, file)
-            )
+            with self._only_warning("artifacts"):
+                self.client.log_figure(self.run_id, figure, f"{name.replace(' ', '_')}.png")
         self._end("FINISHED", result)
 
     def abandon(self, result: Mapping[str, Any]) -> None:
@@ -196,79 +249,93 @@ class MLflow:
         self._end("KILLED" if result["status"] == "interrupted" else "FAILED", result)
 
     def _end(self, status: str, result: Mapping[str, Any]) -> None:
-        for key in ("status", "reason"):
-            self._try(lambda key=key: self.client.set_tag(self.run_id, key, str(result.get(key))))
-        self._try(lambda: self.client.set_terminated(self.run_id, status))
+        with self._only_warning("end"):
+            for key in ("status", "reason"):
+                self.client.set_tag(self.run_id, key, str(result.get(key)))
+            self.client.set_terminated(self.run_id, status)
 
-    def _try(self, write: Any) -> None:
-        """Write, unless a write has failed before: a store that is gone is not waited for twice."""
-        if self.broken:
-            return
+    @contextmanager
+    def _only_warning(self, kind: str) -> Iterator[None]:
+        """Warn of what the store raises, once for each kind of thing that is written."""
         try:
-            write()
+            yield
         except Exception as error:
-            self.broken = True
-            log.warning(
-                "mlflow: %s fails (%s); the rest of this run is in %s alone",
-                self.store.uri,
-                one_line(error)[:200],
-                self.directory,
-            )
+            if kind not in self.failed:
+                self.failed.add(kind)
+                reason = one_line(error)[:200]
+                where = f"they are in {self.directory} alone"
+                log.warning("mlflow: %s of this run: %s; %s", kind, reason, where)
+
+
+def _read_identity(directory: Path, identity: Mapping[str, str]) -> str | None:
+    """Return the id of the run that a directory had in this store, trained on these data."""
+    try:
+        known = json.loads((directory / IDENTITY).read_text())
+    except (OSError, ValueError):
+        return None
+    same = all(known.get(key) == value for key, value in identity.items())
+    return str(known["run_id"]) if same and "run_id" in known else None
 
 
 class SweepRun(Callback):
     """The MLflow run of a sweep, above those of its trials; a sweep gone on with has one run."""
 
+    def __init__(self) -> None:
+        self.run_id: str | None = None
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Open the sweep's run, before any of its trials looks for it."""
-        from mnist_sweep.config import typed
-
         node = OmegaConf.select(config, "tracking.mlflow")
-        self.run_id: str | None = None
         if node is None:
             return
         try:
             settings: Any = OmegaConf.to_object(typed(MLflowConfig, node, "tracking.mlflow"))
-            self.store = Store(settings)
-            name = sweep_name(config)
-            self.run_id = self.store.sweep(name) or self.store.create(name, {SWEEP: _key(name)})
-            self.store.client.update_run(self.run_id, status="RUNNING")
+            self.store = Store(settings, config.hydra.runtime.cwd)
+            name = sweep_name(config.hydra)
+            self.run_id = self.store.open_sweep(name)
         except UserError as error:
             # Hydra makes a warning of what callbacks raise, and goes on.
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
         log.info("mlflow: %s, run %s of %s", self.store.uri, self.run_id, name)
-        atexit.register(self._end, "KILLED")
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Add what the sweep has come to, and end its run."""
+        """Add what the sweep has come to, and end its run.
+
+        Hydra comes here also when the sweep ends by an exception, which is what tells an end from
+        an interruption.
+        """
         if self.run_id is None:
             return
-        atexit.unregister(self._end)
+        failure = sys.exc_info()[1]
+        stopped = isinstance(failure, KeyboardInterrupt | SystemExit)
+        status = "FINISHED" if failure is None else "KILLED" if stopped else "FAILED"
         results = Path(config.hydra.sweep.dir) / "optimization_results.yaml"
-        if results.exists():
-            self.store.client.log_artifact(self.run_id, str(results))
-            found = OmegaConf.load(results)
-            for key, value in _figures(found).items():
-                self.store.client.log_metric(self.run_id, key, value)
-            best = OmegaConf.select(found, "best_trial")
-            if best is not None:
-                self.store.client.set_tag(self.run_id, "best_trial", str(best))
-        self._end("FINISHED")
-
-    def _end(self, status: str) -> None:
-        if self.run_id is not None:
+        try:
+            _add_results(self.store.client, self.run_id, results)
+        finally:
             self.store.client.set_terminated(self.run_id, status)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing of the store: a job's process, where this goes too, opens its own."""
+        return {"run_id": None}
 
-def sweep_name(config: DictConfig) -> str:
-    """Return what a sweep is called: its study, or for plain Hydra's its directory."""
-    study = OmegaConf.select(config, "hydra.sweeper.study_name", default=None)
-    return str(study or config.hydra.sweep.dir)
+
+def _add_results(client: "MlflowClient", run_id: str, path: Path) -> None:
+    """Add a sweep's results file, and what of it the sweeps in a list are compared by."""
+    if not path.exists():
+        return
+    found = OmegaConf.load(path)
+    for key, value in _figures(found).items():
+        client.log_metric(run_id, key, value)
+    best = OmegaConf.select(found, "best_trial")
+    if best is not None:
+        client.set_tag(run_id, "best_trial", str(best))
+    client.log_artifact(run_id, str(path))
 
 
 def _figures(results: Any) -> dict[str, float]:
     """Return the numbers of a results file by which a list of sweeps can be sorted."""
     found = {key: results.get(key) for key in ("best_value", "epochs_saved")}
     found |= {f"trials_{status}": n for status, n in (results.get("trials") or {}).items()}
-    return {key: float(value) for key, value in found.items() if value is not None}
+    return {key: float(value) for key, value in found.items() if isinstance(value, int | float)}

@@ -40,8 +40,8 @@ FINAL_FIGURES = {
 class TensorBoard:
     """Scalars each epoch; settings with the final figures, and pictures, at the end.
 
-    `single` is for runs that are no trials: those show the graph's input too. `first_epoch` is from
-    where a run is done again: what is there of it is hidden.
+    `single` runs, which are part of no sweep, show training images too. `first_epoch` is from where
+    a run is done again: what is there of it is hidden.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter  # 1.6 s: only where it is wanted
 
         self.config, self.settings, self.single = config, settings, single
-        self.new, self.last_epoch = first_epoch is None, 0
+        self.new = first_epoch is None
         self.writer = SummaryWriter(str(directory), purge_step=first_epoch)
         self.writer.add_custom_scalars(LAYOUT)
 
@@ -94,7 +94,6 @@ class TensorBoard:
             self.writer.add_scalar(tag, value, figures.epoch)
         if self.config.histograms:
             self._add_histograms(model, figures.epoch)
-        self.last_epoch = figures.epoch
         self.writer.flush()
 
     def _add_histograms(self, model: nn.Module, epoch: int) -> None:
@@ -121,7 +120,7 @@ class TensorBoard:
         for tag, value in shown.items():
             self.writer.add_scalar(tag, value)
         for name, figure in drawn.items():
-            self.writer.add_figure(name, figure, self.last_epoch, close=False)
+            self.writer.add_figure(name, figure, result["epochs"], close=False)
         self.writer.add_text("status", f"{result['status']}: {result['reason']}")
         self.writer.close()
 

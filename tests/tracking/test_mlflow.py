@@ -1,14 +1,17 @@
 import json
 import logging
+import pickle
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
-from mnist_sweep.config import MLflowConfig
+from mnist_sweep.config import MLflowConfig, check
 from mnist_sweep.fit import Epoch
 from mnist_sweep.tracking import mlflow as ours
+from mnist_sweep.tracking import trackers
 from mnist_sweep.tracking.mlflow import MLflow, MLflowError, Store, SweepRun
 
 mlflow = pytest.importorskip("mlflow", reason="tracking=mlflow needs the extra [mlflow]")
@@ -98,22 +101,46 @@ def test_a_run_that_did_not_come_to_its_end_says_so(config, status, expected):
     assert (run.info.status, run.data.tags["reason"]) == (expected, "why")
 
 
-def test_a_run_gone_on_with_is_one_run(config):
-    run_in("run", config).abandon({"status": "interrupted", "reason": "Ctrl-C"})
+def test_a_run_gone_on_with_is_one_run_and_gets_the_epochs_that_it_lacks(config):
+    tracker = run_in("run", config)
+    tracker.epoch(epoch(1), None)
+    lines = [json.dumps(asdict(epoch(number))) for number in (1, 2)]
+    Path("run/metrics.jsonl").write_text("\n".join(lines) + "\n")
+    tracker.abandon({"status": "interrupted", "reason": "Ctrl-C"})
     again = run_in("run", config)
+    again.start(None, None)
     assert again.client.get_run(again.run_id).info.status == "RUNNING"
+    history = again.client.get_metric_history(again.run_id, "lr")
+    assert [metric.step for metric in history] == [1, 2]
     again.finish(RESULT, {})
     assert len(recorded(config)) == 1
 
 
-def test_a_trial_is_below_its_sweep(config):
-    written = OmegaConf.create(
+def test_a_run_on_other_data_or_whose_own_is_gone_is_a_new_one(config, caplog):
+    first = run_in("run", config)
+    other = run_in("run", config, data={"name": "mnist", "fingerprint": "other"})
+    assert other.run_id != first.run_id
+    other.client.delete_run(other.run_id)
+    third = run_in("run", config, data={"name": "mnist", "fingerprint": "other"})
+    assert third.run_id != other.run_id
+    assert f"run {other.run_id} cannot go on, a new one begins" in caplog.text
+
+
+def hydra_config(config, name):
+    return OmegaConf.create(
         {
             "tracking": {"mlflow": {"uri": config.uri, "experiment": config.experiment}},
-            "hydra": {"sweeper": {"study_name": "it's"}, "sweep": {"dir": "multirun/s"}},
+            "hydra": {
+                "sweeper": {"study_name": name},
+                "sweep": {"dir": "multirun/s"},
+                "runtime": {"cwd": str(Path.cwd())},
+            },
         }
     )
-    callback = SweepRun()
+
+
+def test_a_trial_is_below_its_sweep(config):
+    written, callback = hydra_config(config, "it's"), SweepRun()
     callback.on_multirun_start(written)
     run_in("3", config, sweep="it's", study="it's", trial=3).finish(RESULT, {})
     results = Path("multirun/s/optimization_results.yaml")
@@ -131,30 +158,95 @@ def test_a_trial_is_below_its_sweep(config):
     assert len(recorded(config)) == 2
 
 
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [(SystemExit(130), "KILLED"), (KeyboardInterrupt(), "KILLED"), (OSError(), "FAILED")],
+    ids=repr,
+)
+def test_a_sweep_that_ends_by_an_exception_says_so(config, failure, expected):
+    written, callback = hydra_config(config, "s"), SweepRun()
+    callback.on_multirun_start(written)
+
+    def sweep():
+        try:
+            raise failure
+        finally:
+            callback.on_multirun_end(written)  # as Hydra does
+
+    with pytest.raises(type(failure)):
+        sweep()
+    assert recorded(config)["s"].info.status == expected
+
+
+def test_a_sweeps_callback_leaves_its_store_behind_on_the_way_to_a_worker(config):
+    callback = SweepRun()
+    callback.on_multirun_start(hydra_config(config, "s"))
+    assert pickle.loads(pickle.dumps(callback)).run_id is None
+
+
 def test_a_store_that_fails_later_does_not_end_the_run(config, caplog, monkeypatch):
     tracker = run_in("run", config)
-    calls = []
 
     def fail(*arguments, **settings):
-        calls.append(arguments)
         raise ConnectionError("no route")
 
     monkeypatch.setattr(tracker.client, "log_batch", fail)
+    monkeypatch.setattr(tracker.client, "log_artifact", fail)
+    Path("run/result.json").write_text("{}")
     with caplog.at_level(logging.WARNING):
         tracker.epoch(epoch(1), None)
         tracker.epoch(epoch(2), None)
         tracker.finish(RESULT, {})
-    assert len(calls) == 1
-    (line,) = caplog.messages
-    assert "no route" in line
-    assert "the rest of this run is in run alone" in line
+    lines = [line for line in caplog.messages if "no route" in line]
+    assert [line.partition(" of this run")[0] for line in lines] == [
+        "mlflow: metrics",
+        "mlflow: artifacts",
+    ]
+    assert all("they are in run alone" in line for line in lines)
+    assert recorded(config)["run"].info.status == "FINISHED"
 
 
 @pytest.mark.parametrize("uri", ["sqlite:////proc/nowhere/mlflow.db", "nonsense://host"])
 def test_a_store_that_cannot_be_opened_is_one_line(command, quick, capsys, uri):
     assert command(*quick, "tracking=mlflow", f"tracking.mlflow.uri={uri}") == 1
     error = capsys.readouterr().err
-    assert error.splitlines()[-1].startswith(f"error: tracking.mlflow.uri={uri}")
+    assert error.splitlines()[-1].startswith(f"error: tracking.mlflow.uri={uri}: ")
+
+
+def test_a_trial_goes_on_without_a_store_that_has_gone(composed, caplog, tmp_path):
+    run = check(composed("tracking=mlflow", "tracking.mlflow.uri=nonsense://host"))
+    assert list(trackers(run, tmp_path, FACTS, "s", None)) == []
+    assert f"this run is in {tmp_path} alone" in caplog.text
+    with pytest.raises(MLflowError):
+        list(trackers(run, tmp_path, FACTS, None, None))
+
+
+@pytest.mark.slow
+def test_a_sweep_with_workers_is_a_run_with_its_trials_below_it(command, store):
+    words = ["model=mlp", "model.hidden=range(4,8)", "search=command_line", "data=mnist_5k"]
+    words += ["epochs=1", "batch_size=256", "hydra.sweeper.study_name=s", "tracking=mlflow"]
+    words += ["hydra.sweeper.n_trials=2", "tracking.mlflow.experiment=sweep"]
+    uri = f"sqlite:///{store}"
+    assert command("-m", *words, f"tracking.mlflow.uri={uri}") == 0
+    runs = recorded(MLflowConfig(uri=uri, experiment="sweep"))
+    assert set(runs) == {"s", "s/0", "s/1"}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    for name in ("s/0", "s/1"):
+        assert runs[name].data.tags["mlflow.parentRunId"] == runs["s"].info.run_id
+    assert runs["s"].data.metrics["trials_complete"] == 2
+
+
+def test_a_plain_grid_is_a_run_with_its_jobs_below_it(command, quick, store):
+    words = [word for word in quick if not word.startswith(("hydra.run", "tracking"))]
+    words += ["search=none", "hydra.sweep.dir=grid", "seed=0,1", "tracking=mlflow"]
+    words += ["tracking.mlflow.experiment=grid", "tracking.figures=never"]
+    uri = f"sqlite:///{store}"
+    assert command("-m", *words, f"tracking.mlflow.uri={uri}") == 0
+    runs = recorded(MLflowConfig(uri=uri, experiment="grid"))
+    assert set(runs) == {"grid", "0", "1"}
+    assert all(
+        runs[name].data.tags["mlflow.parentRunId"] == runs["grid"].info.run_id for name in "01"
+    )
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch):
@@ -170,11 +262,16 @@ def test_the_environment_names_the_store_where_the_config_does_not(monkeypatch, 
     assert Store(MLflowConfig(uri=other)).uri == other
 
 
+def test_a_store_beside_the_command_is_the_same_from_every_folder(store, monkeypatch, tmp_path):
+    config = MLflowConfig(uri=f"sqlite:///{store.name}")
+    assert Store(config, str(store.parent)).uri == f"sqlite:///{store}"
+
+
 def test_both_trackers_work_together(command, quick, store):
     uri = f"tracking.mlflow.uri=sqlite:///{store}"
     assert command(*quick, "tracking=[tensorboard,mlflow]", uri) == 0
     assert list(Path("run").glob("events*"))
-    assert Path("run/mlflow_run_id").exists()
+    assert Path("run/mlflow.json").exists()
     result = json.loads(Path("run/result.json").read_text())
     run = recorded(MLflowConfig(uri=f"sqlite:///{store}"))["run"]
     assert run.data.metrics["final_val_acc"] == pytest.approx(result["val_acc"])

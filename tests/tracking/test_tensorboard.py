@@ -38,7 +38,13 @@ def written(tmp_path):
         tracker.epoch(epoch(number), model)
     figure = Figure()
     figure.subplots().plot([1, 2])
-    result = {"status": "pruned", "reason": "why", "val_acc": 0.25, "test_acc": None}
+    result = {
+        "status": "pruned",
+        "reason": "why",
+        "epochs": 3,
+        "val_acc": 0.25,
+        "test_acc": None,
+    }
     tracker.finish(result, {"confusion": figure})
     return tmp_path
 

@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mnist_sweep import figures, session
 from mnist_sweep.config import check
 from mnist_sweep.tracking import compared, draws_figures, flatten
 
@@ -27,7 +29,7 @@ def test_runs_are_compared_by_their_groups_and_augmentation_only_where_there_is_
 
 
 @pytest.mark.parametrize(
-    ("overrides", "single", "trial"),
+    ("overrides", "single", "swept"),
     [
         (["tracking=tensorboard"], True, False),
         (["tracking=mlflow"], True, False),
@@ -38,9 +40,10 @@ def test_runs_are_compared_by_their_groups_and_augmentation_only_where_there_is_
     ],
     ids=str,
 )
-def test_figures_are_drawn_for_whom_they_are_asked(composed, overrides, single, trial):
-    assert draws_figures(check(composed(*overrides))) is single
-    assert draws_figures(check(composed(*overrides, "study=s", "trial=3"))) is trial
+def test_figures_are_drawn_for_whom_they_are_asked(composed, overrides, single, swept):
+    run = check(composed(*overrides))
+    assert draws_figures(run, sweep=None) is single
+    assert draws_figures(run, sweep="multirun/s") is swept
 
 
 def test_no_tracking_writes_no_events(command, quick):
@@ -68,3 +71,44 @@ def test_a_network_without_convolutions_has_no_filters_to_show(command, quick):
     accumulator.Reload()
     assert "first filters" not in accumulator.Tags()["images"]
     assert "confusion" in accumulator.Tags()["images"]
+
+
+class Broken:
+    """A tracker that fails in everything."""
+
+    def start(self, model, as_seen):
+        pass
+
+    def epoch(self, figures, model):
+        pass
+
+    def finish(self, result, drawn):
+        raise OSError("no space left")
+
+    abandon = finish
+
+
+def test_a_tracker_that_fails_at_the_end_leaves_the_run_complete(
+    command, quick, monkeypatch, capsys
+):
+    monkeypatch.setattr(session, "trackers", lambda *arguments: [Broken()])
+    assert command(*quick) == 0
+    assert json.loads(Path("run/result.json").read_text())["status"] == "complete"
+    assert "run: Broken cannot be finished: no space left" in capsys.readouterr().out
+
+
+def test_figures_that_cannot_be_drawn_leave_the_run_complete(command, quick, monkeypatch, capsys):
+    def fail(*arguments):
+        raise TypeError("no such colour")
+
+    monkeypatch.setattr(figures, "of_a_run", fail)
+    assert command(*quick, "tracking=tensorboard") == 0
+    assert json.loads(Path("run/result.json").read_text())["status"] == "complete"
+    assert "its figures cannot be drawn: no such colour" in capsys.readouterr().out
+    assert list(Path("run").glob("events*"))
+
+
+def test_a_tracker_that_fails_to_close_hides_nothing(command, quick, monkeypatch, capsys):
+    monkeypatch.setattr(session, "trackers", lambda *arguments: [Broken()])
+    assert command(*quick, "optimizer=sgd", "optimizer.lr=1e38") == 1
+    assert "training diverged" in capsys.readouterr().err
