@@ -76,10 +76,11 @@ def normalized(conv: Conv2d, norm: BatchNorm2d, x: Tensor) -> Tensor:
     momentum, mean, bias = norm.momentum, norm.running_mean, conv.bias
     if norm.training and bias is not None and mean is not None and momentum not in (None, 1):
         with torch.no_grad():
-            # (1 - m) (mean + m / (1 - m) bias) + m batch = (1 - m) mean + m (batch + bias). Through
-            # .data, as the norm changes it too: an earlier pass may still be waiting to go back,
-            # which holds the tensor and has no use for its values.
-            mean.data.add_(bias, alpha=momentum / (1 - momentum))
+            # (1 - m) (mean + m / (1 - m) bias) + m batch = (1 - m) mean + m (batch + bias). Unseen by
+            # autograd, as the norm's own change is: an earlier pass that has yet to go back holds the
+            # tensor, but in training no backward pass uses its values.
+            with torch.autograd._unsafe_preserve_version_counter(mean):
+                mean.add_(bias, alpha=momentum / (1 - momentum))
         y = conv.convolve(x, None)
     else:
         y = conv(x)
