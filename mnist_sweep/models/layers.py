@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
+from torch.autograd.grad_mode import _unsafe_preserve_version_counter
 
 CACHE_LINE = 16  # float32 values
 
@@ -75,12 +76,11 @@ def normalized(conv: Conv2d, norm: BatchNorm2d, x: Tensor) -> Tensor:
     """
     momentum, mean, bias = norm.momentum, norm.running_mean, conv.bias
     if norm.training and bias is not None and mean is not None and momentum not in (None, 1):
-        with torch.no_grad():
-            # (1 - m) (mean + m / (1 - m) bias) + m batch = (1 - m) mean + m (batch + bias). Unseen by
-            # autograd, as the norm's own change is: an earlier pass that has yet to go back holds the
-            # tensor, but in training no backward pass uses its values.
-            with torch.autograd._unsafe_preserve_version_counter(mean):
-                mean.add_(bias, alpha=momentum / (1 - momentum))
+        # (1 - m) (mean + m / (1 - m) bias) + m batch = (1 - m) mean + m (batch + bias). Unseen by
+        # autograd, as the norm's own change is: an earlier pass that has yet to go back holds the
+        # tensor, but in training no backward pass uses its values.
+        with torch.no_grad(), _unsafe_preserve_version_counter(mean):
+            mean.add_(bias, alpha=momentum / (1 - momentum))
         y = conv.convolve(x, None)
     else:
         y = conv(x)
