@@ -36,7 +36,6 @@ def hardest(predictions: Predictions, split: Images, name: str, count: int = HAR
 
 
 def _gallery(predictions: Predictions, split: Images, shown: Tensor, title: str) -> Figure:
-    shown = shown.cpu()
     sure = predictions.probabilities[shown].amax(1)
     captions = [
         f"{label} as {other}\n{probability:.0%}"
@@ -48,15 +47,12 @@ def _gallery(predictions: Predictions, split: Images, shown: Tensor, title: str)
     return plots.gallery(images, captions, title)
 
 
-def filters(model: nn.Module) -> dict[str, Figure]:
-    """Draw every convolution's filters, by the convolution's name."""
-    found = insight.convolutions(model)
-    return {name: plots.filters(name, weight) for name, weight in found.items()}
-
-
 def network(model: nn.Module, pipeline: Pipeline, pixels: Tensor) -> dict[str, Figure]:
     """Draw every convolution, and what each unit makes of an image uint8 [28, 28]."""
-    drawn = {f"filters-{name}": figure for name, figure in filters(model).items()}
+    drawn = {
+        f"filters-{name}": plots.filters(name, weight)
+        for name, weight in insight.convolutions(model).items()
+    }
     prepared = pipeline.prepare(pixels[None])
     found = insight.feature_maps(model, prepared, insight.mapped_modules(model))
     drawn["maps-image"] = plots.maps("image", pixels[None].float())

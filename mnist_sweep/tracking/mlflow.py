@@ -10,8 +10,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -213,19 +214,21 @@ class MLflow:
             known = {metric.step for metric in history}
             for line in RunDirectory(self.directory).read_metrics():
                 if line["epoch"] not in known:
-                    self._log(line, line["epoch"])
+                    self._log(EPOCH, line, line["epoch"])
 
     def epoch(self, figures: Epoch, model: nn.Module) -> None:
         """Add an epoch's figures."""
-        self._log({name: getattr(figures, name) for name in EPOCH}, figures.epoch)
+        self._log(EPOCH, asdict(figures), figures.epoch)
 
-    def _log(self, found: Mapping[str, Any], step: int, prefix: str = "") -> None:
+    def _log(
+        self, names: Sequence[str], found: Mapping[str, Any], step: int, prefix: str = ""
+    ) -> None:
         from mlflow.entities import Metric
 
         now = int(1000 * time.time())
-        metrics: list[Metric] = [
+        metrics = [
             Metric(prefix + name, float(found[name]), now, step)
-            for name in (FINAL if prefix else EPOCH)
+            for name in names
             if found.get(name) is not None
         ]
         with self._only_warning("metrics"):
@@ -233,7 +236,7 @@ class MLflow:
 
     def finish(self, result: Mapping[str, Any], drawn: "Mapping[str, Figure]") -> None:
         """Add the final figures, the files of the run and its pictures, and end it."""
-        self._log(result, result["epochs"], prefix="final_")
+        self._log(FINAL, result, result["epochs"], prefix="final_")
         for name in ARTIFACTS:
             path = self.directory / name
             if path.exists():

@@ -221,32 +221,41 @@ def test_a_trial_goes_on_without_a_store_that_has_gone(composed, caplog, tmp_pat
         list(trackers(run, tmp_path, FACTS, None, None))
 
 
+@pytest.fixture
+def sweep(command, config):
+    """Return a function that runs a sweep with MLflow, and returns its runs by name."""
+
+    def run_sweep(*words):
+        given = [f"tracking.mlflow.{name}={value}" for name, value in asdict(config).items()]
+        assert command("-m", *words, "tracking=mlflow", *given) == 0
+        return recorded(config)
+
+    return run_sweep
+
+
+def below(runs, parent):
+    """Return the names of the runs below another."""
+    run_id = runs[parent].info.run_id
+    return {n for n, run in runs.items() if run.data.tags.get("mlflow.parentRunId") == run_id}
+
+
 @pytest.mark.slow
-def test_a_sweep_with_workers_is_a_run_with_its_trials_below_it(command, store):
+def test_a_sweep_with_workers_is_a_run_with_its_trials_below_it(sweep):
     words = ["model=mlp", "model.hidden=range(4,8)", "search=command_line", "data=mnist_5k"]
-    words += ["epochs=1", "batch_size=256", "hydra.sweeper.study_name=s", "tracking=mlflow"]
-    words += ["hydra.sweeper.n_trials=2", "tracking.mlflow.experiment=sweep"]
-    uri = f"sqlite:///{store}"
-    assert command("-m", *words, f"tracking.mlflow.uri={uri}") == 0
-    runs = recorded(MLflowConfig(uri=uri, experiment="sweep"))
+    words += ["epochs=1", "batch_size=256"]
+    runs = sweep(*words, "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2")
     assert set(runs) == {"s", "s/0", "s/1"}
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
-    for name in ("s/0", "s/1"):
-        assert runs[name].data.tags["mlflow.parentRunId"] == runs["s"].info.run_id
+    assert below(runs, "s") == {"s/0", "s/1"}
     assert runs["s"].data.metrics["trials_complete"] == 2
 
 
-def test_a_plain_grid_is_a_run_with_its_jobs_below_it(command, quick, store):
+def test_a_plain_grid_is_a_run_with_its_jobs_below_it(sweep, quick):
     words = [word for word in quick if not word.startswith(("hydra.run", "tracking"))]
-    words += ["search=none", "hydra.sweep.dir=grid", "seed=0,1", "tracking=mlflow"]
-    words += ["tracking.mlflow.experiment=grid", "tracking.figures=never"]
-    uri = f"sqlite:///{store}"
-    assert command("-m", *words, f"tracking.mlflow.uri={uri}") == 0
-    runs = recorded(MLflowConfig(uri=uri, experiment="grid"))
+    words += ["search=none", "hydra.sweep.dir=grid", "seed=0,1", "tracking.figures=never"]
+    runs = sweep(*words)
     assert set(runs) == {"grid", "0", "1"}
-    assert all(
-        runs[name].data.tags["mlflow.parentRunId"] == runs["grid"].info.run_id for name in "01"
-    )
+    assert below(runs, "grid") == {"0", "1"}
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch):
