@@ -50,11 +50,14 @@ def installed(package: str) -> bool:
 
 
 def alternate(
-    contenders: Mapping[str, Callable[[], Figures]], repetitions: int
+    contenders: Mapping[str, Callable[[], Figures]],
+    repetitions: int,
+    keep: Callable[[dict[str, list[Figures]]], None] = lambda found: None,
 ) -> dict[str, list[Figures]]:
     """Run every contender once a repetition, forwards and backwards in turn.
 
-    So a machine that grows slower, or is shared with others, is as unkind to each of them.
+    So a machine that grows slower, or is shared with others, is as unkind to each of them. `keep`
+    gets what there is after each repetition, for what takes hours and may be cut short.
     """
     found: dict[str, list[Figures]] = {name: [] for name in contenders}
     for repetition in range(repetitions):
@@ -62,6 +65,7 @@ def alternate(
         for name in names if repetition % 2 == 0 else reversed(names):
             found[name].append(contenders[name]())
             print(f"  {repetition + 1}/{repetitions} {name}: {found[name][-1]}", file=sys.stderr)
+        keep(found)
     return found
 
 

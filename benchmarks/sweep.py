@@ -96,12 +96,15 @@ def translated(found: Parameters) -> Parameters:
     return {ours: found[THEIRS.get(ours, ours)] for ours in SPACE}
 
 
-def timed(search: Callable[[Path, int], Parameters], seeds: Iterator[int]) -> dict[str, Any]:
-    """Run a search in an empty folder; return its seconds and its best parameters."""
+def measured(
+    search: Callable[[Path, int], Parameters], seeds: Iterator[int], test: Images
+) -> dict[str, Any]:
+    """Run a search in an empty folder; return its seconds, its winner, and what that is worth."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         found = search(Path(folder), next(seeds))
-        return {"seconds": time.perf_counter() - start, "best": found}
+        seconds = time.perf_counter() - start
+    return {"seconds": seconds, "best": found, "test": retrained(found, test)}
 
 
 def contenders(root: Path) -> dict[str, Callable[[Path, int], Parameters]]:
@@ -145,17 +148,18 @@ def main(repetitions: int, names: list[str]) -> None:
         searches = contenders(Path(name))
         if unknown := set(names) - searches.keys():
             sys.exit(f"error: no contender {', '.join(unknown)}; there are {', '.join(searches)}")
-        runs = {n: partial(timed, searches[n], count()) for n in names or searches}
-        found = alternate(runs, repetitions)
-    for name, sweeps in found.items():
-        for sweep in sweeps:
-            sweep["test"] = retrained(sweep["best"], test)
-            print(f"  {name}: winner retrained {sweep['test']:.4f}", file=sys.stderr)
+        runs = {n: partial(measured, searches[n], count(), test) for n in names or searches}
+        found = alternate(runs, repetitions, keep)
     report(found, len(test))
 
 
+def keep(found: dict[str, list[dict[str, Any]]]) -> None:
+    """Write the figures so far: a repetition takes most of an hour."""
+    save("sweep", {"trials": TRIALS, "epochs": EPOCHS, "sweeps": found})
+
+
 def report(found: dict[str, list[dict[str, Any]]], images: int) -> None:
-    """Print a line a contender, and write the figures."""
+    """Print a line a contender."""
     title(f"sweeps of {TRIALS} trials of {EPOCHS} epochs on mnist_5k; winners on {images:,} images")
     pace = {name: [3600 * TRIALS / s["seconds"] for s in sweeps] for name, sweeps in found.items()}
     reference = pace.get(REFERENCE)
@@ -168,7 +172,6 @@ def report(found: dict[str, list[dict[str, Any]]], images: int) -> None:
             f"{statistics.median(s['seconds'] for s in sweeps):.0f} s; "
             f"winner {statistics.mean(tests):.2f} ± {error:.2f}%"
         )
-    save("sweep", {"trials": TRIALS, "epochs": EPOCHS, "sweeps": found})
 
 
 if __name__ == "__main__":
