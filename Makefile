@@ -71,7 +71,7 @@ report: setup ## write what a study found into multirun/STUDY/report/ (index.htm
 		study=$(if $(STUDY),'$(STUDY)',$(SEARCH)-$(MODEL)-$(DATA))
 
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
-bench: $(BENCHMARKS) ## compare speed with what people use: an hour on a quiet machine
+bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes
 # Lightning and Ray take part where they are installed: .venv/bin/pip install -e '.[bench]'
 $(BENCHMARKS) bench-gpu: bench-%: setup
 	$(BIN)/python -m benchmarks.$* $(REPETITIONS)

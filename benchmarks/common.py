@@ -57,7 +57,7 @@ def alternate(
     """Run every contender once a repetition, forwards and backwards in turn.
 
     So a machine that grows slower, or is shared with others, is as unkind to each of them. `keep`
-    gets what there is after each repetition, for what takes hours and may be cut short.
+    gets what there is after each run, for what takes hours and may be cut short.
     """
     found: dict[str, list[Figures]] = {name: [] for name in contenders}
     for repetition in range(repetitions):
@@ -65,7 +65,7 @@ def alternate(
         for name in names if repetition % 2 == 0 else reversed(names):
             found[name].append(contenders[name]())
             print(f"  {repetition + 1}/{repetitions} {name}: {found[name][-1]}", file=sys.stderr)
-        keep(found)
+            keep(found)
     return found
 
 

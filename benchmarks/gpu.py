@@ -3,15 +3,17 @@
     make bench-gpu [REPETITIONS=5]
 
 Trains the enhanced network in batches of 32 on the training images of MNIST (MNIST_SWEEP_DATA),
-which lie on the device; evaluation is left out. `SEEDS` runs of one configuration are trained as
-one by `fit_many`, and one after another. Where there is no GPU it says so and measures nothing.
+which lie on the device; evaluation is left out, but of whole runs, whose accuracies stand beside
+their seconds. `SEEDS` runs of one configuration are trained as one by `fit_many`, and one after
+another. Where there is no GPU it says so and measures nothing.
 """
 
 import os
-import statistics
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -20,8 +22,8 @@ from benchmarks.common import alternate, ratios, save, spread, title
 from mnist_sweep import train
 from mnist_sweep.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.config import RunConfig, check
-from mnist_sweep.data import Images
-from mnist_sweep.fit import Precision, fit
+from mnist_sweep.data import Dataset, Images
+from mnist_sweep.fit import Epoch, Precision, fit
 from mnist_sweep.fit_many import fit_many
 from mnist_sweep.machine import set_seeds
 
@@ -29,50 +31,53 @@ SEEDS = (1, 2, 5, 10, 20)
 IMAGES, WHOLE = 10_000, 20  # a repetition's images; the epochs of a whole run
 
 
-def seconds(run: RunConfig, images: Images, seeds: int, stacked: bool, epochs: int = 1) -> float:
-    """Train some seeds of a run; return the seconds that it took."""
-    device, pipeline = images.labels.device, build_pipeline(run)
-    steps = -(-len(images) // run.batch_size)
-    trainings = []
+def second_pass(
+    run: RunConfig, images: Images, seeds: int, stacked: bool = False, graph: bool = False
+) -> float:
+    """Train some seeds of a run for two epochs; return the seconds of the second, of all together.
+
+    The first one has what is done once: choosing kernels, allocating, recording a graph.
+    """
+    steps, pipeline = -(-len(images) // run.batch_size), build_pipeline(run)
+    trainings, taken = [], []
     for seed in range(seeds):
         set_seeds(seed, deterministic=False)
-        trainings.append(build_training(run, steps, device))
-    torch.cuda.synchronize()
-    start = time.perf_counter()
-    fit_many(
-        trainings,
-        images,
-        images[torch.arange(100, device=device)],
-        pipeline,
-        epochs=epochs,
-        batch_size=run.batch_size,
-        precision=Precision(run.precision),
-        after_epoch=[lambda figures, best: None] * seeds,
-        stacked=stacked,
-    )
-    torch.cuda.synchronize()
-    return time.perf_counter() - start
+        trainings.append(build_training(run, steps, images.labels.device))
+
+    def note(figures: Epoch, best: bool) -> None:
+        if figures.epoch == 2:
+            taken.append(figures.seconds)
+
+    few = images[torch.arange(100, device=images.labels.device)]
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": run.batch_size}
+    settings["precision"] = Precision(run.precision)
+    if graph:
+        fit(trainings[0], images, few, pipeline, after_epoch=note, cuda_graph=True, **settings)
+    else:
+        notes = [note] * seeds
+        fit_many(trainings, images, few, pipeline, after_epoch=notes, stacked=stacked, **settings)
+    return taken[0] if stacked else sum(taken)  # a stacked pass is everybody's
 
 
-def replayed(run: RunConfig, images: Images) -> float:
-    """Train a run of one epoch whose passes are a CUDA graph; return the seconds that it took."""
+def whole_run(run: RunConfig, dataset: Dataset, graph: bool) -> dict[str, float]:
+    """Train a run with its validation; return its seconds and its last validation accuracy."""
     set_seeds(0, deterministic=False)
-    training = build_training(run, -(-len(images) // run.batch_size), images.labels.device)
-    torch.cuda.synchronize()
+    steps = -(-len(dataset.train) // run.batch_size)
+    training = build_training(run, steps, dataset.train.labels.device)
+    epochs: list[Epoch] = []
     start = time.perf_counter()
     fit(
         training,
-        images,
-        images[torch.arange(100, device=images.labels.device)],
+        dataset.train,
+        dataset.val,
         build_pipeline(run),
-        epochs=1,
+        epochs=WHOLE,
         batch_size=run.batch_size,
         precision=Precision(run.precision),
-        after_epoch=lambda figures, best: None,
-        cuda_graph=True,
+        after_epoch=lambda figures, best: epochs.append(figures),
+        cuda_graph=graph,
     )
-    torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return {"seconds": time.perf_counter() - start, "val_acc": epochs[-1].val_acc}
 
 
 def main(repetitions: int) -> None:
@@ -87,30 +92,33 @@ def main(repetitions: int) -> None:
             for precision in ("float32", "bfloat16")
         }
     run = runs["float32"]
-    whole = build_dataset(run).to(torch.device("cuda")).train
-    part = whole[torch.arange(IMAGES, device="cuda")]
-    contenders = {
-        f"one run, {name}": partial(seconds, r, part, 1, False) for name, r in runs.items()
-    }
+    dataset = build_dataset(run).to(torch.device("cuda"))
+    part = dataset.train[torch.arange(IMAGES, device="cuda")]
+    contenders: dict[str, Callable[[], float]] = {}
     for name, precise in runs.items():
-        contenders[f"one run, {name}, graph"] = partial(replayed, precise, part)
+        contenders[f"one run, {name}"] = partial(second_pass, precise, part, 1)
+        contenders[f"one run, {name}, graph"] = partial(second_pass, precise, part, 1, graph=True)
     for count in SEEDS:
-        contenders[f"{count} seeds, as one"] = partial(seconds, run, part, count, True)
-        contenders[f"{count} seeds, one by one"] = partial(seconds, run, part, count, False)
-    for warm in contenders.values():
-        warm()
+        contenders[f"{count} seeds, as one"] = partial(second_pass, run, part, count, True)
+        contenders[f"{count} seeds, one by one"] = partial(second_pass, run, part, count)
     found = alternate(contenders, repetitions)
-    lasting = [seconds(run, whole, 1, False, WHOLE) for _ in range(min(repetitions, 2))]
+    wholes = {f"graph={graph}": partial(whole_run, run, dataset, graph) for graph in (False, True)}
+    lasting = alternate(wholes, min(repetitions, 2))
     title(f"seconds for {IMAGES:,} images a seed; {torch.cuda.get_device_name()}")
     for name, values in found.items():
         print(f"  {name:<24} {spread(values)}")
     for name, values in found.items():
         if name.startswith("one run"):
-            print(f"  {name}: {IMAGES / statistics.median(values):,.0f} images/s")
+            print(f"  {name}: {spread([IMAGES / v for v in values], ',.0f')} images/s")
     for count in SEEDS:
         ratio = ratios(found[f"{count} seeds, one by one"], found[f"{count} seeds, as one"])
         print(f"  {count} seeds one by one / as one: {spread(ratio)}")
-    print(f"  a run of {WHOLE} epochs of {len(whole):,} images: {spread(lasting)} s")
+    for name, runs_of in lasting.items():
+        accuracies = spread([each["val_acc"] for each in runs_of], ".4f")
+        print(
+            f"  {WHOLE} epochs of {len(dataset.train):,} images, {name}: "
+            f"{spread([each['seconds'] for each in runs_of])} s, validation {accuracies}"
+        )
     save("gpu", {"seconds": found, "whole_run": lasting, "gpu": torch.cuda.get_device_name()})
 
 

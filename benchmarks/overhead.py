@@ -9,8 +9,8 @@
   is left out; measured on trials of 2 epochs, and with the records of 18 more as a share of a trial
   of 20 epochs on mnist_5k
 - rejection: beyond Optuna's own ask and tell, on SQLite
-- of an epoch: evaluation, the checkpoint, the best weights and TensorBoard's scalars, each as a
-  share of the training pass of mnist_5k
+- of an epoch: evaluation, the checkpoint, the best weights, TensorBoard's scalars, and the report
+  to the study with the pruner's answer, each as a share of the training pass of mnist_5k
 """
 
 import json
@@ -20,13 +20,14 @@ import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
 import optuna
 import torch
 from hydra import compose, initialize_config_dir
+from optuna.pruners import SuccessiveHalvingPruner
 
 from benchmarks import rejection_cost
 from benchmarks.common import alternate, command, save, spread, title
@@ -35,6 +36,8 @@ from mnist_sweep.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.config import TensorBoardConfig, check
 from mnist_sweep.fit import Epoch, Precision, evaluate, forward_backward, train_epoch
 from mnist_sweep.record import RunDirectory
+from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.trial import Reporter
 from mnist_sweep.tracking.tensorboard import TensorBoard
 
 EPOCHS, TRIALS, WHOLE_TRIAL = 2, 6, 20
@@ -62,7 +65,6 @@ def trial_frame(evaluation: float) -> float:
         settings = ["search=command_line", "hydra.sweeper.study_name=s", "data=mnist_5k"]
         settings += [f"epochs={EPOCHS}", f"hydra.sweeper.n_trials={TRIALS}"]
         settings += ["hydra.sweeper.n_jobs=1", "threads=1", "model.dropout=interval(0,0.1)"]
-        settings += ["hydra/sweeper/pruner=median"]
         command(["mnist_sweep.train", "-m", *settings], folder, threads=1)
         database = f"sqlite:///{folder}/multirun/optuna.db"
         trials = optuna.load_study(study_name="s", storage=database).trials
@@ -101,11 +103,26 @@ def epoch_parts() -> dict[str, float]:
             "checkpoint": lambda: directory.save_last({"training": training.state_dict()}),
             "best weights": lambda: directory.save_best(training.model),
             "TensorBoard": lambda: board.epoch(figures, training.model),
+            "report": reporting(f"sqlite:///{folder}/optuna.db"),
         }
         one_pass()
         taken = {name: seconds(part) for name, part in parts.items()}
         board.close()
     return taken
+
+
+def reporting(address: str) -> Callable[[], object]:
+    """Return a job's report of an epoch to a study of `TRIALS` complete trials, and its pruner."""
+    storage, pruner = open_storage(address).optuna, SuccessiveHalvingPruner(min_resource=2)
+    study = optuna.create_study(storage=storage, pruner=pruner, direction="maximize")
+    for number in range(TRIALS):
+        trial = study.ask()
+        for epoch in range(1, WHOLE_TRIAL + 1):
+            trial.report(0.9, epoch)
+            trial.should_prune()
+        study.tell(trial, 0.9 + number / 1000)
+    reporter, steps = Reporter(study.ask()), count(1)
+    return lambda: reporter.report(0.99, next(steps))
 
 
 def seconds(part: Callable[[], Any]) -> float:
@@ -135,7 +152,7 @@ def main(repetitions: int) -> None:
     title("overhead, seconds")
     for name, values in found.items():
         print(f"  {name:<24} {spread(values)}")
-    records = ("metrics line", "checkpoint", "best weights", "TensorBoard")
+    records = ("metrics line", "checkpoint", "best weights", "TensorBoard", "report")
     each_epoch = sum(statistics.median(parts[name]) for name in records)
     frame = statistics.median(found["trial in a warm worker"])
     share = (frame + (WHOLE_TRIAL - EPOCHS) * each_epoch) / whole

@@ -1,13 +1,14 @@
 """Which pruner to prune with: recorded learning curves of whole trials, replayed under each.
 
-    python -m benchmarks.pruners collect SWEEP_DIRECTORY...  # from unpruned random searches
-    python -m benchmarks.pruners retrain RUNS_DIRECTORY  # what may win, with fresh seeds: hours
+    python -m benchmarks.pruners collect DATA SWEEP_DIRECTORY...  # from unpruned random searches
+    python -m benchmarks.pruners retrain DATA RUNS_DIRECTORY  # what may win, fresh seeds: hours
     python -m benchmarks.pruners replay [studies]
 
-`collect` adds the curves of the finished trials of sweeps, run with `hydra/sweeper/pruner=none` and
-`hydra/sweeper/sampler=random`, to benchmarks/pruner_curves.json, and measures on the test images
-the weights that each trial kept. `retrain` trains the configurations that studies come out with
-again, `SEEDS` times each, and adds their test accuracies. `replay` draws studies from
+DATA is `mnist` or `mnist_5k`, whose curves lie in benchmarks/pruner_curves/. `collect` adds those
+of the finished trials of sweeps, run with `hydra/sweeper/pruner=none` and
+`hydra/sweeper/sampler=random`, and measures the weights that each trial kept on MNIST's 10,000 test
+images (MNIST_SWEEP_DATA has to have them). `retrain` trains the configurations that studies come
+out with again, `SEEDS` times each, and adds their test accuracies. `replay` draws studies from
 them in random order and runs each study as two asynchronous workers would have, once for each
 pruner: a worker reports an epoch when the trial's own time for it has passed, asks, and takes the
 next trial when it is told to stop. The pruners are those of hydra/sweeper/pruner with their
@@ -33,6 +34,7 @@ pruner that saves epochs sees more trials:
 import heapq
 import json
 import math
+import os
 import random
 import statistics
 import subprocess
@@ -49,13 +51,12 @@ import optuna
 from omegaconf import OmegaConf
 
 from benchmarks.common import accuracy
-from mnist_sweep.build import build_dataset
-from mnist_sweep.config import check, load_recorded
+from mnist_sweep.data import Images, load_dataset
 from mnist_sweep.sweep import search_path
 from mnist_sweep.sweep.pruning import build_pruner
 
 SEEDS = (100, 101, 102)  # none that a sweep has used
-CURVES = Path(__file__).with_name("pruner_curves.json")
+CURVES = Path(__file__).with_name("pruner_curves")
 PRUNERS = Path(search_path.__file__).parent / "conf" / "hydra" / "sweeper" / "pruner"
 TRIALS, BUDGET, WORKERS, STUDIES = 20, 10, 2, 200
 
@@ -82,9 +83,9 @@ class Outcome:
     epochs: int
 
 
-def collect(directories: Sequence[Path]) -> None:
+def collect(data: str, directories: Sequence[Path]) -> None:
     """Add the curves of the complete trials of sweeps to those recorded."""
-    known = {tuple(c["settings"]): c for c in json.loads(CURVES.read_text())}
+    known, test = {tuple(c["settings"]): c for c in read(data)}, test_images()
     for directory in directories:
         for path in sorted(directory.glob("[0-9]*/result.json")):
             result = json.loads(path.read_text())
@@ -100,20 +101,32 @@ def collect(directories: Sequence[Path]) -> None:
                 "val_acc": [epoch["val_acc"] for epoch in epochs],
                 "seconds": round(statistics.median(epoch["seconds"] for epoch in epochs), 3),
                 "objective": result["val_acc"],
-                "test": test_accuracy(path.parent),
+                "test": accuracy(path.parent, test),
             }
-    write(list(known.values()))
-    print(f"{len(known)} curves in {CURVES}")
+    write(data, list(known.values()))
+    print(f"{len(known)} curves of {data}")
 
 
-def write(recorded: Sequence[dict[str, Any]]) -> None:
+def read(data: str) -> list[dict[str, Any]]:
+    """Return what is recorded of a data set."""
+    recorded: list[dict[str, Any]] = json.loads((CURVES / f"{data}.json").read_text())
+    return recorded
+
+
+def write(data: str, recorded: Sequence[dict[str, Any]]) -> None:
     """Record curves, a line each."""
-    CURVES.write_text("[\n" + ",\n".join(json.dumps(curve) for curve in recorded) + "\n]\n")
+    lines = ",\n".join(json.dumps(curve) for curve in recorded)
+    (CURVES / f"{data}.json").write_text(f"[\n{lines}\n]\n")
 
 
-def retrain(directory: Path) -> None:
+def test_images() -> Images:
+    """Return MNIST's test images, which no sweep looks at."""
+    return load_dataset("mnist", os.environ.get("MNIST_SWEEP_DATA", "")).test
+
+
+def retrain(data: str, directory: Path) -> None:
     """Train what may win with fresh seeds, two runs at a time, and record each as it ends."""
-    recorded, wins = json.loads(CURVES.read_text()), may_win(load())
+    recorded, wins, images = read(data), may_win(load(data)), test_images()
     jobs = [(curve, seed) for seed in SEEDS for curve in wins]
     jobs = [(c, s) for c, s in jobs if str(s) not in recorded[c].get("retrained", {})]
     print(f"{len(wins)} configurations may win: {len(jobs)} runs", flush=True)
@@ -122,14 +135,14 @@ def retrain(directory: Path) -> None:
     def train(job: tuple[int, int]) -> None:
         curve, seed = job
         path = directory / f"{curve}-{seed}"
-        command = [sys.executable, "-m", "mnist_sweep.train", "data=mnist", "tracking=none"]
+        command = [sys.executable, "-m", "mnist_sweep.train", f"data={data}", "tracking=none"]
         command += [f"epochs={len(recorded[curve]['val_acc'])}", "threads=1", f"seed={seed}"]
         command += [*recorded[curve]["settings"], f"hydra.run.dir={path}"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        test = json.loads((path / "result.json").read_text())["test_acc"]
+        test = accuracy(path, images)
         with lock:
             recorded[curve].setdefault("retrained", {})[str(seed)] = test
-            write(recorded)
+            write(data, recorded)
             print(f"configuration {curve}, seed {seed}: {test:.4f}", flush=True)
 
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -156,14 +169,8 @@ def draw(curves: Sequence[Curve], studies: int) -> list[list[Curve]]:
     return [generator.sample(curves, len(curves)) for _ in range(studies)]
 
 
-def test_accuracy(directory: Path) -> float:
-    """Measure the weights that a run kept on the test images, which its sweep never does."""
-    return accuracy(directory, build_dataset(check(load_recorded(str(directory)))).test)
-
-
-def load() -> list[Curve]:
-    """Return the recorded curves."""
-    recorded = json.loads(CURVES.read_text())
+def load(data: str) -> list[Curve]:
+    """Return the recorded curves of a data set."""
     return [
         Curve(
             c["val_acc"],
@@ -171,7 +178,7 @@ def load() -> list[Curve]:
             c["objective"],
             statistics.mean((c.get("retrained") or {"its own": c["test"]}).values()),
         )
-        for c in recorded
+        for c in read(data)
     ]
 
 
@@ -290,12 +297,12 @@ def equal_epochs(
     }
 
 
-def main(studies: int) -> None:
+def main(data: str, studies: int) -> None:
     """Replay every pruner on the same studies and print what became of them."""
-    pool = load()
+    pool = load(data)
     drawn = draw(pool, studies)
     print(
-        f"{studies} studies drawn from {len(pool)} trials of {len(pool[0].accuracy)} epochs, "
+        f"{data}: {studies} studies of {len(pool)} trials of {len(pool[0].accuracy)} epochs, "
         f"{WORKERS} workers; whole studies have {TRIALS} trials, equal ones "
         f"{BUDGET * len(pool[0].accuracy)} epochs"
     )
@@ -313,14 +320,15 @@ def main(studies: int) -> None:
             f"| {r['winner_test_points']:+.3f} ± {r['winner_test_error']:.3f} |"
         )
         found[name] = r
-    print(json.dumps({"benchmark": "pruners", "pool": len(pool), "results": found}))
+    print(json.dumps({"benchmark": "pruners", "data": data, "pool": len(pool), "results": found}))
 
 
 if __name__ == "__main__":
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if sys.argv[1:2] == ["collect"]:
-        collect([Path(argument) for argument in sys.argv[2:]])
+        collect(sys.argv[2], [Path(argument) for argument in sys.argv[3:]])
     elif sys.argv[1:2] == ["retrain"]:
-        retrain(Path(sys.argv[2]).absolute())
+        retrain(sys.argv[2], Path(sys.argv[3]).absolute())
     else:
-        main(int(sys.argv[2]) if len(sys.argv) > 2 else STUDIES)
+        for name in ("mnist", "mnist_5k"):
+            main(name, int(sys.argv[2]) if len(sys.argv) > 2 else STUDIES)

@@ -154,7 +154,7 @@ def main(repetitions: int, names: list[str]) -> None:
 
 
 def keep(found: dict[str, list[dict[str, Any]]]) -> None:
-    """Write the figures so far: a repetition takes most of an hour."""
+    """Write the figures so far: a repetition of all contenders takes hours."""
     save("sweep", {"trials": TRIALS, "epochs": EPOCHS, "sweeps": found})
 
 

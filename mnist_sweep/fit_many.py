@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RAdam, RMSprop
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -25,7 +25,9 @@ from mnist_sweep.fit import (
     TrainingPass,
     finish_epoch,
     fit,
+    set_random_state,
 )
+from mnist_sweep.schedules import Schedule
 
 # Their updates are elementwise, so that a stacked parameter's is the stack of the updates.
 ELEMENTWISE = (SGD, Adam, AdamW, NAdam, RAdam, RMSprop)
@@ -47,8 +49,9 @@ def fit_many(
 
     `stacked`: train them as one; None does so on a GPU where `why_not_stacked` has no objection.
     `after_epoch` has one function a run. A run that ends early leaves the others alone. Returns for
-    each run why it ended early: what `fit` returns, or the Diverged that it raises. Stacked and
-    separate runs agree up to rounding, but for dropout, whose masks are drawn for all at once.
+    each run why it ended early: what `fit` returns, or the Diverged that it raises. One after
+    another they are what `fit` makes of each, to the bit. As one they agree with that up to
+    rounding, but for dropout, whose masks are drawn for all at once.
 
     Raises ValueError when told to stack what cannot be stacked.
     """
@@ -86,6 +89,9 @@ def why_not_stacked(trainings: Sequence[Training]) -> str | None:
     shapes = [{name: p.shape for name, p in t.model.named_parameters()} for t in trainings]
     if any(other != shapes[0] for other in shapes):
         return "their networks differ in shape"
+    structures = [_structure(t.model) for t in trainings]
+    if any(other != structures[0] for other in structures):
+        return "their networks differ in more than their weights"
     if any(not shape for shape in shapes[0].values()):
         return "a parameter of a single number looks like an optimizer's count of steps"
     if any(not p.requires_grad for t in trainings for p in t.model.parameters()):
@@ -97,11 +103,39 @@ def why_not_stacked(trainings: Sequence[Training]) -> str | None:
         return "their optimizers' settings differ"
     if any(isinstance(t.schedule.scheduler, ReduceLROnPlateau) for t in trainings):
         return "their learning rates follow their validation losses"
-    if any(t.schedule.state_dict() != first.schedule.state_dict() for t in trainings):
+    schedules = [(t.schedule.state_dict(), _functions(t.schedule)) for t in trainings]
+    if any(other != schedules[0] for other in schedules):
         return "their learning-rate schedules differ"
     if any(t.epoch != first.epoch for t in trainings):
         return "they are not at the same epoch"
     return None
+
+
+def _structure(model: nn.Module) -> dict[str, object]:
+    """Return the layers' classes and settings: what a stack takes from the first network alone."""
+    plain = (bool, int, float, str, tuple, type(None))
+    return {
+        name: (
+            type(layer),
+            {  # a pass sets `training` itself
+                setting: value
+                for setting, value in vars(layer).items()
+                if isinstance(value, plain) and setting != "training"
+            },
+        )
+        for name, layer in model.named_modules()
+    }
+
+
+def _functions(schedule: Schedule) -> list[object]:
+    """Return which functions a schedule follows, and of what values: its state leaves them out."""
+    return [
+        (
+            getattr(function, "__qualname__", function),
+            [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()],
+        )
+        for function in getattr(schedule.scheduler, "lr_lambdas", ())
+    ]
 
 
 def _hyperparameters(optimizer: Optimizer) -> dict[str, object]:
@@ -193,6 +227,7 @@ def _fit_stacked(
     precision: Precision,
 ) -> list[str | Diverged | None]:
     ends: list[str | Diverged | None] = [None] * len(trainings)
+    set_random_state(trainings[0].random)
     for _ in range(trainings[0].epoch, epochs):
         for position, training in enumerate(trainings):
             if ends[position] is None and training.early_stopping:

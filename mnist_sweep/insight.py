@@ -46,7 +46,9 @@ def predict(model: nn.Module, split: Images, pipeline: Pipeline) -> Predictions:
     model.eval()
     found = [
         torch.softmax(model(images).float(), 1).cpu()
-        for images, _ in pipeline.evaluation_batches(split, EVALUATION_BATCH)
+        for images, _ in pipeline.evaluation_batches(
+            split, EVALUATION_BATCH[split.labels.device.type]
+        )
     ]
     model.train(was_training)
     return Predictions(torch.cat(found), split.labels.cpu())

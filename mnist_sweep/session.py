@@ -49,7 +49,8 @@ class Session:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device, self.sweep = device, sweep
         # What is known before the first epoch cannot be reported epoch by epoch.
-        watched = run.objective if run.objective in METRICS else None
+        only = run.objectives[0] if len(run.objectives) == 1 else None
+        watched = only if only in METRICS else None
         self.report, self.watched = (report if watched else None), watched
         self.pruned = False
         self.pipeline = build_pipeline(run)

@@ -221,6 +221,16 @@ def test_a_part_of_a_part_has_its_images_and_labels_in_order():
     assert moved.labels.device.type == "meta"
 
 
+def test_a_data_set_is_copied_to_a_device_once():
+    dataset = load_dataset("mnist_5k", "")
+    device = torch.device("meta")
+    copied = dataset.to(device)
+    assert copied.to(device).train is copied.train
+    assert dataset.to(device) is copied
+    assert (copied.sizes, copied.fingerprint) == (dataset.sizes, dataset.fingerprint)
+    assert dataset.to(torch.device("cpu")).train is dataset.train
+
+
 @pytest.mark.parametrize("validation", [60, 100])
 def test_holding_out_more_than_there_is_is_refused(idx_root, validation):
     load_dataset.cache_clear()

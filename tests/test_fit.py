@@ -86,7 +86,7 @@ def test_an_interrupt_leaves_the_process_its_threads(monkeypatch):
 
 
 def test_evaluation_divides_sums_by_samples_and_so_counts_a_short_last_batch_right(monkeypatch):
-    monkeypatch.setattr("mnist_sweep.fit.EVALUATION_BATCH", 32)
+    monkeypatch.setattr("mnist_sweep.fit.EVALUATION_BATCH", {"cpu": 32})
     split = digits(33)  # the last batch has one sample
     split.labels[-1] = (split.labels[-1] + 1) % 10  # which is hard
     work = training()

@@ -1,4 +1,5 @@
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -23,6 +24,10 @@ class Double(Pipeline):
 
 def small_cnn():
     return StagedCNN([[4, 6], [6, 6]], dropout=0.0)
+
+
+def dropping_cnn():
+    return StagedCNN([[4, 6], [6, 6]], dropout=0.3)
 
 
 class Frozen(MLP):
@@ -167,6 +172,19 @@ def test_early_stopping_is_each_runs_own(stacked):
     assert_same(works, alone)
 
 
+def test_one_after_another_each_run_is_what_it_would_be_alone():
+    dropping = lambda: MLP(hidden=20, dropout=0.5)  # noqa: E731
+    together = trainings(model=dropping)
+    run(together, False)
+    for seed, work in zip(SEEDS, together, strict=True):
+        alone = trainings(model=dropping, seeds=(seed,))
+        run(alone, False, epochs=1)
+        torch.rand(7)  # whatever else the process draws
+        run(alone, False)
+        for name, value in alone[0].model.state_dict().items():
+            assert torch.equal(value, work.model.state_dict()[name])
+
+
 def test_dropout_masks_differ_between_runs():
     works = trainings(model=lambda: MLP(hidden=20, dropout=0.5), seeds=(0, 0))
     _, lines = run(works, True, epochs=1)
@@ -183,6 +201,7 @@ def test_on_the_cpu_runs_are_trained_one_after_another(monkeypatch):
     ("works", "reason"),
     [
         (lambda: [*trainings(), *trainings(model=MLP)], "differ in shape"),
+        (lambda: [*trainings(), *trainings(model=dropping_cnn)], "in more than their weights"),
         (lambda: trainings(optimizer=torch.optim.Adagrad), "Adagrad is not known"),
         (lambda: [*trainings(), *trainings(weight_decay=0.1)], "settings differ"),
         (lambda: trainings(schedule=plateau), "follow their validation losses"),
@@ -202,6 +221,19 @@ def test_what_cannot_be_stacked_is_told_and_trained_in_a_loop(works, reason):
 def test_runs_with_different_schedules_cannot_be_stacked():
     works = [*trainings(schedule=four_phase), *trainings(schedule=constant)]
     assert why_not_stacked(works) == "their learning-rate schedules differ"
+
+
+def test_runs_whose_schedules_follow_other_functions_cannot_be_stacked():
+    late = partial(one_cycle, warmup=0.5)  # begins with the same rate
+    works = [*trainings(schedule=one_cycle, seeds=(0,)), *trainings(schedule=late, seeds=(1,))]
+    assert why_not_stacked(works) == "their learning-rate schedules differ"
+    assert why_not_stacked(trainings(schedule=late)) is None
+
+
+def test_runs_that_were_evaluated_can_be_stacked_with_new_ones():
+    works = trainings()
+    works[0].model.eval()
+    assert why_not_stacked(works) is None
 
 
 def test_runs_at_different_epochs_cannot_be_stacked():

@@ -43,7 +43,7 @@ def test_the_hardest_images_are_those_whose_own_label_is_least_probable():
 
 
 def test_a_split_is_classified_in_evaluation_mode_and_in_order(monkeypatch):
-    monkeypatch.setattr(insight, "EVALUATION_BATCH", 4)
+    monkeypatch.setattr(insight, "EVALUATION_BATCH", {"cpu": 4})
     torch.manual_seed(0)
     model = MLP(hidden=8, dropout=0.9).train()
     pixels = torch.randint(0, 256, (10, 28, 28), dtype=torch.uint8)

@@ -101,6 +101,6 @@ class Pipeline:
 
     def evaluation_batches(self, split: Images, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (images [B, 1, 28, 28], labels [B]) in order, without augmentation."""
-        for index in torch.split(torch.arange(len(split)), batch_size):
-            batch = split[index.to(split.labels.device)]
+        for index in torch.split(torch.arange(len(split), device=split.labels.device), batch_size):
+            batch = split[index]
             yield self.prepare(batch.images), batch.labels

@@ -124,13 +124,16 @@ def _read_idx(path: Path, magic: int, md5: str | None) -> np.ndarray:
     expected = header_bytes + int(np.prod(shape))
     if len(content) != expected:
         raise DataError(f"{path} has {len(content):,} bytes; its header promises {expected:,}")
-    found = hashlib.md5(content.data, usedforsecurity=False).hexdigest()
-    if md5 is not None and found != md5:
+    if md5 is not None and (found := _md5(content)) != md5:
         raise DataError(
             f"{path} is not the published file (MD5 {found}, expected {md5}); "
             "restore it, or delete it to download it again"
         )
     return content[header_bytes:].reshape(shape)
+
+
+def _md5(content: np.ndarray) -> str:
+    return hashlib.md5(content.data, usedforsecurity=False).hexdigest()
 
 
 def download_idx_set(root: Path, folder: str, timeout: float) -> None:

@@ -1,7 +1,7 @@
 """Fixed, seeded, disjoint train, validation and test splits, and the choice of the data set."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,7 +28,8 @@ HASHED = 4096  # images hashed at a time, so that no whole set is copied for it
 class Dataset:
     """Three disjoint splits; `name` and `reason` say what was chosen and why.
 
-    `fingerprint` is a hash of all pixels, labels and of who is in which split.
+    `fingerprint` is a hash of all pixels, labels and of who is in which split. `copies` are those
+    on other devices.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Dataset:
     val: Images
     test: Images
     fingerprint: str
+    copies: dict[torch.device, "Dataset"] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -44,15 +46,11 @@ class Dataset:
         return {"train": len(self.train), "val": len(self.val), "test": len(self.test)}
 
     def to(self, device: torch.device) -> "Dataset":
-        """Return the same data set with its images on a device."""
-        return Dataset(
-            self.name,
-            self.reason,
-            self.train.to(device),
-            self.val.to(device),
-            self.test.to(device),
-            self.fingerprint,
-        )
+        """Return the same data set with its images on a device: one copy, however many trials."""
+        if device not in self.copies:
+            train, val, test = (split.to(device) for split in (self.train, self.val, self.test))
+            self.copies[device] = replace(self, train=train, val=val, test=test, copies={})
+        return self.copies[device]
 
 
 @lru_cache(maxsize=2)  # a worker that runs many trials reads and splits its data once

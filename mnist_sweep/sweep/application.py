@@ -4,6 +4,9 @@ from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mnist_sweep.sweep.settings import objective_names
 
 
 class Application:
@@ -26,20 +29,26 @@ class Application:
     @property
     def resumes(self) -> bool:
         """Whether it is asked to go on with a run, which no sweep can be."""
-        return OmegaConf.select(self.config, "resume") is not None
+        return self.names_trials and OmegaConf.select(self.config, "resume") not in (None, False)
 
     @property
     def objective(self) -> str:
         """What the user calls the value that a job returns."""
-        name = OmegaConf.select(self.config, "objective") or "value"
-        return name if isinstance(name, str) else ", ".join(name)
+        return ", ".join(objective_names(self.config)) or "value"
 
     def definition(self, space: dict[str, Any]) -> dict[str, Any]:
         """Return what makes a study this study: space with fixed settings, budget, objective."""
-        chosen = {key: OmegaConf.select(self.config, key) for key in ("budget", "objective")}
-        plain = OmegaConf.to_container(OmegaConf.create(chosen), resolve=True)
-        assert isinstance(plain, dict)
-        return {"search": space, **{str(k): v for k, v in plain.items()}}
+        return {"search": space} | {key: self._plain(key) for key in ("budget", "objective")}
+
+    def _plain(self, name: str) -> Any:
+        """Return a setting as plain data, its interpolations resolved where they can be."""
+        value = OmegaConf.select(self.config, name, throw_on_resolution_failure=False)
+        if not OmegaConf.is_config(value):
+            return value
+        try:
+            return OmegaConf.to_container(value, resolve=True)
+        except OmegaConfBaseException:
+            return OmegaConf.to_container(value, resolve=False)
 
     def trial_overrides(self, study: str, number: int) -> list[str]:
         """Return the overrides that tell a job which trial it is."""

@@ -63,12 +63,15 @@ class Batches:
     """Any Hydra launcher: the jobs started since the last wait are one call of `launch`.
 
     Hydra numbers the jobs of a call on from the first one's number. Where that number names a job's
-    directory (`numbered`), only jobs with consecutive numbers go into one call.
+    directory (`numbered`), only jobs with consecutive numbers go into one call. A launcher that
+    raises does not say whose fault it was: the jobs of that call are `suspects`, each launched on
+    its own when it is tried again.
     """
 
     def __init__(self, launcher: Launcher, size: int, numbered: bool = False) -> None:
         self.launcher, self.size, self.numbered = launcher, size, numbered
         self.jobs: list[Job] = []
+        self.suspects: set[int] = set()
 
     def __str__(self) -> str:
         name = type(self.launcher).__name__
@@ -98,14 +101,18 @@ class Batches:
             return []
         calls: list[list[Job]] = []
         for job in sorted(self.jobs, key=lambda job: job.number):
-            follows = bool(calls) and job.number == calls[-1][-1].number + 1
-            if calls and (follows or not self.numbered):
+            if calls and self._go_together(calls[-1][-1], job):
                 calls[-1].append(job)
             else:
                 calls.append([job])
         finished = [each for jobs in calls for each in self._launch(jobs)]
         self.jobs = []
         return finished
+
+    def _go_together(self, before: Job, job: Job) -> bool:
+        if {before.number, job.number} & self.suspects:
+            return False
+        return not self.numbered or job.number == before.number + 1
 
     def _launch(self, jobs: list[Job]) -> list[Finished]:
         overrides = [list(job.overrides) for job in jobs]
@@ -115,14 +122,19 @@ class Batches:
             raise
         except SystemExit as stop:
             reason = f"the job exited with code {stop.code}"
-            return [Finished(job, reason=reason, died=len(jobs) > 1) for job in jobs]
+            return self._all_lost(jobs, reason, died=len(jobs) > 1)
         except Exception as error:  # joblib raises when a worker of its dies, and all is lost
             reason = f"{type(self.launcher).__name__}: {one_line(error)}"
-            return [Finished(job, reason=reason, died=True) for job in jobs]
+            return self._all_lost(jobs, reason, died=True)
         return [Finished(job, returned=r) for job, r in zip(jobs, returns, strict=True)]
 
+    def _all_lost(self, jobs: list[Job], reason: str, died: bool) -> list[Finished]:
+        if len(jobs) > 1:
+            self.suspects |= {job.number for job in jobs}
+        return [Finished(job, reason=reason, died=died) for job in jobs]
+
     def close(self, patience: float) -> None:
-        """Forget the batch: whoever launches it has stopped by now."""
+        """Forget the batch: nobody waits for it any more."""
         self.jobs = []
 
 

@@ -115,6 +115,7 @@ class SweepEngine(OptunaSweeperImpl):
         with lock():
             self.study = studies.open_study(self.study_name, storage, sampler, pruner, directions)
             studies.check_definition(self.study, definition)
+            studies.check_distributions(self.study, space.distributions())
             if self.application.names_trials:
                 results.check_directory(self.study, self.directory)
             earlier = studies.count_sweep(self.study)
@@ -143,7 +144,8 @@ class SweepEngine(OptunaSweeperImpl):
             self.total,
             lambda: studies.record_definition(self.study, definition),
         )
-        self.started = time.monotonic()
+        self.started, self.began_at = time.monotonic(), time.time()
+        self.anything_began = False
         runs = self.directory if self.application.names_trials else None
         self.teller = Teller(self.study, self.supply, self.progress, runs)
         self.deaths = Deaths(self.settings.max_retries)
@@ -172,8 +174,10 @@ class SweepEngine(OptunaSweeperImpl):
         self.dispatcher.expect(self.total - studies.finished(self.study))
         while True:
             self._fill()
-            if not self.dispatcher.running() and (self._is_over() or not self._may_come_back()):
-                break
+            if not self.dispatcher.running():
+                if self._is_over() or not self._may_come_back():
+                    break
+                self.progress.waiting()
             for finished in self.dispatcher.wait(WAIT):
                 self._tell(finished)
             running = self.dispatcher.running()
@@ -186,11 +190,18 @@ class SweepEngine(OptunaSweeperImpl):
     def _fill(self) -> None:
         """Give every free slot a trial, as far as there are any."""
         while self.dispatcher.free() and not self._is_over():
-            proposal = self.retries.pop(0) if self.retries else self.supply.next()
+            proposal = self._retry() or self.supply.next()
             if proposal is None:
                 return
             self.teller.begins(proposal.trial.number)
             self.dispatcher.start(Job(proposal.trial.number, proposal.overrides))
+
+    def _retry(self) -> Proposal | None:
+        """Return a trial whose process died, once that is certain; None where there is none."""
+        for position, proposal in enumerate(self.retries):
+            if not self.supply.may_still_run(proposal):
+                return self.retries.pop(position)
+        return None
 
     def _is_over(self) -> bool:
         """Whether an end besides n_trials has been reached."""
@@ -204,11 +215,23 @@ class SweepEngine(OptunaSweeperImpl):
     def _tell(self, finished: Finished) -> None:
         """Tell the study what became of a job, or have it run again where its process died."""
         proposal = self.supply.open[finished.job.number]
+        self.anything_began = self.anything_began or self._began(finished)
         if self.deaths.worth_another_try(finished):
             self.progress.retrying(proposal.trial.number, str(finished.reason))
             self.retries.append(proposal)
             return
+        if not self.anything_began:
+            # No fault of the trial's, which is left to be gone on with when the launcher works.
+            raise SweepError(f"trial {finished.job.number} cannot be started: {finished.reason}")
         try:
             self.teller.tell(proposal, finished)
         finally:
             results.write_results(self.study, self.settings.storage, self.directory, final=False)
+
+    def _began(self, finished: Finished) -> bool:
+        """Whether some job has begun: this one came back or wrote its config, or one has signed."""
+        if finished.returned is not None or not finished.died:
+            return True
+        config = self.directory / str(finished.job.number) / ".hydra" / "config.yaml"
+        written = config.exists() and config.stat().st_mtime > self.began_at
+        return written or not self.application.names_trials or self.supply.has_begun()

@@ -29,6 +29,10 @@ def enqueue(
         if configurations:
             raise SweepError("hydra.sweeper.enqueue: a grid runs its own points and no others")
         return
+    if not isinstance(configurations, Sequence) or isinstance(configurations, str):
+        raise SweepError(
+            f"hydra.sweeper.enqueue must list configurations, but got {configurations!r}"
+        )
     queued = [_checked(n, space, config, chosen) for n, chosen in enumerate(configurations)]
     if default_first and not study.get_trials(deepcopy=False):
         default = default_configuration(space, config)

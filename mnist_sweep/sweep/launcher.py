@@ -11,6 +11,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from mnist_sweep.sweep.errors import SweepError
+
 if TYPE_CHECKING:
     from mnist_sweep.sweep.pool import Workers
 
@@ -60,6 +62,10 @@ class WorkersLauncher(Launcher):
         from mnist_sweep.sweep.resources import worker_environments
         from mnist_sweep.sweep.worker import Task
 
+        for name, value in (("n_jobs", self.n_jobs), ("threads", self.threads)):
+            if value is not None:
+                _check_count(name, value, 1)
+        _check_count("max_retries", self.max_retries, 0)
         environments = worker_environments(self.config, n_jobs or self.n_jobs, self.threads)
         task = Task(self.context, self.config, self.task_function, Singleton.get_state())
         return Workers(len(environments), task, environments.__getitem__, logs, timeout, preload)
@@ -90,3 +96,10 @@ class WorkersLauncher(Launcher):
         except BaseException:
             pool.close(PATIENCE)
             raise
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise SweepError(
+            f"hydra.launcher.{name} must be a whole number of at least {least}, but got {value!r}"
+        )

@@ -4,7 +4,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -82,13 +82,25 @@ class SignsOfLife:
     def holds(self, trial_id: int) -> bool:
         """Whether a trial runs under this process's name, and not another's by now."""
         trial = self.storage.get_trial(trial_id)
-        signed = trial.system_attrs.get(self.role) or {}
-        ours = this_process().items() <= signed.items()
-        return trial.state == TrialState.RUNNING and ours
+        return trial.state == TrialState.RUNNING and self._signed(trial)
+
+    def has_ended(self, trial_id: int) -> bool:
+        """Whether a trial came to its end under this process's name."""
+        trial = self.storage.get_trial(trial_id)
+        return trial.state.is_finished() and self._signed(trial)
+
+    def _signed(self, trial: FrozenTrial) -> bool:
+        return this_process().items() <= (trial.system_attrs.get(self.role) or {}).items()
 
     def release(self, trial_id: int) -> None:
         """Give no more signs for a trial, which has come to an end or is another's now."""
         self.trial_ids.discard(trial_id)
+
+    def withdraw(self, trial_id: int) -> None:
+        """Take this process's name off a trial, whose job has returned."""
+        self.release(trial_id)
+        if self.holds(trial_id):
+            self.storage.set_trial_system_attr(trial_id, self.role, None)
 
     def close(self) -> None:
         """End the thread."""
@@ -109,25 +121,31 @@ class SignsOfLife:
 
 
 class Watch:
-    """Tells whether running trials still have a process.
+    """Tells whether running trials still have a process, of those that `roles` name.
 
     A process of this machine is looked up; another machine's counts as gone when nothing about the
     trial has changed for `grace_period` seconds of this watch, and as alive once something has.
     """
 
-    def __init__(self, grace_period: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.grace_period, self.clock = grace_period, clock
+    def __init__(
+        self,
+        grace_period: float,
+        clock: Callable[[], float] = time.monotonic,
+        roles: Sequence[str] = HOLDERS,
+    ) -> None:
+        self.grace_period, self.clock, self.roles = grace_period, clock, roles
         self.seen: dict[int, tuple[Any, float, bool]] = {}
 
     def alive(self, trial: FrozenTrial) -> bool | None:
         """Whether anybody works on a running trial; None while that is not known yet."""
-        records = [trial.system_attrs[role] for role in HOLDERS if role in trial.system_attrs]
+        records = [record for role in self.roles if (record := trial.system_attrs.get(role))]
         lives = [is_alive(record) for record in records]
         if True in lives:
             return True
         if None not in lives:
             return False
-        now, state = self.clock(), (records, len(trial.intermediate_values))
+        reports = len(trial.intermediate_values) if JOB in self.roles else 0
+        now, state = self.clock(), (records, reports)
         before, since, moved = self.seen.get(trial.number, (state, now, False))
         if before != state:
             since, moved = now, True

@@ -5,6 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.dispatch import Dispatcher
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.status import LiveView
-from mnist_sweep.sweep.storage import without_password
+from mnist_sweep.sweep.storage import OUTAGE, without_password
 from mnist_sweep.text import counted, duration, relative
 
 log = logging.getLogger("mnist_sweep")
@@ -72,9 +73,7 @@ class Progress:
             f"{data['reason']}",
             f"device: {facts['device']}, {facts['threads']} threads a trial, {facts['precision']}",
         ):
-            if line not in self.said:
-                self.said.add(line)
-                self._say(line)
+            self._say_once(line)
 
     def rejected(self, number: int, reason: str | None) -> None:
         """Say that the gate kept a proposal from being launched."""
@@ -109,18 +108,24 @@ class Progress:
 
     def over(self, reason: str) -> bool:
         """Say why the sweep ends before its total; return True."""
-        if reason not in self.said:
-            self.said.add(reason)
-            self._say(f"{reason}: no further trial is launched")
+        self._say_once(f"{reason}: no further trial is launched")
         return True
+
+    def waiting(self) -> None:
+        """Say that the last trials are not this sweep's, and may yet be."""
+        self._say_once(
+            "no trial is left to start: waiting for those that other processes may still run"
+        )
 
     def refresh(self, running: Sequence[int]) -> None:
         """Show how the sweep and its workers stand."""
-        if self.view:
-            self.view.update(studies.finished(self.study), self._standing(), self._epochs(running))
-        elif time.monotonic() - self.spoke > SILENCE and running:
-            epochs = ", ".join(self._epochs(running))
-            self._say(f"running: {epochs}; {self._done()} done, {self._standing()}")
+        with suppress(*OUTAGE):  # the next look may find the storage again
+            if self.view:
+                done = studies.finished(self.study)
+                self.view.update(done, self._standing(), self._epochs(running))
+            elif time.monotonic() - self.spoke > SILENCE and running:
+                epochs = ", ".join(self._epochs(running))
+                self._say(f"running: {epochs}; {self._done()} done, {self._standing()}")
 
     def conclude(self, summary: Path) -> None:
         """Say what was found and where to look next."""
@@ -146,13 +151,13 @@ class Progress:
             self._say("no trial is complete and feasible, so there is no best one")
         folder = relative(summary.parent)
         self._say(f"results: {relative(summary)}")
-        self._say(f"look next: tensorboard --logdir {folder} (make tensorboard)")
+        self._say(f"look next: tensorboard --logdir {shlex.quote(str(folder))} (make tensorboard)")
         address = without_password(self.settings.storage)
         if address:
-            named = f"study={self.study.study_name} storage={address}"
+            named = shlex.join([f"study={self.study.study_name}", f"storage={address}"])
             self._say(f"           python -m mnist_sweep.report {named} (make report)")
             address = address.removeprefix("journal:///")
-            self._say(f"           optuna-dashboard {address} (make dashboard)")
+            self._say(f"           optuna-dashboard {shlex.quote(address)} (make dashboard)")
 
     def _best(self, trial: FrozenTrial) -> None:
         attributes = trial.user_attrs
@@ -198,6 +203,11 @@ class Progress:
             done = outcome.epochs_done(self.directory / str(number))
             shown.append(f"trial {number}" + (f" epoch {done}/{most}" if most else ""))
         return shown
+
+    def _say_once(self, line: str) -> None:
+        if line not in self.said:
+            self.said.add(line)
+            self._say(line)
 
     def _say(self, line: str, level: int = logging.INFO) -> None:
         self.spoke = time.monotonic()

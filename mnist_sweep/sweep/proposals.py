@@ -176,7 +176,14 @@ class Proposer:
                 closest = drawn
         draft = closest.trial
         assert isinstance(draft, Draft)
-        draft.write(self.writer, closest.verdict)
+        try:
+            draft.write(self.writer, closest.verdict)
+        except ValueError as error:
+            # As much as a custom search space, or one name under two conditions, can do wrong.
+            raise SweepError(
+                f"study {self.study.study_name!r} has drawn one of {', '.join(draft.params)} from "
+                f"other values before: {one_line(error)} A setting keeps its choices in a study"
+            ) from error
         return closest
 
     def _draw(self, trial: Trial) -> Proposal:

@@ -1,11 +1,13 @@
 """The sweeper's own settings, checked before a study is opened."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.config import OBJECTIVES, direction_of, typed
 from mnist_sweep.errors import UserError
@@ -63,6 +65,8 @@ def check_settings(**settings: Any) -> Settings:
         value = getattr(checked, name)
         if value is not None and not value > 0:
             raise SweepError(f"hydra.sweeper.{name} must be greater than 0, but got {value}")
+    if math.isinf(checked.grace_period):
+        raise SweepError("hydra.sweeper.grace_period must be finite, but got inf")
     rate = checked.max_failure_rate
     if not 0 <= rate <= 1:
         raise SweepError(f"hydra.sweeper.max_failure_rate must be in [0, 1], but got {rate}")
@@ -97,13 +101,24 @@ def check_study_name(name: str | None) -> None:
         raise SweepError(f"hydra.sweeper.study_name={name!r} must name a directory below multirun/")
 
 
+def objective_names(config: DictConfig) -> list[str]:
+    """Return what a config calls its objectives; nothing where it means something else by that."""
+    try:
+        objective = OmegaConf.select(config, "objective")
+        if isinstance(objective, str):
+            return [objective]
+        names = list(objective) if OmegaConf.is_list(objective) else []
+    except OmegaConfBaseException:
+        return []
+    return names if all(isinstance(name, str) for name in names) else []
+
+
 def check_objective(config: DictConfig, directions: Sequence[str]) -> None:
     """Raise SweepError where the directions contradict what the config's objectives are.
 
     A config without an `objective` of ours is another task's, whose directions are its own.
     """
-    objective = OmegaConf.select(config, "objective")
-    names = [objective] if isinstance(objective, str) else list(objective or [])
+    names = objective_names(config)
     if not names or not set(names) <= set(OBJECTIVES):
         return
     expected = direction_of(names)

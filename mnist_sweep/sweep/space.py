@@ -1,6 +1,6 @@
 """Search spaces in Hydra's override grammar, with settings that exist only under a condition."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,12 @@ class SearchSpace:
     def searched(self) -> dict[str, BaseDistribution]:
         """Return what is searched unconditionally."""
         return {k: v for k, v in self.settings.items() if isinstance(v, BaseDistribution)}
+
+    def distributions(self) -> Iterator[tuple[str, BaseDistribution]]:
+        """Yield what is searched, conditionally too; a name as often as it has a condition."""
+        inner = [i for branches in self.conditional.values() for i in branches.values()]
+        for settings in (self.settings, *inner):
+            yield from ((n, s) for n, s in settings.items() if isinstance(s, BaseDistribution))
 
     def names(self) -> set[str]:
         """Return the names of all settings, conditional ones included."""

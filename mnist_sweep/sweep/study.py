@@ -2,10 +2,11 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import optuna
+from optuna.distributions import BaseDistribution, check_distribution_compatibility
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
@@ -108,6 +109,26 @@ def check_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
         )
 
 
+def check_distributions(
+    study: optuna.Study, searched: Iterable[tuple[str, BaseDistribution]]
+) -> None:
+    """Refuse a setting of another kind, or of other choices, than the study's trials have drawn.
+
+    Optuna has it so within a study, also where nothing has been launched yet. Raises SweepError.
+    """
+    drawn: dict[str, BaseDistribution] = {}
+    for trial in study.get_trials(deepcopy=False):
+        drawn |= trial.distributions
+    for name, distribution in searched:
+        try:
+            check_distribution_compatibility(drawn.get(name, distribution), distribution)
+        except ValueError as error:
+            raise SweepError(
+                f"study {study.study_name!r} has drawn {name} from {drawn[name]} before, which "
+                f"cannot become {distribution}: {one_line(error)} Take that back, or {ANOTHER_NAME}"
+            ) from error
+
+
 def record_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
     """Record what a study searches, once it has something to lose: a launched trial."""
     if DEFINITION not in study.user_attrs:
@@ -132,9 +153,14 @@ def _essential(definition: Mapping[str, Any]) -> dict[str, Any]:
     settings = {
         name: setting
         for name, setting in search["settings"].items()
-        if not name.lstrip("+").startswith(VOLATILE)
+        if not _is_volatile(name.lstrip("+"))
     }
     return {**definition, "search": {**search, "settings": settings}}
+
+
+def _is_volatile(name: str) -> bool:
+    """Whether a setting, or the group that it is in, changes nothing that a run computes."""
+    return any(name == volatile or name.startswith(f"{volatile}.") for volatile in VOLATILE)
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
@@ -9,7 +10,14 @@ from optuna.exceptions import UpdateFinishedTrialError
 from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.processes import SWEEP, SignsOfLife, Watch
+from mnist_sweep.sweep.processes import (
+    HOLDERS,
+    JOB,
+    SWEEP,
+    SignsOfLife,
+    Watch,
+    this_process,
+)
 from mnist_sweep.sweep.progress import Progress
 from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.settings import Settings
@@ -43,6 +51,8 @@ class Supply:
         self.settings, self.total, self.on_launch = settings, total, on_launch
         self.signs = SignsOfLife(study._storage, SWEEP, settings.grace_period / 4)
         self.watch = Watch(settings.grace_period)
+        self.sweeps = Watch(settings.grace_period, roles=(SWEEP,))
+        self.jobs = Watch(settings.grace_period, roles=(JOB,))
         self.open: dict[int, Proposal] = {}
         self.failures: list[str] = []
         self.launched_any = False
@@ -80,6 +90,8 @@ class Supply:
                 self.on_launch()
                 self.signs.hold(trial._trial_id)
                 self.open[trial.number] = proposal
+                if JOB in self._signed(proposal):  # a process that is gone
+                    self.study._storage.set_trial_system_attr(trial._trial_id, JOB, None)
                 self.launched_any = True
             else:
                 status = studies.REFUSED if proposal.error else studies.REJECTED
@@ -101,31 +113,55 @@ class Supply:
                     self.progress.reclaimed(trial.number)
 
     def may_come_back(self) -> bool:
-        """Whether another sweep's trial may yet turn out to have been abandoned."""
+        """Whether another sweep's trial may yet be this one's to go on with.
+
+        A job that outlives its sweep ends untold.
+        """
         others = [t for t in studies.in_progress(self.study) if t.number not in self.open]
-        return any(self.watch.alive(trial) is not True for trial in others)
+        return any(self.sweeps.alive(trial) is not True for trial in others)
+
+    def has_begun(self) -> bool:
+        """Whether the job of any open trial has got as far as its study."""
+        return any(JOB in self._signed(proposal) for proposal in self.open.values())
+
+    def _signed(self, proposal: Proposal) -> dict[str, Any]:
+        """Return the records of the processes that have signed a trial and not left it."""
+        attributes = self.study._storage.get_trial(proposal.trial._trial_id).system_attrs
+        return {role: attributes[role] for role in HOLDERS if attributes.get(role)}
+
+    def may_still_run(self, proposal: Proposal) -> bool:
+        """Whether a job that its launcher has given up may be at work nevertheless."""
+        record = self._signed(proposal).get(JOB, {})
+        if this_process().items() <= record.items():
+            return False  # what ran here has come back
+        return self.jobs.alive(self.study._storage.get_trial(proposal.trial._trial_id)) is not False
 
     def settle(
         self, proposal: Proposal, status: str, reason: str | None, values: list[float] | None = None
     ) -> None:
         """Tell the study what a trial came to. Raises Taken where it is not ours any more."""
+        trial_id = proposal.trial._trial_id
         with self.lock():
-            if not self.signs.holds(proposal.trial._trial_id):
+            if self.signs.holds(trial_id):
+                studies.end(self.study, proposal.trial, status, reason, values)
+            elif not self.signs.has_ended(trial_id):  # by a try whose answer was lost
                 raise Taken
-            studies.end(self.study, proposal.trial, status, reason, values)
         self.give_up(proposal)
 
     def give_up(self, proposal: Proposal) -> None:
         """Forget a trial that is settled, by this sweep or by another."""
         self.signs.release(proposal.trial._trial_id)
-        del self.open[proposal.trial.number]
+        self.open.pop(proposal.trial.number, None)
 
     def close(self) -> None:
-        """Leave what is open to be gone on with, by this command or by another sweep."""
+        """Leave what is open to be gone on with, by this command or by another sweep.
+
+        A job that its launcher cannot end, say on a cluster, keeps its trial until it has.
+        """
         for proposal in list(self.open.values()):
             trial_id = proposal.trial._trial_id
             with self.lock():
-                if self.signs.holds(trial_id):
+                if self.signs.holds(trial_id) and not self.may_still_run(proposal):
                     studies.set_aside(self.study, trial_id)
             self.give_up(proposal)
         self.signs.close()

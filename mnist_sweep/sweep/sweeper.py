@@ -28,8 +28,7 @@ class BudgetSweeper(OptunaSweeper):
     enqueue:
         Configurations to try first: mappings from searched settings to values.
     preload:
-        Modules that worker processes import at once, while the study is opened and the first
-        proposals are judged.
+        Modules that worker processes import at once, while the first proposals are judged.
     default_first:
         Whether a new study's trial 0 is the composed config's own values.
     timeout:

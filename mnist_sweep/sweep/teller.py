@@ -1,6 +1,7 @@
 """What became of the launched trials, written into the study as they run and as they end."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,15 @@ from mnist_sweep.sweep.proposals import Proposal
 from mnist_sweep.sweep.storage import patiently
 from mnist_sweep.sweep.supply import Supply, Taken
 from mnist_sweep.sweep.trial import PRUNED
+
+
+@dataclass(frozen=True)
+class End:
+    """What a trial came to: its status, why, and its objectives where it is complete."""
+
+    status: str
+    reason: str | None
+    values: list[float] | None = None
 
 
 class Teller:
@@ -51,29 +61,34 @@ class Teller:
         Raises SweepError for a failure too many, and for a run on other data than the study's.
         """
         try:
-            patiently(lambda: self._settle(proposal, finished))
+            end = patiently(lambda: self._come_to(proposal, finished))
+            patiently(lambda: self.supply.settle(proposal, end.status, end.reason, end.values))
         except (Taken, UpdateFinishedTrialError):  # another sweep took this one for dead
             self.supply.give_up(proposal)
             self.progress.taken(proposal.trial.number)
+            return
+        number = proposal.trial.number
+        if end.status == studies.FAILED:
+            self.supply.fail(number, str(end.reason))
+        elif end.status == studies.PRUNED:
+            patiently(lambda: self.progress.pruned(number, str(end.reason)))
+        else:
+            patiently(lambda: self.progress.complete(number, end.values or []))
 
-    def _settle(self, proposal: Proposal, finished: Finished) -> None:
-        number, directory = proposal.trial.number, self._directory_of(finished)
-        self._record_figures(proposal, directory)
+    def _come_to(self, proposal: Proposal, finished: Finished) -> End:
+        """Write down a trial's figures, and return what it came to."""
+        directory = self._directory_of(finished)
+        facts = self._record_figures(proposal, directory)
         stopped = self.study._storage.get_trial(proposal.trial._trial_id).system_attrs.get(PRUNED)
         try:
             values = outcome.values(finished, len(self.study.directions))
         except outcome.JobFailed as error:
             if directory:
                 outcome.record_failure(directory, str(error))
-            self.supply.settle(proposal, studies.FAILED, str(error))
-            self.supply.fail(number, str(error))
-            return
+            return End(studies.FAILED, str(error))
         if stopped is not None:
-            self.supply.settle(proposal, studies.PRUNED, stopped)
-            self.progress.pruned(number, stopped)
-        else:
-            self.supply.settle(proposal, studies.COMPLETE, None, values)
-            self.progress.complete(number, values)
+            return End(studies.PRUNED, stopped)
+        return End(studies.COMPLETE, facts.get("reason"), values)
 
     def _directory_of(self, finished: Finished) -> Path | None:
         """Return where a job ran, also when it could not say so."""
@@ -82,8 +97,11 @@ class Teller:
             return self.runs / str(finished.job.number)
         return directory
 
-    def _record_figures(self, proposal: Proposal, directory: Path | None) -> None:
-        """Write to the study what the run recorded, so that the study can be read on its own."""
+    def _record_figures(self, proposal: Proposal, directory: Path | None) -> dict[str, Any]:
+        """Write to the study what the run recorded, so that the study can be read on its own.
+
+        Returns what it recorded.
+        """
         facts = outcome.recorded(directory) if directory else {}
         figures = outcome.figures(directory, facts) if directory else {}
         self._check_data(facts, figures)
@@ -91,6 +109,7 @@ class Teller:
         figures["overrides"] = [o for o in proposal.overrides if not o.startswith(ours)]
         for name, value in figures.items():
             proposal.trial.set_user_attr(name, value)
+        return facts
 
     def _check_data(self, facts: dict[str, Any], figures: dict[str, Any]) -> None:
         """Say what a run is on. Raises SweepError where that is not the study's data."""

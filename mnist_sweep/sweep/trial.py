@@ -2,21 +2,26 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import optuna
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from optuna.trial import Trial
+from optuna.trial import Trial, TrialState
 
-from mnist_sweep.sweep.processes import JOB, SignsOfLife
+from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.processes import JOB, SignsOfLife, is_alive, this_process
 from mnist_sweep.sweep.pruning import build_pruner
 from mnist_sweep.sweep.settings import GRACE_PERIOD
-from mnist_sweep.sweep.storage import patiently, reopen
+from mnist_sweep.sweep.storage import Storage, patiently, reopen
 
 OURS = "mnist_sweep.sweep.sweeper.BudgetSweeper"
 PRUNED = "mnist_sweep:pruned"  # a trial's system attribute: why its job stopped
+
+
+class TakenOver(UserError):
+    """A job's trial waits for another process, or is run by one."""
 
 
 class Reporter:
@@ -64,21 +69,39 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
     if sweeper.get("_target_") != OURS or address is None or config.get("trial") is None:
         yield None
         return
-    storage = reopen(address, HydraConfig.get().runtime.cwd)
+    storage = patiently(lambda: reopen(address, HydraConfig.get().runtime.cwd))
     if not storage.shared:
         yield None
         return
+    trial = patiently(lambda: _trial(config, storage, OmegaConf.select(sweeper, "pruner")))
+    grace_period = OmegaConf.select(sweeper, "grace_period", default=GRACE_PERIOD)
+    signs = SignsOfLife(trial.storage, JOB, grace_period / 4)
+    try:
+        patiently(lambda: _leave_to_others(trial))
+        patiently(lambda: signs.hold(trial._trial_id))
+        yield patiently(lambda: Reporter(trial)) if len(trial.study.directions) == 1 else None
+    finally:
+        signs.close()
+        with suppress(Exception):  # the job is done, whatever becomes of its name
+            signs.withdraw(trial._trial_id)
+
+
+def _trial(config: DictConfig, storage: Storage, pruner: DictConfig | None) -> Trial:
+    """Return the trial that a job's config names."""
     study = optuna.load_study(
         study_name=config.study,
         storage=storage.optuna,
         sampler=optuna.samplers.RandomSampler(),  # a job proposes nothing
-        pruner=build_pruner(OmegaConf.select(sweeper, "pruner")),
+        pruner=build_pruner(pruner),
     )
-    trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, config.trial)
-    grace_period = OmegaConf.select(sweeper, "grace_period", default=GRACE_PERIOD)
-    signs = SignsOfLife(study._storage, JOB, grace_period / 4)
-    try:
-        signs.hold(trial_id)
-        yield Reporter(Trial(study, trial_id)) if len(study.directions) == 1 else None
-    finally:
-        signs.close()
+    find = study._storage.get_trial_id_from_study_id_trial_number
+    return Trial(study, find(study._study_id, config.trial))
+
+
+def _leave_to_others(trial: Trial) -> None:
+    """Raise TakenOver where a job begins so late, say in a cluster's queue, that others have it."""
+    recorded = trial.storage.get_trial(trial._trial_id)
+    record = recorded.system_attrs.get(JOB) or this_process()
+    others = not this_process().items() <= record.items() and is_alive(record)
+    if others or recorded.state == TrialState.WAITING:
+        raise TakenOver(f"trial {trial.number} is not this job's any more; it is left alone")

@@ -24,7 +24,17 @@ def test_groups_and_settings_are_known_also_where_they_are_null(name, known):
 
 @pytest.mark.parametrize(
     ("objective", "called"),
-    [("val_acc", "val_acc"), (["val_acc", "parameters"], "val_acc, parameters"), (None, "value")],
+    [
+        ("val_acc", "val_acc"),
+        (["val_acc", "parameters"], "val_acc, parameters"),
+        (None, "value"),
+        (3, "value"),
+        (True, "value"),
+        ({"name": "loss"}, "value"),
+        ("${nowhere}", "value"),
+        (["${nowhere}"], "value"),
+        (["val_acc", 3], "value"),
+    ],
 )
 def test_the_objective_is_called_what_the_config_calls_it(objective, called):
     assert application({"objective": objective}).objective == called
@@ -52,3 +62,24 @@ def test_a_jobs_directory_survives_hydras_grammar(directory):
 
 def test_another_applications_jobs_are_told_nothing():
     assert application({"x": 1}).trial_overrides("s", 7) == []
+
+
+def test_settings_of_another_meaning_are_recorded_as_they_are():
+    budget = {"of": "${size}", "to": "${nowhere}"}
+    config = {"size": 3, "objective": {"size": "${size}"}, "budget": budget}
+    definition = application(config).definition({})
+    assert definition["objective"] == {"size": 3}
+    assert definition["budget"] == budget
+
+
+@pytest.mark.parametrize(
+    ("config", "resumes"),
+    [
+        ({"resume": "run"}, False),
+        ({**OURS, "resume": None}, False),
+        ({**OURS, "resume": False}, False),
+        ({**OURS, "resume": "run"}, True),
+    ],
+)
+def test_a_run_is_resumed_by_an_application_of_ours_alone(config, resumes):
+    assert application(config).resumes is resumes

@@ -1,6 +1,7 @@
 """Sweeps from the command line, of networks that train in a fraction of a second."""
 
 import json
+import os
 from pathlib import Path
 
 import optuna
@@ -384,6 +385,11 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
         (["hydra.sweeper.preload=torch"], "hydra.sweeper.preload: Invalid value"),
         (["hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials must be at least 1, but got 0"),
         (["hydra.sweeper.n_trials=1.5"], "hydra.sweeper.n_trials: Value '1.5' of type 'float'"),
+        (
+            ["hydra.sweeper.grace_period=inf"],
+            "hydra.sweeper.grace_period must be finite, but got inf",
+        ),
+        (["hydra.sweeper.enqueue=5"], "hydra.sweeper.enqueue must list configurations, but got 5"),
         (["hydra.sweeper.max_failure_rate=2"], "hydra.sweeper.max_failure_rate must be in [0, 1]"),
         (["hydra.sweeper.storage=foo"], "hydra.sweeper.storage=foo cannot be opened: "),
         (["hydra.sweeper.gate=os.system"], "hydra.sweeper cannot be set up: hydra.sweeper.gate="),
@@ -509,3 +515,42 @@ def test_the_stock_sweepers_group_name_still_works_beside_ours(command):
     arguments += ["hydra.sweep.dir=stock", "hydra.sweep.subdir=0", "seed=choice(1,2)"]
     assert command(*arguments) == 0
     assert OmegaConf.load("stock/optimization_results.yaml").name == "optuna"
+
+
+def test_after_nothing_fitted_other_choices_are_refused_in_one_line(sweep, capfd):
+    assert sweep(1, TOO_WIDE, "hydra.sweeper.max_rejections=2") == 1
+    capfd.readouterr()
+    assert sweep(1, "model.hidden=choice(10,20)") == 1
+    line = capfd.readouterr().err.strip()
+    assert line.startswith("error: study 's' has drawn model.hidden from IntDistribution(high=60")
+    assert "\n" not in line
+    assert line.endswith("choose another hydra.sweeper.study_name (make sweep STUDY=name)")
+    assert sweep(1, "model.hidden=range(10,26)") == 0
+
+
+def test_a_launcher_that_starts_nothing_costs_no_trial(sweep, capfd):
+    broken = ["hydra/launcher=joblib", "hydra.launcher.backend=foo", "hydra.sweeper.n_jobs=2"]
+    assert sweep(2, SMALL, *broken) == 1
+    line = capfd.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("error: trial 0 cannot be started: JoblibLauncher: ")
+    assert {studies.status(t) for t in trials()} == {studies.INTERRUPTED}
+    # Neither does one that is broken when trials are gone on with.
+    left = Path("multirun/s/0/.hydra/config.yaml")
+    left.parent.mkdir(parents=True)
+    left.touch()
+    os.utime(left, (0, 0))
+    assert sweep(2, SMALL, *broken) == 1
+    assert {studies.status(t) for t in trials()} == {studies.INTERRUPTED}
+    assert sweep(2, SMALL) == 0
+    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
+
+
+def test_a_single_objective_in_a_list_is_pruned_as_one_that_is_not(sweep):
+    settings = ["objective=[val_acc]", "epochs=3", "hydra/sweeper/pruner=threshold"]
+    assert sweep(1, SMALL, *settings, "hydra.sweeper.pruner.lower=1.0") == 0
+    assert [studies.status(t) for t in trials()] == [studies.PRUNED]
+
+
+def test_a_complete_trial_says_why_it_ended(sweep):
+    assert sweep(1, SMALL) == 0
+    assert trials()[0].user_attrs["reason"] == "all 1 epochs done"

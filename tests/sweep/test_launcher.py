@@ -48,3 +48,22 @@ def test_plain_hydra_runs_its_combinations_in_workers(command):
         json.loads(Path(f"out/{number}/result.json").read_text())["seed"] for number in range(3)
     ]
     assert seeds == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("n_jobs=-1", "hydra.launcher.n_jobs must be a whole number of at least 1, but got -1"),
+        ("n_jobs=0", "hydra.launcher.n_jobs must be a whole number of at least 1, but got 0"),
+        ("n_jobs=abc", "hydra.launcher.n_jobs must be a whole number of at least 1, but got 'abc'"),
+        ("threads=-1", "hydra.launcher.threads must be a whole number of at least 1, but got -1"),
+        ("max_retries=null", "hydra.launcher.max_retries must be a whole number of at least 0"),
+    ],
+)
+@pytest.mark.parametrize("sweeper", [["search=none"], ["search=command_line"]])
+def test_what_is_no_number_of_workers_is_one_line(command, capfd, setting, message, sweeper):
+    arguments = ["-m", *sweeper, "hydra/launcher=workers", "model=linear", "data=mnist_5k"]
+    assert command(*arguments, "seed=0,1", f"hydra.launcher.{setting}") == 1
+    line = capfd.readouterr().err.strip()
+    assert line.startswith(f"error: {message}")
+    assert "\n" not in line

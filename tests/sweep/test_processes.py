@@ -264,3 +264,31 @@ def test_closing_does_not_wait_for_the_interval(recorder):
     signs.close()
     assert signs.count == 0
     assert not signs.thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("roles", "alive"), [((SWEEP,), False), ((JOB,), True), ((SWEEP, JOB), True)]
+)
+def test_a_watch_can_be_kept_on_one_role_alone(roles, alive, clock):
+    trial = running(sweep=GONE, job=ME)
+    assert Watch(GRACE, clock, roles).alive(trial) is alive
+
+
+def test_a_jobs_epochs_are_no_sign_of_its_sweeps_life(clock):
+    watch = Watch(GRACE, clock, (SWEEP,))
+    watch.alive(running(sweep=REMOTE, job=ME))
+    clock.now += GRACE
+    assert watch.alive(running(sweep=REMOTE, job=ME, values=3)) is False
+
+
+def test_a_process_takes_its_name_off_a_trial_unless_that_is_another_processs_by_now():
+    study = optuna.create_study()
+    signs = SignsOfLife(study._storage, JOB, GRACE)
+    trials = [study.ask()._trial_id for _ in range(2)]
+    for trial_id in trials:
+        signs.hold(trial_id)
+    study._storage.set_trial_system_attr(trials[1], JOB, REMOTE)
+    for trial_id in trials:
+        signs.withdraw(trial_id)
+    signs.close()
+    assert [study._storage.get_trial(t).system_attrs[JOB] for t in trials] == [None, REMOTE]

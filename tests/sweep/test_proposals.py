@@ -396,3 +396,17 @@ def test_a_custom_search_space_that_does_not_work_ends_the_sweep_in_one_line(gat
         "error: hydra.sweeper.custom_search_space raised ValueError: two lines"
     )
     assert gate.asked == []
+
+
+def test_a_custom_search_space_of_changing_choices_ends_the_sweep_in_one_line(gate):
+    def extend(config, trial):
+        trial.suggest_categorical("y", [7, 8 + trial.number])
+
+    study = create(30, 7, 40, 7)
+    sweep = proposer(study, gate, extend)
+    sweep.propose(study.ask())
+    with pytest.raises(SweepError) as error:
+        sweep.propose(study.ask())
+    assert str(error.value).startswith(
+        f"error: study '{study.study_name}' has drawn one of x, y from other values before: "
+    )

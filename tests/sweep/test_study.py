@@ -1,5 +1,8 @@
+from contextlib import nullcontext
+
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import NopPruner
 from optuna.trial import TrialState
 
@@ -75,3 +78,23 @@ def test_another_search_under_the_same_name_is_refused_with_the_difference():
     assert "search.settings.batch was 32, is absent; search.settings.lr was 0.1, is 0.2" in str(
         error.value
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "refused"),
+    [
+        (FloatDistribution(0, 1), FloatDistribution(0.2, 3), False),
+        (IntDistribution(30, 60), IntDistribution(10, 25), False),
+        (CategoricalDistribution((1, 2)), CategoricalDistribution((1, 2)), False),
+        (FloatDistribution(0.1, 1), FloatDistribution(0.1, 1, log=True), True),
+        (IntDistribution(30, 60), CategoricalDistribution((10, 20)), True),
+        (CategoricalDistribution((1, 2)), CategoricalDistribution((1, 3)), True),
+    ],
+)
+def test_a_setting_keeps_its_kind_and_its_choices_within_a_study(before, now, refused):
+    study = optuna.create_study(study_name="s")
+    study.ask({"x": before})
+    with pytest.raises(SweepError) if refused else nullcontext() as error:
+        studies.check_distributions(study, [("x", now), ("y", now)])
+    if refused:
+        assert str(error.value).startswith(f"error: study 's' has drawn x from {before} before")

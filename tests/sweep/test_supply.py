@@ -3,14 +3,19 @@
 from contextlib import nullcontext
 
 import optuna
+import psutil
 import pytest
 from optuna.trial import TrialState
 
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.processes import SWEEP
+from mnist_sweep.sweep.processes import JOB, SWEEP, this_process
 from mnist_sweep.sweep.proposals import Proposal
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.supply import Supply, Taken
+
+# A process of this machine that has ended, and one that lives and is not this one.
+GONE = {**this_process(), "pid": 2**22 + 1, "count": 0}
+ALIVE = {**this_process(), "pid": 1, "started": psutil.Process(1).create_time(), "count": 0}
 
 
 class Asking:
@@ -96,11 +101,59 @@ def test_closing_leaves_what_is_open_to_be_gone_on_with(supply, study):
 def test_a_trial_without_a_process_is_gone_on_with_before_new_ones(supply, study):
     left = study.ask()
     left.suggest_float("x", 0, 1)
-    dead = {"host": "", "pid": 0, "started": 0.0, "count": 0}
-    from mnist_sweep.sweep.processes import this_process
-
-    dead["host"] = this_process()["host"]
-    study._storage.set_trial_system_attr(left._trial_id, SWEEP, dead | {"pid": 2**22 + 1})
+    study._storage.set_trial_system_attr(left._trial_id, SWEEP, GONE)
     proposal = supply(study).next()
     assert proposal.trial.number == left.number
     assert study.trials[0].params == left.params
+
+
+def test_what_is_settled_by_a_try_whose_answer_was_lost_is_settled(supply, study):
+    ours = supply(study)
+    proposal = ours.next()
+    studies.end(study, proposal.trial, studies.COMPLETE, None, [1.0])
+    ours.settle(proposal, studies.COMPLETE, None, [1.0])
+    assert ours.open == {}
+    assert study.trials[0].value == 1.0
+
+
+@pytest.mark.parametrize(
+    ("job", "runs"), [(None, False), (GONE, False), (this_process(), False), (ALIVE, True)]
+)
+def test_a_job_that_its_launcher_gave_up_may_run_as_long_as_its_process(supply, study, job, runs):
+    ours = supply(study)
+    proposal = ours.next()
+    study._storage.set_trial_system_attr(proposal.trial._trial_id, JOB, job)
+    assert ours.may_still_run(proposal) is runs
+
+
+def test_a_job_that_outlives_its_sweep_keeps_its_trial(supply, study):
+    ours = supply(study)
+    proposal = ours.next()
+    study._storage.set_trial_system_attr(proposal.trial._trial_id, JOB, ALIVE)
+    ours.close()
+    assert study.trials[0].state == TrialState.RUNNING
+    study._storage.set_trial_system_attr(proposal.trial._trial_id, SWEEP, GONE)
+    later = supply(study, total=1)
+    assert later.next() is None
+    assert later.may_come_back()  # for nobody else is going to tell what it comes to
+    study._storage.set_trial_system_attr(proposal.trial._trial_id, JOB, GONE)
+    assert later.next().trial.number == 0
+
+
+def test_another_sweeps_trial_does_not_come_back_while_that_sweep_lives(supply, study):
+    ours, theirs = supply(study, total=1), supply(study, total=1)
+    trial = theirs.next().trial
+    study._storage.set_trial_system_attr(trial._trial_id, JOB, GONE)
+    assert not ours.may_come_back()
+
+
+def test_a_trial_that_is_given_out_again_has_no_job_yet(supply, study):
+    ours = supply(study)
+    ours.next()
+    assert not ours.has_begun()
+    study._storage.set_trial_system_attr(study.trials[0]._trial_id, JOB, GONE)
+    assert ours.has_begun()
+    ours.close()
+    later = supply(study)
+    assert later.next().trial.number == 0
+    assert not later.has_begun()

@@ -3,16 +3,17 @@ import threading
 from contextlib import contextmanager
 
 import optuna
+import psutil
 import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
-from optuna.trial import Trial
+from optuna.trial import Trial, TrialState
 
 from mnist_sweep.sweep import sweeper, trial
-from mnist_sweep.sweep.processes import JOB, is_alive, this_process
+from mnist_sweep.sweep.processes import JOB, SignsOfLife, is_alive, this_process
 from mnist_sweep.sweep.storage import reopen
-from mnist_sweep.sweep.trial import OURS, PRUNED, Reporter, reporting
+from mnist_sweep.sweep.trial import OURS, PRUNED, Reporter, TakenOver, reporting
 
 
 class Stops(BasePruner):
@@ -186,6 +187,7 @@ def test_a_job_signs_its_trial_as_long_as_it_runs(hydra, tmp_path):
         assert {key: record[key] for key in this_process()} == this_process()
         assert is_alive(record)
         assert threading.active_count() == threads + 1
+    assert study.trials[1].system_attrs[JOB] is None
     assert JOB not in study.trials[0].system_attrs
     assert threading.active_count() == threads
 
@@ -264,3 +266,34 @@ def test_a_sweeper_without_a_storage_setting_has_no_reporter(hydra, monkeypatch)
     monkeypatch.setattr(trial, "reopen", pytest.fail)
     with reported(JOB_OF_OURS) as reporter:
         assert reporter is None
+
+
+ELSEWHERE = {**this_process(), "pid": 1, "started": psutil.Process(1).create_time()}
+
+
+def test_a_job_that_comes_too_late_leaves_its_trial_to_the_process_that_has_it(hydra, tmp_path):
+    hydra()
+    study = create(tmp_path)
+    trial_id = study.trials[1]._trial_id
+    study._storage.set_trial_system_attr(trial_id, JOB, ELSEWHERE)
+    with (
+        pytest.raises(TakenOver, match="trial 1 is not this job's any more"),
+        reported(JOB_OF_OURS),
+    ):
+        pass
+    assert study.trials[1].system_attrs[JOB] == ELSEWHERE
+    study._storage.set_trial_system_attr(trial_id, JOB, None)
+    study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+    with pytest.raises(TakenOver), reported(JOB_OF_OURS):
+        pass
+
+
+def test_a_job_that_is_done_does_not_fail_by_its_storage(hydra, tmp_path, monkeypatch):
+    def full(self, trial_id):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(SignsOfLife, "withdraw", full)
+    hydra()
+    create(tmp_path)
+    with reported(JOB_OF_OURS) as reporter:
+        assert reporter is not None
