@@ -107,12 +107,13 @@ def epoch_parts() -> dict[str, float]:
         }
         one_pass()
         taken = {name: seconds(part) for name, part in parts.items()}
-        board.close()
+        board.abandon({})
     return taken
 
 
 def reporting(address: str) -> Callable[[], object]:
     """Return a job's report of an epoch to a study of `TRIALS` complete trials, and its pruner."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage, pruner = open_storage(address).optuna, SuccessiveHalvingPruner(min_resource=2)
     study = optuna.create_study(storage=storage, pruner=pruner, direction="maximize")
     for number in range(TRIALS):
