@@ -230,7 +230,7 @@ class SweepEngine(OptunaSweeperImpl):
 
     def _began(self, finished: Finished) -> bool:
         """Whether some job has begun: this one came back or wrote its config, or one has signed."""
-        if finished.returned is not None or not finished.died:
+        if not finished.died:
             return True
         config = self.directory / str(finished.job.number) / ".hydra" / "config.yaml"
         written = config.exists() and config.stat().st_mtime > self.began_at

@@ -47,6 +47,11 @@ def this_process() -> dict[str, Any]:
     return dict(_identity(os.getpid()))
 
 
+def is_this_process(record: dict[str, Any]) -> bool:
+    """Whether a recorded process is the caller's, whatever else is in the record."""
+    return this_process().items() <= record.items()
+
+
 def is_alive(record: dict[str, Any]) -> bool | None:
     """Whether a recorded process lives; None where it is another machine's."""
     if record["host"] != _host():
@@ -90,7 +95,7 @@ class SignsOfLife:
         return trial.state.is_finished() and self._signed(trial)
 
     def _signed(self, trial: FrozenTrial) -> bool:
-        return this_process().items() <= (trial.system_attrs.get(self.role) or {}).items()
+        return is_this_process(trial.system_attrs.get(self.role) or {})
 
     def release(self, trial_id: int) -> None:
         """Give no more signs for a trial, which has come to an end or is another's now."""

@@ -35,14 +35,16 @@ class SearchSpace:
 
     def distributions(self) -> Iterator[tuple[str, BaseDistribution]]:
         """Yield what is searched, conditionally too; a name as often as it has a condition."""
-        inner = [i for branches in self.conditional.values() for i in branches.values()]
-        for settings in (self.settings, *inner):
+        for settings in self._all():
             yield from ((n, s) for n, s in settings.items() if isinstance(s, BaseDistribution))
 
     def names(self) -> set[str]:
         """Return the names of all settings, conditional ones included."""
+        return set().union(*self._all())
+
+    def _all(self) -> list[dict[str, Setting]]:
         inner = [i for branches in self.conditional.values() for i in branches.values()]
-        return set(self.settings).union(*inner)
+        return [self.settings, *inner]
 
     def suggest(self, trial: Trial, choices: Mapping[str, Any]) -> list[str]:
         """Let a trial choose its settings; return them as overrides.

@@ -2,22 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from typing import Any
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial
 
 from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.processes import (
-    HOLDERS,
-    JOB,
-    SWEEP,
-    SignsOfLife,
-    Watch,
-    this_process,
-)
+from mnist_sweep.sweep.processes import JOB, SWEEP, SignsOfLife, Watch, is_this_process
 from mnist_sweep.sweep.progress import Progress
 from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.settings import Settings
@@ -90,7 +83,7 @@ class Supply:
                 self.on_launch()
                 self.signs.hold(trial._trial_id)
                 self.open[trial.number] = proposal
-                if JOB in self._signed(proposal):  # a process that is gone
+                if self._recorded(proposal).system_attrs.get(JOB):  # a process that is gone
                     self.study._storage.set_trial_system_attr(trial._trial_id, JOB, None)
                 self.launched_any = True
             else:
@@ -122,19 +115,17 @@ class Supply:
 
     def has_begun(self) -> bool:
         """Whether the job of any open trial has got as far as its study."""
-        return any(JOB in self._signed(proposal) for proposal in self.open.values())
+        return any(self._recorded(each).system_attrs.get(JOB) for each in self.open.values())
 
-    def _signed(self, proposal: Proposal) -> dict[str, Any]:
-        """Return the records of the processes that have signed a trial and not left it."""
-        attributes = self.study._storage.get_trial(proposal.trial._trial_id).system_attrs
-        return {role: attributes[role] for role in HOLDERS if attributes.get(role)}
+    def _recorded(self, proposal: Proposal) -> FrozenTrial:
+        return self.study._storage.get_trial(proposal.trial._trial_id)
 
     def may_still_run(self, proposal: Proposal) -> bool:
         """Whether a job that its launcher has given up may be at work nevertheless."""
-        record = self._signed(proposal).get(JOB, {})
-        if this_process().items() <= record.items():
+        trial = self._recorded(proposal)
+        if is_this_process(trial.system_attrs.get(JOB) or {}):
             return False  # what ran here has come back
-        return self.jobs.alive(self.study._storage.get_trial(proposal.trial._trial_id)) is not False
+        return self.jobs.alive(trial) is not False
 
     def settle(
         self, proposal: Proposal, status: str, reason: str | None, values: list[float] | None = None

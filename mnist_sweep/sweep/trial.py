@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import Trial, TrialState
 
 from mnist_sweep.errors import UserError
-from mnist_sweep.sweep.processes import JOB, SignsOfLife, is_alive, this_process
+from mnist_sweep.sweep.processes import JOB, SignsOfLife, is_alive, is_this_process
 from mnist_sweep.sweep.pruning import build_pruner
 from mnist_sweep.sweep.settings import GRACE_PERIOD
 from mnist_sweep.sweep.storage import Storage, patiently, reopen
@@ -101,7 +101,7 @@ def _trial(config: DictConfig, storage: Storage, pruner: DictConfig | None) -> T
 def _leave_to_others(trial: Trial) -> None:
     """Raise TakenOver where a job begins so late, say in a cluster's queue, that others have it."""
     recorded = trial.storage.get_trial(trial._trial_id)
-    record = recorded.system_attrs.get(JOB) or this_process()
-    others = not this_process().items() <= record.items() and is_alive(record)
+    record = recorded.system_attrs.get(JOB)
+    others = record and not is_this_process(record) and is_alive(record)
     if others or recorded.state == TrialState.WAITING:
         raise TakenOver(f"trial {trial.number} is not this job's any more; it is left alone")
