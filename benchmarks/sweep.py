@@ -2,6 +2,7 @@
 
     make bench-sweep [REPETITIONS=5]
     python -m benchmarks.sweep 5 ours "stock sweeper, basic launcher"  # some of them, by name
+    python -m benchmarks.sweep 2 --first-seed=3 ours                   # two repetitions more
 
 Every contender searches the same space (width, dropout, batch size, learning rate, all within the
 budget) for the same number of trials of the same number of epochs on mnist_5k, from an empty
@@ -18,6 +19,7 @@ The winner of each is trained again with `SEEDS` fresh seeds by our entry, and m
 10,000 test images where MNIST_SWEEP_DATA has them, else on the 500 of mnist_5k.
 """
 
+import argparse
 import json
 import os
 import statistics
@@ -99,12 +101,19 @@ def translated(found: Parameters) -> Parameters:
 def measured(
     search: Callable[[Path, int], Parameters], seeds: Iterator[int], test: Images
 ) -> dict[str, Any]:
-    """Run a search in an empty folder; return its seconds, its winner, and what that is worth."""
+    """Run a search in an empty folder; return its seconds, its winner, and what that is worth.
+
+    `epochs`: how many it trained in all, None of a contender that does not write them down.
+    """
+    seed = next(seeds)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        found = search(Path(folder), next(seeds))
+        found = search(Path(folder), seed)
         seconds = time.perf_counter() - start
-    return {"seconds": seconds, "best": found, "test": retrained(found, test)}
+        runs = list(Path(folder).glob("multirun/s/*/metrics.jsonl"))
+        epochs = sum(len(run.read_text().splitlines()) for run in runs) or None
+    sweep = {"seed": seed, "seconds": seconds, "epochs": epochs, "best": found}
+    return {**sweep, "test": retrained(found, test)}
 
 
 def contenders(root: Path) -> dict[str, Callable[[Path, int], Parameters]]:
@@ -139,7 +148,7 @@ def retrained(parameters: Parameters, test: Images) -> float:
     return statistics.mean(found)
 
 
-def main(repetitions: int, names: list[str]) -> None:
+def main(repetitions: int, names: list[str], first_seed: int) -> None:
     """Run contenders in turn, all or the named ones, retrain their winners, print what came out."""
     root = os.environ.get("MNIST_SWEEP_DATA")
     test = load_dataset("mnist" if root else "mnist_5k", root or "").test
@@ -148,7 +157,9 @@ def main(repetitions: int, names: list[str]) -> None:
         searches = contenders(Path(name))
         if unknown := set(names) - searches.keys():
             sys.exit(f"error: no contender {', '.join(unknown)}; there are {', '.join(searches)}")
-        runs = {n: partial(measured, searches[n], count(), test) for n in names or searches}
+        runs = {
+            n: partial(measured, searches[n], count(first_seed), test) for n in names or searches
+        }
         found = alternate(runs, repetitions, keep)
     report(found, len(test))
 
@@ -169,10 +180,20 @@ def report(found: dict[str, list[dict[str, Any]]], images: int) -> None:
         ratio = f"{spread(ratios(pace[name], reference))} x stock" if reference else "no stock"
         print(
             f"  {name:<30} {spread(pace[name], ',.0f'):<24} trials/hour, {ratio}; "
-            f"{statistics.median(s['seconds'] for s in sweeps):.0f} s; "
+            f"{statistics.median(s['seconds'] for s in sweeps):.0f} s; {_epochs(sweeps)}"
             f"winner {statistics.mean(tests):.2f} ± {error:.2f}%"
         )
 
 
+def _epochs(sweeps: list[dict[str, Any]]) -> str:
+    known = [sweep["epochs"] for sweep in sweeps if sweep["epochs"]]
+    return f"{statistics.median(known):.0f} of {TRIALS * EPOCHS} epochs; " if known else ""
+
+
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5, sys.argv[2:])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sweep")
+    parser.add_argument("repetitions", nargs="?", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0, help="the first repetition's")
+    parser.add_argument("names", nargs="*", help="contenders; all unless named")
+    given = parser.parse_intermixed_args()
+    main(given.repetitions, given.names, given.first_seed)
