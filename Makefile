@@ -17,7 +17,7 @@ STORAGE ?= sqlite:///multirun/optuna.db
 UV ?= uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep test check tensorboard dashboard mlflow report lock clean
+.PHONY: help setup train sweep test check tensorboard dashboard mlflow confirm report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
@@ -56,6 +56,9 @@ check: setup ## lint, format and types, as CI does
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# What a sweep calls its study unless it is told otherwise.
+study = $(if $(STUDY),'$(STUDY)',$(SEARCH)-$(MODEL)-$(DATA))
+
 tensorboard: setup ## look at the runs of outputs/ and multirun/ on http://127.0.0.1:6006
 	$(BIN)/tensorboard --host 127.0.0.1 --logdir_spec outputs:outputs,multirun:multirun
 
@@ -66,9 +69,12 @@ mlflow: setup ## look at the runs of tracking=mlflow on http://127.0.0.1:5000
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
 		--backend-store-uri $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 
+confirm: setup ## train a study's best again with fresh seeds: is the first really better?
+	$(BIN)/python -m mnist_sweep.confirm storage=$(STORAGE) study=$(study) \
+		$(call given,EPOCHS,epochs) $(ARGS)
+
 report: setup ## write what a study found into multirun/STUDY/report/ (index.html)
-	$(BIN)/python -m mnist_sweep.report storage=$(STORAGE) \
-		study=$(if $(STUDY),'$(STUDY)',$(SEARCH)-$(MODEL)-$(DATA))
+	$(BIN)/python -m mnist_sweep.report storage=$(STORAGE) study=$(study)
 
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes

@@ -270,7 +270,9 @@ def fit(
     """
     work: Pass = partial(forward_backward, training, precision)
     if cuda_graph:
-        work = Captured(work, list(training.model.parameters()), batch_size)
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        mode = f"{precision.name}, deterministic={deterministic}"
+        work = Captured(work, training.model, batch_size, mode)
     set_random_state(training.random)
     while training.epoch < epochs:
         if training.early_stopping and training.early_stopping.reason:

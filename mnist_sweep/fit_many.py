@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RAdam, RMSprop
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -28,6 +28,7 @@ from mnist_sweep.fit import (
     set_random_state,
 )
 from mnist_sweep.schedules import Schedule
+from mnist_sweep.structure import alike
 
 # Their updates are elementwise, so that a stacked parameter's is the stack of the updates.
 ELEMENTWISE = (SGD, Adam, AdamW, NAdam, RAdam, RMSprop)
@@ -89,8 +90,7 @@ def why_not_stacked(trainings: Sequence[Training]) -> str | None:
     shapes = [{name: p.shape for name, p in t.model.named_parameters()} for t in trainings]
     if any(other != shapes[0] for other in shapes):
         return "their networks differ in shape"
-    structures = [_structure(t.model) for t in trainings]
-    if any(other != structures[0] for other in structures):
+    if not all(alike(training.model, first.model) for training in trainings):
         return "their networks differ in more than their weights"
     if any(not shape for shape in shapes[0].values()):
         return "a parameter of a single number looks like an optimizer's count of steps"
@@ -109,22 +109,6 @@ def why_not_stacked(trainings: Sequence[Training]) -> str | None:
     if any(t.epoch != first.epoch for t in trainings):
         return "they are not at the same epoch"
     return None
-
-
-def _structure(model: nn.Module) -> dict[str, object]:
-    """Return the layers' classes and settings: what a stack takes from the first network alone."""
-    plain = (bool, int, float, str, tuple, type(None))
-    return {
-        name: (
-            type(layer),
-            {  # a pass sets `training` itself
-                setting: value
-                for setting, value in vars(layer).items()
-                if isinstance(value, plain) and setting != "training"
-            },
-        )
-        for name, layer in model.named_modules()
-    }
 
 
 def _functions(schedule: Schedule) -> list[object]:

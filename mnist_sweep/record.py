@@ -46,6 +46,7 @@ class RunDirectory:
     def forget(self) -> None:
         """Drop the epochs and the checkpoint, for a run that has to start again."""
         self.last.unlink(missing_ok=True)
+        self.best.parent.mkdir(parents=True, exist_ok=True)
         self.keep_metrics(0)
 
     def append_metrics(self, epoch: Epoch) -> None:

@@ -3,6 +3,8 @@
 import logging
 import math
 import socket
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from mnist_sweep.build import build_dataset, check_budget, check_objects, what_f
 from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.fit import Diverged
+from mnist_sweep.fit_many import why_not_stacked
 from mnist_sweep.machine import (
     choose_device,
     describe,
@@ -22,7 +25,7 @@ from mnist_sweep.machine import (
     versions,
 )
 from mnist_sweep.record import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
-from mnist_sweep.session import Report, Session
+from mnist_sweep.session import Report, Session, complete_together
 
 log = logging.getLogger("mnist_sweep")
 
@@ -44,6 +47,63 @@ def execute(
     test. A trial goes on from where its directory stands. `report` is told the objective each
     epoch. Raises UserError for what a user can cause, and KeyboardInterrupt, after recording it.
     """
+    found = _prepare(run, path, name, resume, sweep, report)
+    result = found.complete() if isinstance(found, Session) else found
+    return objective(run, result)
+
+
+def execute_seeds(runs: Sequence[RunConfig], paths: Sequence[Path], name: str) -> None:
+    """Train and record runs of one configuration that differ in their seeds alone.
+
+    On a GPU those at the same epoch are trained as one where they can (see `fit_many`), which their
+    results say: `stacked` is how many were. Each looks at test at its end, as a run of its own
+    does, and goes on from where its directory stands; one that is complete or has diverged is left
+    alone. Raises what `execute` raises, but for runs that diverge, whose results say so.
+    """
+    waiting: list[Session] = []
+    for run, path in zip(runs, paths, strict=True):
+        before = RunDirectory(path).read_result()
+        if before and before.get("status") == DIVERGED:
+            continue
+        found = _prepare(run, path, name, before is not None, None, None, again=True)
+        if isinstance(found, Session) and found.device.type == "cuda":
+            waiting.append(found)
+        elif isinstance(found, Session):
+            _complete([found])
+    for epoch in sorted({session.training.epoch for session in waiting}):
+        _complete([session for session in waiting if session.training.epoch == epoch])
+
+
+def _complete(sessions: Sequence[Session]) -> None:
+    """Train runs that are at the same epoch, as one where that is possible."""
+    objection = why_not_stacked([session.training for session in sessions])
+    if len(sessions) > 1 and objection is None:
+        graph = ", without its graph" if sessions[0].run.cuda_graph else ""
+        log.info("%d seeds are trained as one%s", len(sessions), graph)
+        for session in sessions:
+            session.facts["stacked"] = len(sessions)
+        complete_together(sessions)
+        return
+    if len(sessions) > 1:
+        log.info("one seed is trained after another, since %s", objection)
+    for session in sessions:
+        with suppress(Diverged):  # it has recorded that
+            session.complete()
+
+
+def _prepare(
+    run: RunConfig,
+    path: Path,
+    name: str | None,
+    resume: bool,
+    sweep: str | None,
+    report: Report | None,
+    again: bool = False,
+) -> Session | dict[str, Any]:
+    """Check a run and build its objects; return the result of one that has nothing left to do.
+
+    `again`: a run that was begun before and has finished no epoch starts again, as trials do.
+    """
     directory = RunDirectory(path)
     before = _recorded_before(run, directory, resume)
     name = name or (before or {}).get("model") or str(run.model["_target_"]).rpartition(".")[2]
@@ -58,7 +118,7 @@ def execute(
             before = {}
     if before and before.get("status") in (COMPLETE, PRUNED):
         log.info("%s is %s: nothing is left to do", path, before["status"])
-        return objective(run, before)
+        return before
 
     device = choose_device(run.device)
     if run.cuda_graph and device.type != "cuda":
@@ -71,8 +131,8 @@ def execute(
     if before is None:
         directory.start()
     else:
-        session.go_on()
-    return objective(run, session.complete())
+        session.go_on(again or run.trial is not None)
+    return session
 
 
 def _recorded_before(

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from mnist_sweep.config import METRICS, ConfigError, RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Diverged, Epoch, Precision, evaluate, fit
+from mnist_sweep.fit_many import fit_many
 from mnist_sweep.narrate import Narrator
 from mnist_sweep.record import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.text import one_line, relative
@@ -64,13 +65,13 @@ class Session:
         self.first_epoch = 1
         self.begun_before = False
 
-    def go_on(self) -> None:
-        """Go on from the last checkpoint; a trial that has none yet starts again.
+    def go_on(self, again: bool) -> None:
+        """Go on from the last checkpoint; where there is none yet, start `again` if that is wanted.
 
         Raises RecordError, and ConfigError for other data.
         """
         self.begun_before = True
-        if self.run.trial is not None and not self.directory.last.exists():
+        if again and not self.directory.last.exists():
             self.directory.forget()
             return
         state = self.directory.load_last(self.device)
@@ -96,8 +97,7 @@ class Session:
 
         Whatever ends the run otherwise is recorded, and raised again.
         """
-        self.narrator.decisions(self.facts, self.directory.path)
-        self.directory.write_result({"status": "running", **self.facts})
+        self._announce()
         try:
             self._start_tracking()
             reason = self._reported_before() or fit(
@@ -116,10 +116,19 @@ class Session:
         except BaseException as error:
             self._record_failure(error)
             raise
-        # From here on the run is complete, whatever becomes of those who look at it.
+        self._conclude(result)
+        return result
+
+    def _announce(self) -> None:
+        # Now, and not where it was built: others may have been trained between.
+        self.started = self.narrator.started = time.perf_counter()
+        self.narrator.decisions(self.facts, self.directory.path)
+        self.directory.write_result({"status": "running", **self.facts})
+
+    def _conclude(self, result: dict[str, Any]) -> None:
+        """Tell what the run came to: from here on it is complete, whoever fails to hear it."""
         self._finish_tracking(result)
         self.narrator.result(result)
-        return result
 
     def _start_tracking(self) -> None:
         first = self.first_epoch if self.begun_before else None
@@ -239,3 +248,42 @@ class Session:
                 tracker.abandon(result)
         if interrupted:
             self.narrator.interrupted(self.training.epoch, self.directory.path)
+
+
+def complete_together(sessions: Sequence[Session]) -> None:
+    """Train runs of one configuration as one (see `fit_many`), and write the result of each.
+
+    A run that diverges is recorded as such and leaves the others alone. What else ends one ends all
+    that are not complete by then: it is recorded with each, and raised again.
+    """
+    first, waiting = sessions[0], list(sessions)
+    for session in sessions:
+        session._announce()
+    try:
+        for session in sessions:
+            session._start_tracking()
+        ends = fit_many(
+            [session.training for session in sessions],
+            first.dataset.train,
+            first.dataset.val,
+            first.pipeline,
+            epochs=first.run.epochs,
+            batch_size=first.run.batch_size,
+            precision=first.precision,
+            after_epoch=[session._after_epoch for session in sessions],
+            stacked=True,
+        )
+        for session, end in zip(sessions, ends, strict=True):
+            try:
+                if isinstance(end, Diverged):
+                    raise end
+                result = session._finish(end)
+            except Diverged as diverged:
+                session._record_failure(diverged)
+            else:
+                session._conclude(result)
+            waiting.remove(session)
+    except BaseException as error:
+        for session in waiting:
+            session._record_failure(error)
+        raise

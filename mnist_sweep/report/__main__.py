@@ -9,6 +9,8 @@ to       where the report goes; multirun/<study>/report where that is left out
 index.html  the report as one page, which needs nothing beside it
 report.md   the same as text, with the figures as PNG files
 trials.csv  a row a trial, rejected ones too
+
+What `python -m mnist_sweep.confirm study=...` has found is part of it.
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from mnist_sweep import arguments
+from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import Picture, sections
 from mnist_sweep.report.network import best_network
@@ -44,12 +47,13 @@ def main(asked: Report) -> None:
     folder = Path(asked.to) if asked.to else Path("multirun") / asked.study / "report"
     folder.mkdir(parents=True, exist_ok=True)
     write_trials(record, folder / "trials.csv")
-    drawn: dict[str, tuple[Picture, Figure]] = charts(record)
+    confirmed = read_conclusions(Path("multirun") / asked.study)
+    drawn: dict[str, tuple[Picture, Figure]] = charts(record, confirmed)
     pictures, missing = best_network(record)
     drawn |= pictures
     for name, (_, figure) in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=DOTS)
-    content = sections(record, [picture for picture, _ in drawn.values()])
+    content = sections(record, [picture for picture, _ in drawn.values()], confirmed)
     (folder / "report.md").write_text(markdown(record.name, content))
     figures = {name: figure for name, (_, figure) in drawn.items()}
     (folder / "index.html").write_text(page(record.name, content, figures))

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
+from mnist_sweep.confirm.conclusion import Conclusion
 from mnist_sweep.plots import INK
 from mnist_sweep.record import RecordError, RunDirectory
 from mnist_sweep.report.content import Picture, best_of_each_size
@@ -35,11 +36,20 @@ MARKED = {studies.PRUNED: (GREY, "|"), studies.REJECTED: (ORANGE, "|"), studies.
 MOST_CURVES = 400  # pruned trials' curves: more of them are a grey area either way
 
 
-def charts(record: StudyRecord) -> dict[str, tuple[Picture, Figure]]:
+def charts(
+    record: StudyRecord, confirmed: Sequence[Conclusion] = ()
+) -> dict[str, tuple[Picture, Figure]]:
     """Draw what there is to draw, by name, each with what it shows in words."""
     objective = record.objectives[0]
     drawn = {
         "history": (f"{objective} of each trial, and the best so far", _history(record)),
+        **{
+            f"confirmed-{number}": (
+                f"test accuracy of each fresh seed on {conclusion.data}; the mean and its interval",
+                _confirmed(conclusion),
+            )
+            for number, conclusion in enumerate(confirmed, start=1)
+        },
         "parameters": (f"{objective} against parameters, with the budget", _parameters(record)),
         "importance": (f"each setting's share of the variance of {objective}", _bars(record)),
         "slices": (f"{objective} against each setting", _slices(record)),
@@ -124,6 +134,23 @@ def _history(record: StudyRecord) -> Figure | None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="trial", ylabel=record.objectives[0])
     _legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return figure
+
+
+def _confirmed(conclusion: Conclusion) -> Figure:
+    count = len(conclusion.standings)
+    figure, axes = _axes(height=1.2 + 0.45 * count)
+    for place, standing in enumerate(conclusion.standings):
+        found = standing.test_acc
+        reach = 100 * (found.high - found.mean)
+        accuracies = [100 * accuracy for accuracy in standing.accuracies]
+        axes.plot(accuracies, [place] * len(accuracies), "o", color=GREY, markersize=5, alpha=0.7)
+        axes.errorbar(
+            100 * found.mean, place, xerr=reach, fmt="D", color=BLUE, markersize=6, capsize=4
+        )
+    axes.set_yticks(range(count), [standing.title for standing in conclusion.standings])
+    axes.set_ylim(count - 0.5, -0.5)
+    axes.set(xlabel=f"test accuracy in %, {conclusion.images:,} images")
     return figure
 
 

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -152,10 +152,16 @@ class Deaths:
         return self.counted[finished.job.number] <= self.max_retries
 
 
-def run_all(dispatcher: Dispatcher, jobs: Sequence[Job], max_retries: int) -> list[JobReturn]:
+def run_all(
+    dispatcher: Dispatcher,
+    jobs: Sequence[Job],
+    max_retries: int,
+    watch: Callable[[Mapping[int, JobReturn]], None] = lambda returns: None,
+) -> list[JobReturn]:
     """Run jobs to their ends and return what they returned, in order.
 
-    One whose worker dies is run again, at most `max_retries` times.
+    One whose worker dies is run again, at most `max_retries` times. `watch` is called about every
+    second with what has been returned so far, by number.
     """
     waiting, deaths = list(jobs), Deaths(max_retries)
     returns: dict[int, JobReturn] = {}
@@ -171,6 +177,7 @@ def run_all(dispatcher: Dispatcher, jobs: Sequence[Job], max_retries: int) -> li
                 waiting.append(finished.job)
             else:
                 returns[number] = failed_return(RuntimeError(finished.reason))
+        watch(returns)
     return [returns[job.number] for job in jobs]
 
 

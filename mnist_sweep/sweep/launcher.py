@@ -60,14 +60,14 @@ class WorkersLauncher(Launcher):
 
         from mnist_sweep.sweep.pool import Workers
         from mnist_sweep.sweep.resources import worker_environments
-        from mnist_sweep.sweep.worker import Task
+        from mnist_sweep.sweep.worker import HydraTask
 
         for name, value in (("n_jobs", self.n_jobs), ("threads", self.threads)):
             if value is not None:
                 _check_count(name, value, 1)
         _check_count("max_retries", self.max_retries, 0)
         environments = worker_environments(self.config, n_jobs or self.n_jobs, self.threads)
-        task = Task(self.context, self.config, self.task_function, Singleton.get_state())
+        task = HydraTask(self.context, self.config, self.task_function, Singleton.get_state())
         return Workers(len(environments), task, environments.__getitem__, logs, timeout, preload)
 
     def launch(

@@ -37,17 +37,23 @@ class JobFailed(UserError):
     """A job raised, or returned no finite objective."""
 
 
+def check_completed(returned: JobReturn) -> None:
+    """Raise JobFailed, in one line, where a job raised."""
+    if returned.status == JobStatus.COMPLETED:
+        return
+    try:
+        # Hydra writes a line of its own to stderr when the value of a failed job is read.
+        with contextlib.redirect_stderr(io.StringIO()):
+            _ = returned.return_value
+    except UserError as error:
+        raise JobFailed(str(error)) from error
+    except Exception as error:
+        raise JobFailed(f"{type(error).__name__}: {one_line(error)}") from error
+
+
 def objectives(returned: JobReturn, directions: int) -> list[float]:
     """Return a job's objectives, one a direction. Raises JobFailed where it has none."""
-    if returned.status != JobStatus.COMPLETED:
-        try:
-            # Hydra writes a line of its own to stderr when the value of a failed job is read.
-            with contextlib.redirect_stderr(io.StringIO()):
-                _ = returned.return_value
-        except UserError as error:
-            raise JobFailed(str(error)) from error
-        except Exception as error:
-            raise JobFailed(f"{type(error).__name__}: {one_line(error)}") from error
+    check_completed(returned)
     value = returned.return_value
     try:
         single = directions == 1 and not isinstance(value, list | tuple)

@@ -156,6 +156,8 @@ class Progress:
         if address:
             named = shlex.join([f"study={self.study.study_name}", f"storage={address}"])
             self._say(f"           python -m mnist_sweep.report {named} (make report)")
+            if best and "val_acc" in best[0].user_attrs:  # a run of ours
+                self._say(f"           python -m mnist_sweep.confirm {named} (make confirm)")
             address = address.removeprefix("journal:///")
             self._say(f"           optuna-dashboard {shlex.quote(address)} (make dashboard)")
 

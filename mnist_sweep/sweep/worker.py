@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import cloudpickle
 from hydra.core.hydra_config import HydraConfig
@@ -24,8 +24,15 @@ from mnist_sweep.sweep.dispatch import failed_return
 from mnist_sweep.text import one_line
 
 
+class Task(Protocol):
+    """What workers do with a job."""
+
+    def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
+        """Do a job; an error is in what it returns, an interrupt is raised."""
+
+
 @dataclass(frozen=True)
-class Task:
+class HydraTask:
     """What all jobs of a launcher have in common."""
 
     context: HydraContext

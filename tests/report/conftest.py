@@ -4,6 +4,8 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
+from mnist_sweep.confirm.conclusion import Comparison, Conclusion, Standing
+from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.sweep import study as studies
 
 ADDRESS = "sqlite:///studies.db"
@@ -75,3 +77,18 @@ def usual():
     add(study, studies.REJECTED, excess=9.0, parameters=20_008, reason="20,008 parameters, ...")
     study.ask()
     return "usual"
+
+
+@pytest.fixture
+def confirmed():
+    """What two of its trials came to with three fresh seeds each."""
+
+    def standing(title, accuracies):
+        mean = sum(accuracies) / len(accuracies)
+        around = Interval(mean, mean - 0.01, mean + 0.01)
+        figures = [around, Interval(0.1, 0.09, 0.11), around, Interval(0.1, 0.09, 0.11)]
+        return Standing(title, "mine", 18_000, 4, 0.995, [1, 2, 3], accuracies, [], *figures)
+
+    standings = [standing("trial 2", [0.96, 0.97, 0.98]), standing("trial 6", [0.93, 0.94, 0.95])]
+    comparison = Comparison("trial 6", 3, Interval(0.03, 0.01, 0.05))
+    return Conclusion("mnist_5k", 500, "val_acc", 0.95, standings, [comparison], [])

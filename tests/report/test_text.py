@@ -4,18 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from mnist_sweep.confirm.conclusion import write_conclusion
 from mnist_sweep.report import __main__ as entry
 from mnist_sweep.report.content import command, sections
 from mnist_sweep.report.importance import at_the_ends, importances
 from mnist_sweep.report.reading import read_study
 from mnist_sweep.report.text import markdown
-from tests.report.conftest import ADDRESS, add, create
+from tests.report.conftest import ADDRESS, add, create, ran
 
 
-def report(name):
+def report(name, confirmed=()):
     """A study's report in Markdown, by its headings."""
     record = read_study(name, ADDRESS)
-    parts = markdown(name, sections(record)).split("\n## ")
+    parts = markdown(name, sections(record, (), confirmed)).split("\n## ")
     return {part.partition("\n")[0]: part.partition("\n")[2] for part in parts}
 
 
@@ -46,6 +47,33 @@ def test_the_report_answers_in_order(usual):
     sizes = [line for line in found["Accuracy against parameters"].splitlines() if line[:1] == "|"]
     assert sizes[2:] == ["| 18,000 | 0.97 | 2 |", "| 9,000 | 0.95 | 4 |"]
     assert "seed=2 'run='\"'\"'a b'\"'\"''" in found["Again"]
+
+
+def test_a_best_that_is_one_run_is_to_be_trained_with_fresh_seeds(usual):
+    study = create("ours")
+    add(study, "complete", 0.9, val_acc=0.9, **ran(0))
+    caution = "python -m mnist_sweep.confirm study=ours storage=sqlite:///studies.db"
+    assert caution in report("ours")["The best configurations"]
+    # Another application's runs cannot be.
+    assert "mnist_sweep.confirm" not in report(usual)["The best configurations"]
+
+
+def test_what_fresh_seeds_have_shown_is_in_the_report(usual, confirmed):
+    found = report(usual, [confirmed])
+    assert list(found)[3:5] == ["The best configurations", "With fresh seeds"]
+    section = found["With fresh seeds"]
+    assert "| trial 2 | 18,000 | 4 | 97.00 ± 1.00% | 97.00 ± 1.00% | 99.50% | 3 |" in section
+    assert "- trial 2 is better than trial 6: +3.00 points of test accuracy" in section
+    assert "- The run that trial 2 was chosen by had 99.50% validation accuracy, +2.50" in section
+
+
+def test_a_best_that_was_not_confirmed_yet_is_still_to_be(usual, confirmed):
+    study = create("ours")
+    for number, value in enumerate((0.8, 0.85, 0.9)):
+        add(study, "complete", value, val_acc=value, **ran(number))
+    assert "confirm study=ours" not in report("ours", [confirmed])["The best configurations"]
+    add(study, "complete", 0.95, val_acc=0.95, **ran(3))  # the sweep has gone on
+    assert "confirm study=ours" in report("ours", [confirmed])["The best configurations"]
 
 
 def test_a_command_is_quoted_for_a_shell(usual):
@@ -97,7 +125,7 @@ def test_every_kind_of_study_has_a_report(kind):
         assert "Fewer than two trials are complete" in found["Which settings matter"]
 
 
-def test_the_entry_writes_a_row_for_every_trial(usual, capsys):
+def test_the_entry_writes_a_row_for_every_trial(usual, confirmed, capsys):
     entry.main(entry.Report(usual, ADDRESS))
     folder = Path("multirun/usual/report")
     written = {path.name for path in folder.iterdir()}
@@ -127,5 +155,12 @@ def test_the_entry_writes_a_row_for_every_trial(usual, capsys):
     assert rows[5]["reason"] == "diverged, or worse\nby a line"
     assert rows[2]["optimizer.lr"] == "0.099"
     assert rows[8]["ended"] == ""
+    for name in ("confirmation", "confirmation-mnist"):
+        Path(f"multirun/usual/{name}").mkdir()
+        write_conclusion(confirmed, Path(f"multirun/usual/{name}"))
     entry.main(entry.Report(usual, ADDRESS, to="elsewhere"))
+    assert (
+        "![test accuracy of each fresh seed on mnist_5k" in Path("elsewhere/report.md").read_text()
+    )
+    assert {"confirmed-1.png", "confirmed-2.png"} <= {p.name for p in Path("elsewhere").iterdir()}
     assert Path("elsewhere/report.md").exists()

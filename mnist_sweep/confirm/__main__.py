@@ -1,0 +1,175 @@
+"""Whether what was found is true: configurations trained again with fresh seeds, and compared.
+
+    python -m mnist_sweep.confirm study=schedule-enhanced-mnist
+    python -m mnist_sweep.confirm runs=outputs/2026-11-20/17-25-21,multirun/overnight/best seeds=10
+
+study    a study, whose best trials are taken
+storage  where it is; sqlite:///multirun/optuna.db where that is left out
+top      how many of its trials; 3
+runs     run directories, separated by commas, whose configurations are taken as well
+seeds    how many fresh seeds each is trained with; 5
+first    the first seed; 1000. Those that the configurations were chosen by are left out
+epochs   epochs of each run; as many as it had where that is left out
+data     auto, mnist or mnist_5k; what each was trained on where that is left out
+n_jobs   processes; one a GPU, else one a core, where that is left out
+to       where it goes. Left out: multirun/<study>/confirmation, or outputs/confirmation where no
+         study is named; other data and epochs are part of the name
+
+Every run is a run directory of its own, <to>/<configuration>/<seed>. The same command goes on after
+a kill, and with more seeds keeps the runs that are there. <to>/confirmation.json has all figures,
+and a study's report shows them.
+
+The order is by validation images, over the fresh seeds. Differences are of test images, with 95%
+intervals that hold for other seeds and other images, and for all comparisons together.
+"""
+
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from mnist_sweep import arguments
+from mnist_sweep.arguments import ArgumentError
+from mnist_sweep.confirm import wording
+from mnist_sweep.confirm.candidates import (
+    Candidate,
+    Changes,
+    ConfirmError,
+    add,
+    check_same_data,
+    of_runs,
+    of_trials,
+    seeds_for,
+)
+from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, conclude, write_conclusion
+from mnist_sweep.confirm.runs import planned
+from mnist_sweep.confirm.work import train
+from mnist_sweep.report.reading import read_study
+from mnist_sweep.sweep.storage import without_password
+from mnist_sweep.text import duration, one_line, relative
+
+COLUMNS = "  "
+
+
+@dataclass
+class Confirm:
+    """The command line; see the module."""
+
+    study: str | None = None
+    storage: str = "sqlite:///multirun/optuna.db"
+    top: int = 3
+    runs: str = ""
+    seeds: int = 5
+    first: int = 1000
+    epochs: int | None = None
+    data: str | None = None
+    n_jobs: int | None = None
+    to: str | None = None
+
+
+def main(asked: Confirm) -> None:
+    """Train, conclude, and say what came out."""
+    started = time.monotonic()
+    _check(asked)
+    candidates, ranked_by = _candidates(asked)
+    check_same_data(candidates)
+    folder = _folder(asked)
+    seeds = seeds_for(candidates, asked.seeds, asked.first)
+    with _alone_in(folder):
+        runs = planned(candidates, seeds, folder)
+        train(runs, folder / "workers", asked.n_jobs)
+        conclusion = conclude(runs, ranked_by)
+        path = write_conclusion(conclusion, folder)
+    print(table(conclusion))
+    for sentence in wording.sentences(conclusion):
+        print(sentence)
+    print(f"{duration(time.monotonic() - started)}; figures: {relative(path)}")
+    if asked.study and not asked.to:
+        words = shlex.join([f"study={asked.study}", f"storage={without_password(asked.storage)}"])
+        print(f"look next: python -m mnist_sweep.report {words} (make report)")
+
+
+def _candidates(asked: Confirm) -> tuple[list[Candidate], str]:
+    """Return what is compared, and the figure that orders it."""
+    changes, ranked_by = Changes(asked.epochs, asked.data), "val_acc"
+    candidates: list[Candidate] = []
+    if asked.study:
+        record = read_study(asked.study, asked.storage)
+        directories = {row.number: row.attributes.get("run_directory") for row in record.best}
+        candidates = of_trials(asked.study, directories, asked.top, changes)
+        if record.objectives[0] == "val_loss":
+            ranked_by = "val_loss"
+    named = [word.strip() for word in asked.runs.split(",") if word.strip()]
+    for candidate in of_runs(named, changes):
+        add(candidates, candidate)
+    return candidates, ranked_by
+
+
+def _folder(asked: Confirm) -> Path:
+    """Return where the runs go: other data or epochs are another confirmation."""
+    if asked.to:
+        return Path(asked.to)
+    name = CONFIRMATION
+    if asked.data is not None:
+        name += f"-{asked.data}"
+    if asked.epochs is not None:
+        name += f"-{asked.epochs}-epoch{'' if asked.epochs == 1 else 's'}"
+    return (Path("multirun", asked.study) if asked.study else Path("outputs")) / name
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep a second confirmation out, which would train the same runs. Raises ConfirmError."""
+    lock = FileLock(folder / ".lock")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfirmError(
+            f"another confirmation is at work in {folder}: wait for it, or choose another with to="
+        ) from error
+    except OSError as error:
+        raise ConfirmError(f"to={folder} cannot be written to: {one_line(error)}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check(asked: Confirm) -> None:
+    for name, value, least in (
+        ("top", asked.top, 1),
+        ("seeds", asked.seeds, 2),
+        ("first", asked.first, 0),
+        ("epochs", asked.epochs, 1),
+        ("n_jobs", asked.n_jobs, 1),
+    ):
+        if value is not None and value < least:
+            why = ": one run has no interval" if name == "seeds" else ""
+            raise ArgumentError(f"{name} must be at least {least}, but got {value}{why}")
+    most = 2**32 - 2 * (asked.top + asked.seeds)
+    if asked.first > most:
+        raise ArgumentError(f"first must be at most {most}, but got {asked.first}")
+    if not asked.study and not asked.runs.strip(", "):
+        raise ArgumentError("name a study=, or run directories with runs=; --help says more")
+
+
+def table(conclusion: Conclusion) -> str:
+    """Return the configurations as lines of text, in columns."""
+    lines = [wording.HEADER, *(wording.row(standing) for standing in conclusion.standings)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        COLUMNS.join(
+            cell.ljust(width) if n == 0 else cell.rjust(width)
+            for n, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+if __name__ == "__main__":
+    arguments.run(Confirm, __doc__ or "", main)

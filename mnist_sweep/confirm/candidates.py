@@ -1,0 +1,149 @@
+"""What is trained again: configurations, from a study's best trials or from run directories."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_sweep.config import check, load_recorded
+from mnist_sweep.errors import UserError
+from mnist_sweep.record import RunDirectory
+from mnist_sweep.text import relative
+
+# Data sets that one config can be read on as on another.
+INTERCHANGEABLE = ("auto", "mnist", "mnist_5k")
+
+
+class ConfirmError(UserError):
+    """What is asked to be trained again cannot be."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A configuration. `key`: its folder's name; `result`: of the run that it is taken from."""
+
+    key: str
+    title: str
+    config: DictConfig
+    result: dict[str, Any]
+
+    @property
+    def model(self) -> str:
+        """What the user calls the model."""
+        target = str(self.config.model["_target_"]).rpartition(".")[2]
+        return str(self.result.get("model") or target)
+
+    @property
+    def settings(self) -> Any:
+        """What it is, whatever its seed."""
+        settings = OmegaConf.to_container(self.config, resolve=False)
+        assert isinstance(settings, dict)
+        return {name: value for name, value in settings.items() if name != "seed"}
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What fresh runs have other than the run that they are taken from; None leaves it."""
+
+    epochs: int | None = None
+    data: str | None = None
+
+
+def of_trials(
+    study: str, directories: Mapping[int, str | None], top: int, changes: Changes
+) -> list[Candidate]:
+    """Return a study's first `top` different configurations.
+
+    Trials are given in order, by number with their run directories. Raises ConfirmError where there
+    are none, or a run is not here, and what `of_runs` raises.
+    """
+    if not directories:
+        raise ConfirmError(
+            f"study={study} has no complete trial that fits its budget: nothing to confirm"
+        )
+    found: list[Candidate] = []
+    for number, directory in directories.items():
+        if not directory or not Path(directory).is_dir():
+            raise ConfirmError(
+                f"trial {number} of study={study} ran in {directory}, which is not here; "
+                "give this command where the sweep was started"
+            )
+        add(found, _read(directory, f"trial-{number}", f"trial {number}", changes))
+        if len(found) == top:
+            break
+    return found
+
+
+def of_runs(directories: Iterable[str], changes: Changes) -> list[Candidate]:
+    """Return what run directories hold.
+
+    Raises ConfigError for one that is none, or whose settings do not go with the changes, and
+    ConfirmError for data that it cannot change to.
+    """
+    found = []
+    for given in directories:
+        where = relative(Path(given))
+        found.append(_read(given, re.sub(r"[^\w.-]+", "-", where).strip("-"), where, changes))
+    return found
+
+
+def add(candidates: list[Candidate], other: Candidate) -> None:
+    """Add a candidate, unless its settings are there already; say so in that case."""
+    for known in candidates:
+        if known.settings == other.settings:
+            if known.title != other.title:
+                print(f"{other.title} has the settings of {known.title}, and is left out")
+            return
+    taken = {known.key for known in candidates}
+    key = other.key
+    while key in taken:
+        key += "-again"
+    candidates.append(replace(other, key=key))
+
+
+def check_same_data(candidates: Sequence[Candidate]) -> None:
+    """Refuse candidates that would not be judged by the same images, by ConfirmError."""
+    first, *others = (check(candidate.config).data for candidate in candidates)
+    for candidate, other in zip(candidates[1:], others, strict=True):
+        for name in ("name", "folder", "validation", "split_seed"):
+            ours, theirs = getattr(first, name), getattr(other, name)
+            if ours != theirs:
+                hint = "; data=mnist would train all on that" if name == "name" else ""
+                raise ConfirmError(
+                    f"{candidates[0].title} is of data.{name}={ours}, {candidate.title} of "
+                    f"{theirs}: they cannot be compared{hint}"
+                )
+
+
+def seeds_for(candidates: Sequence[Candidate], number: int, first: int) -> list[int]:
+    """Return so many seeds from `first` on, without those that the candidates were chosen by."""
+    used = {int(candidate.config.seed) for candidate in candidates}
+    return [seed for seed in range(first, first + number + len(used)) if seed not in used][:number]
+
+
+def _read(directory: str, key: str, title: str, changes: Changes) -> Candidate:
+    """Read a run directory as a run of its own, which is no trial any more."""
+    config = load_recorded(directory, "runs")
+    check(config)
+    settings: dict[str, Any] = {"resume": None, "study": None, "trial": None, "progress": False}
+    if changes.epochs is not None:
+        settings["epochs"] = changes.epochs
+    if changes.data is not None:
+        settings["data.name"] = _interchangeable(title, str(config.data.name), changes.data)
+    if config.get("tracking"):
+        settings["tracking.figures"] = "never"  # of each seed: the report has those of the best
+    for name, value in settings.items():
+        OmegaConf.update(config, name, value, force_add=True)
+    check(config)
+    return Candidate(key, title, config, RunDirectory(Path(directory)).read_result() or {})
+
+
+def _interchangeable(title: str, known: str, name: str) -> str:
+    if name not in INTERCHANGEABLE:
+        raise ConfirmError(f"data={name}: it must be one of {', '.join(INTERCHANGEABLE)}")
+    if known not in INTERCHANGEABLE:
+        raise ConfirmError(f"data={name}: {title} is of {known}, which is another kind of images")
+    return name

@@ -1,0 +1,119 @@
+"""Where the runs of a confirmation are trained: worker processes, each with a job at a time."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.utils import JobReturn, JobStatus
+
+from mnist_sweep.build import build_dataset
+from mnist_sweep.config import RunConfig, check, load_recorded
+from mnist_sweep.confirm.candidates import ConfirmError
+from mnist_sweep.confirm.progress import Progress
+from mnist_sweep.confirm.runs import SeedRun, errors_in
+from mnist_sweep.errors import UserError
+from mnist_sweep.files import replacing
+from mnist_sweep.fit import Precision
+from mnist_sweep.insight import predict
+from mnist_sweep.machine import choose_device
+from mnist_sweep.record import COMPLETE, RunDirectory
+from mnist_sweep.run import execute_seeds
+from mnist_sweep.sweep.dispatch import Job, failed_return, run_all
+from mnist_sweep.sweep.outcome import JobFailed, check_completed
+from mnist_sweep.sweep.pool import Workers
+from mnist_sweep.sweep.resources import gpus, worker_environments
+from mnist_sweep.trained import load_trained
+
+log = logging.getLogger("mnist_sweep")
+
+RETRIES = 1  # of a job whose worker dies
+PATIENCE = 10.0  # seconds that an interrupted run has to record it
+
+
+def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
+    """Train what is not done yet, in processes of this machine whose output goes to `logs`.
+
+    One process a GPU trains all seeds of a configuration, together where it can; where there is
+    none, one a core trains a seed at a time. Raises ConfirmError when some came to nothing.
+    """
+    groups = _groups([run for run in runs if not run.done])
+    if not groups:
+        return
+    configs = [group[0].candidate.config for group in groups]
+    widest = next((config for config in configs if gpus(config)), configs[0])
+    environments = worker_environments(widest, n_jobs, None)[: len(groups)]
+    workers = Workers(len(environments), SeedsTask(), environments.__getitem__, logs)
+    progress = Progress(runs, str(workers))
+
+    def watch(returns: Mapping[int, JobReturn]) -> None:
+        progress.watch([run for number in returns for run in groups[number]])
+
+    jobs = [
+        Job(number, [group[0].candidate.model, *(str(run.directory) for run in group)])
+        for number, group in enumerate(groups)
+    ]
+    try:
+        returns = run_all(workers, jobs, RETRIES, watch)
+    finally:
+        progress.close()
+        workers.close(PATIENCE)
+    for returned in returns:
+        try:
+            check_completed(returned)
+        except JobFailed as failure:
+            lost = sum(not run.done for run in runs)
+            raise ConfirmError(
+                f"{lost} of {len(runs)} runs came to nothing: {failure}; "
+                "the same command tries them again"
+            ) from failure
+
+
+def _groups(runs: Sequence[SeedRun]) -> list[list[SeedRun]]:
+    """Return what one process trains at a time."""
+    groups: dict[tuple[str, int], list[SeedRun]] = {}
+    for run in runs:
+        together = bool(gpus(run.candidate.config))
+        groups.setdefault((run.candidate.key, 0 if together else run.seed), []).append(run)
+    return list(groups.values())
+
+
+@dataclass(frozen=True)
+class SeedsTask:
+    """Trains runs of one configuration: a job names its model, and their directories."""
+
+    def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
+        """Train them and list their errors on test; an error is in what it returns."""
+        logging.basicConfig(level=logging.INFO, format="%(message)s")
+        model, *directories = overrides
+        try:
+            train_seeds([Path(directory) for directory in directories], model)
+        except UserError as error:
+            return failed_return(error)
+        except Exception as error:
+            log.exception("%s", ", ".join(directories))
+            return failed_return(error)
+        returned = JobReturn()
+        returned.status, returned.return_value = JobStatus.COMPLETED, None
+        return returned
+
+
+def train_seeds(directories: Sequence[Path], model: str) -> None:
+    """Train the runs of one configuration, and list the test images that each takes for another."""
+    configs = [check(load_recorded(str(directory), "run")) for directory in directories]
+    execute_seeds(configs, directories, model)
+    for directory, run in zip(directories, configs, strict=True):
+        if (RunDirectory(directory).read_result() or {}).get("status") == COMPLETE:
+            _list_errors(directory, run)
+
+
+def _list_errors(directory: Path, run: RunConfig) -> None:
+    device = choose_device(run.device)
+    trained = load_trained(str(directory), device)
+    test = build_dataset(run).to(device).test
+    with Precision(run.precision).autocast(device):
+        found = predict(trained.model, test, trained.pipeline)
+    wrong = (found.predicted != found.labels).nonzero().flatten().tolist()
+    with replacing(errors_in(directory)) as temporary:
+        temporary.write_text(json.dumps({"images": len(test), "wrong": wrong}) + "\n")

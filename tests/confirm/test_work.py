@@ -1,0 +1,185 @@
+"""The command, from configurations to a conclusion, with real runs in real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from mnist_sweep import arguments
+from mnist_sweep.confirm import __main__ as entry
+from mnist_sweep.confirm.__main__ import Confirm
+from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_runs
+from mnist_sweep.confirm.conclusion import read_conclusions
+from mnist_sweep.confirm.runs import planned
+from mnist_sweep.confirm.work import train, train_seeds
+from tests.conftest import read_json_lines
+
+RUNS = "linear,mlp"
+FOLDER = Path("outputs/confirmation")
+
+
+@pytest.fixture
+def runs(command, quick):
+    """A finished run of a linear model, and one of a small network with a hidden layer."""
+    for directory, more in (("linear", []), ("mlp", ["model=mlp", "model.hidden=20"])):
+        words = [*quick, *more, "threads=1", "data.download=false", f"hydra.run.dir={directory}"]
+        assert command(*words) == 0
+    return RUNS
+
+
+def epochs(directory):
+    """The figures of a run's epochs but for the clock's."""
+    lines = read_json_lines(directory / "metrics.jsonl")
+    return [{k: v for k, v in line.items() if "second" not in k} for line in lines]
+
+
+@pytest.mark.slow
+def test_two_configurations_are_trained_with_fresh_seeds_and_compared(runs, command, quick, capsys):
+    capsys.readouterr()
+    entry.main(Confirm(runs=runs, seeds=2, n_jobs=2))
+    said = capsys.readouterr().out
+    assert "2 configurations with 2 seeds (1000 to 1001): 4 runs, 0 of them done" in said
+    assert "workers: 2 processes of this machine, their output in outputs/confirmation" in said
+    assert "(4/4); 0s left" in said
+    assert "figures: outputs/confirmation/confirmation.json" in said
+    (conclusion,) = read_conclusions(FOLDER.parent)
+    assert {s.title for s in conclusion.standings} == {"linear", "mlp"}
+    assert (conclusion.images, conclusion.data) == (500, "mnist_5k")
+    for standing in conclusion.standings:
+        for seed, accuracy in zip(standing.seeds, standing.accuracies, strict=True):
+            result = json.loads((FOLDER / standing.title / str(seed) / "result.json").read_text())
+            assert accuracy == pytest.approx(result["test_acc"])
+            assert (result["model"], result["seed"]) == (standing.model, seed)
+
+    # Each is the run that its own command would be.
+    assert command(*quick, "threads=1", "seed=1001", "hydra.run.dir=alone") == 0
+    assert epochs(FOLDER / "linear" / "1001") == epochs(Path("alone"))
+
+    # Once more there is nothing to do, and with more seeds the runs that are there are kept.
+    before = {p: p.stat().st_mtime_ns for p in FOLDER.glob("*/*/metrics.jsonl")}
+    capsys.readouterr()
+    entry.main(Confirm(runs=runs, seeds=2))
+    assert "workers:" not in capsys.readouterr().out
+    entry.main(Confirm(runs=runs, seeds=3, n_jobs=2))
+    assert "6 runs, 4 of them done" in capsys.readouterr().out
+    assert len(before) == 4
+    assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())
+    (conclusion,) = read_conclusions(FOLDER.parent)
+    assert [len(s.seeds) for s in conclusion.standings] == [3, 3]
+
+    with pytest.raises(ConfirmError, match=r"has run with other settings than linear has now"):
+        entry.main(Confirm(runs=runs, seeds=2, epochs=1, to=str(FOLDER)))
+
+
+@pytest.mark.slow
+def test_a_confirmation_that_is_killed_goes_on(runs):
+    words = ["mnist_sweep.confirm", f"runs={runs}", "seeds=2", "epochs=30", "n_jobs=1"]
+    line = [sys.executable, "-m", *words]
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    folder = Path("outputs/confirmation-30-epochs")
+    metrics = folder / "linear" / "1000" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and len(metrics.read_text().splitlines()) > 2):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    assert "going on after epoch" in "".join(
+        log.read_text() for log in (folder / "workers").iterdir()
+    )
+    assert [line["epoch"] for line in read_json_lines(metrics)] == list(range(1, 31))
+    assert "figures: outputs/confirmation-30-epochs/confirmation.json" in done.stdout
+
+
+@pytest.mark.slow
+def test_runs_that_fail_are_said_and_tried_again_by_the_same_command(runs, monkeypatch, capsys):
+    monkeypatch.setenv("MNIST_SWEEP_DATA", "nowhere")
+    with pytest.raises(
+        ConfirmError, match=r"4 of 4 runs came to nothing: .*nowhere.*tries them ag"
+    ):
+        entry.main(Confirm(runs=runs, seeds=2, data="mnist", n_jobs=1))
+    capsys.readouterr()
+
+
+def test_seeds_list_their_errors_on_test(runs):
+    planned_runs = planned(of_runs(["linear"], Changes()), [5], Path("to"))
+    (run,) = planned_runs
+    assert not run.done
+    train_seeds([run.directory], "linear")
+    assert run.done
+    errors = json.loads(run.errors.read_text())
+    assert errors["images"] == 500
+    assert len(errors["wrong"]) == round((1 - run.result["test_acc"]) * 500)
+    train(planned_runs, Path("to/workers"), 1)  # nothing is left to do
+    assert not Path("to/workers").exists()
+
+
+def test_settings_are_checked_before_anything_is_written_and_may_change_until_a_run_begins(runs):
+    candidates = of_runs(["linear", "mlp"], Changes(epochs=500))
+    begun = planned(candidates, [5], Path("to"))
+    planned(of_runs(["linear", "mlp"], Changes()), [5], Path("to"))  # a typo, and none has run yet
+    config = begun[0].directory / ".hydra" / "config.yaml"
+    assert "epochs: 2" in config.read_text()
+    (begun[1].directory / "metrics.jsonl").touch()
+    before = config.read_text()
+    with pytest.raises(ConfirmError, match="to/mlp/5 has run with other settings than mlp has now"):
+        planned(candidates, [5], Path("to"))
+    assert config.read_text() == before
+
+
+def test_two_confirmations_of_one_folder_do_not_run_at_once(runs):
+    FOLDER.mkdir(parents=True)
+    with (
+        FileLock(FOLDER / ".lock"),
+        pytest.raises(ConfirmError, match="another confirmation is at work in outputs/confirm"),
+    ):
+        entry.main(Confirm(runs=runs))
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_line(runs):
+    Path("file").touch()
+    with pytest.raises(ConfirmError, match="to=file cannot be written to: "):
+        entry.main(Confirm(runs=runs, to="file"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "folder"),
+    [
+        (Confirm(study="s"), "multirun/s/confirmation"),
+        (Confirm(study="s", data="mnist"), "multirun/s/confirmation-mnist"),
+        (Confirm(study="s", data="mnist", epochs=1), "multirun/s/confirmation-mnist-1-epoch"),
+        (Confirm(runs="a", epochs=1000), "outputs/confirmation-1000-epochs"),
+        (Confirm(study="s", epochs=20, to="x"), "x"),
+    ],
+)
+def test_other_work_has_a_folder_of_its_own(asked, folder):
+    assert entry._folder(asked) == Path(folder)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (Confirm(), "name a study=, or run directories with runs="),
+        (Confirm(runs=" , "), "name a study=, or run directories with runs="),
+        (
+            Confirm(runs="a", seeds=1),
+            "seeds must be at least 2, but got 1: one run has no interval",
+        ),
+        (Confirm(runs="a", top=0), "top must be at least 1, but got 0"),
+        (Confirm(runs="a", n_jobs=0), "n_jobs must be at least 1, but got 0"),
+        (Confirm(runs="a", epochs=0), "epochs must be at least 1, but got 0"),
+        (Confirm(runs="a", first=-1), "first must be at least 0, but got -1"),
+        (Confirm(runs="a", first=2**32), "first must be at most 4294967280, but got 4294967296"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(asked, message):
+    with pytest.raises(arguments.ArgumentError, match=message):
+        entry.main(asked)
