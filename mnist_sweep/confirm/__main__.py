@@ -81,7 +81,12 @@ def main(asked: Confirm) -> None:
     seeds = seeds_for(candidates, asked.seeds, asked.first)
     with _alone_in(folder):
         runs = planned(candidates, seeds, folder)
-        train(runs, folder / "workers", asked.n_jobs)
+        try:
+            train(runs, folder / "workers", asked.n_jobs)
+        except KeyboardInterrupt:
+            done = sum(run.done for run in runs)
+            print(f"stopped with {done} of {len(runs)} runs done; the same command goes on")
+            raise
         conclusion = conclude(runs, ranked_by)
         path = write_conclusion(conclusion, folder)
     print(table(conclusion))

@@ -85,7 +85,8 @@ def of_runs(directories: Iterable[str], changes: Changes) -> list[Candidate]:
     """
     found = []
     for given in directories:
-        where = relative(Path(given))
+        # best/ holds links into the run that is best today, and another tomorrow.
+        where = relative((Path(given) / ".hydra").resolve().parent)
         found.append(_read(given, re.sub(r"[^\w.-]+", "-", where).strip("-"), where, changes))
     return found
 

@@ -144,7 +144,8 @@ def _confirmed(conclusion: Conclusion) -> Figure:
         found = standing.test_acc
         reach = 100 * (found.high - found.mean)
         accuracies = [100 * accuracy for accuracy in standing.accuracies]
-        axes.plot(accuracies, [place] * len(accuracies), "o", color=GREY, markersize=5, alpha=0.7)
+        below = [place + 0.22] * len(accuracies)  # beside the interval, which would hide them
+        axes.plot(accuracies, below, "o", color=GREY, markersize=5, alpha=0.5)
         axes.errorbar(
             100 * found.mean, place, xerr=reach, fmt="D", color=BLUE, markersize=6, capsize=4
         )

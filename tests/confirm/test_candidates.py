@@ -14,6 +14,7 @@ from mnist_sweep.confirm.candidates import (
     of_trials,
     seeds_for,
 )
+from mnist_sweep.sweep.results import point_to
 
 AS_IT_WAS = Changes()
 
@@ -36,9 +37,8 @@ def test_runs_are_called_by_where_they_are(recorded):
     )
 
 
-def test_a_link_to_the_best_is_the_run_that_it_points_to(recorded):
-    recorded("multirun/s/7")
-    Path("multirun/s/best").symlink_to("7")
+def test_the_best_of_a_sweep_is_the_run_that_it_points_to(recorded):
+    point_to(Path("multirun/s/best"), Path(recorded("multirun/s/7")))
     (found,) = of_runs(["multirun/s/best"], AS_IT_WAS)
     assert found.title == "multirun/s/7"
 

@@ -1,7 +1,6 @@
 """The command, from configurations to a conclusion, with real runs in real processes."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -78,25 +77,29 @@ def test_two_configurations_are_trained_with_fresh_seeds_and_compared(runs, comm
 
 
 @pytest.mark.slow
-def test_a_confirmation_that_is_killed_goes_on(runs):
-    words = ["mnist_sweep.confirm", f"runs={runs}", "seeds=2", "epochs=30", "n_jobs=1"]
+def test_a_confirmation_that_is_stopped_or_killed_goes_on(runs):
+    words = ["mnist_sweep.confirm", "runs=linear", "seeds=2", "epochs=40", "n_jobs=1"]
     line = [sys.executable, "-m", *words]
-    process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    folder = Path("outputs/confirmation-30-epochs")
+    folder = Path("outputs/confirmation-40-epochs")
     metrics = folder / "linear" / "1000" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while not (metrics.exists() and len(metrics.read_text().splitlines()) > 2):
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    for number, after, said in (
+        (signal.SIGINT, 3, "stopped with 0 of 2 runs done; the same command goes on"),
+        (signal.SIGKILL, 20, ""),
+    ):
+        process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while not (metrics.exists() and len(metrics.read_text().splitlines()) > after):
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(number)
+        assert said in process.communicate()[0].decode()
+        assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
     done = subprocess.run(line, capture_output=True, text=True, check=True)
-    assert "going on after epoch" in "".join(
-        log.read_text() for log in (folder / "workers").iterdir()
-    )
-    assert [line["epoch"] for line in read_json_lines(metrics)] == list(range(1, 31))
-    assert "figures: outputs/confirmation-30-epochs/confirmation.json" in done.stdout
+    (log,) = (folder / "workers").iterdir()
+    assert log.read_text().count("going on after epoch") == 2
+    assert [line["epoch"] for line in read_json_lines(metrics)] == list(range(1, 41))
+    assert "figures: outputs/confirmation-40-epochs/confirmation.json" in done.stdout
 
 
 @pytest.mark.slow
