@@ -45,7 +45,7 @@ def test_an_installed_wheel_runs_outside_the_checkout(wheel, tmp_path):
 
 def test_a_newcomers_make_lists_the_targets():
     done = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True)
-    for target in ("setup", "train", "sweep", "test", "check", "tensorboard", "dashboard", "clean"):
+    for target in ("setup", "train", "sweep", "test", "check", "tensorboard", "confirm", "clean"):
         assert f"  {target} " in done.stdout
 
 

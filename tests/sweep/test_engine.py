@@ -232,6 +232,7 @@ def test_the_results_file_names_the_best_trial(sweep, capfd):
     assert f"optimizer.lr={best.params['optimizer.lr']}" in again
     assert "study=" not in again
     assert "optuna-dashboard sqlite:///multirun/optuna.db" in printed
+    assert "python -m mnist_sweep.confirm study=" in printed
 
 
 def test_failures_are_recorded_with_their_reason_and_the_sweep_goes_on(sweep, monkeypatch):

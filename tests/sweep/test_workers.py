@@ -305,3 +305,4 @@ def test_another_applications_jobs_run_in_workers_and_report_to_a_journal(group)
         assert trial.state == (TrialState.PRUNED if low else TrialState.COMPLETE)
         assert list(trial.intermediate_values) == ([1] if low else [1, 2, 3, 4, 5])
     assert "train it again: python app.py x=" in done.stdout
+    assert "mnist_sweep.confirm" not in done.stdout  # which trains runs of ours
