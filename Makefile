@@ -71,7 +71,7 @@ mlflow: setup ## look at the runs of tracking=mlflow on http://127.0.0.1:5000
 
 confirm: setup ## train a study's best again with fresh seeds: is the first really better?
 	$(BIN)/python -m mnist_sweep.confirm storage=$(STORAGE) study=$(study) \
-		$(call given,EPOCHS,epochs) $(ARGS)
+		$(call given,EPOCHS,epochs) $(if $(STUDY),$(call given,DATA,data)) $(ARGS)
 
 report: setup ## write what a study found into multirun/STUDY/report/ (index.html)
 	$(BIN)/python -m mnist_sweep.report storage=$(STORAGE) study=$(study)

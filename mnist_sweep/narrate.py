@@ -80,10 +80,10 @@ class Narrator:
     def result(self, result: dict[str, Any]) -> None:
         """Say what the run came to."""
         tested = "test_acc" in result
-        test = f"; test {result['test_loss']:.4f} {result['test_acc']:.2%}" if tested else ""
+        test = f"; test {_loss(result['test_loss'])} {result['test_acc']:.2%}" if tested else ""
         self._say(
             f"{result['reason']}; kept epoch {result['best_epoch']}: "
-            f"val {result['val_loss']:.4f} {result['val_acc']:.2%}{test}; "
+            f"val {_loss(result['val_loss'])} {result['val_acc']:.2%}{test}; "
             f"{duration(result['seconds'])} in all"
         )
 
@@ -97,3 +97,8 @@ class Narrator:
 
     def _say(self, line: str) -> None:
         log.log(self.level, line)
+
+
+def _loss(value: float | None) -> str:
+    """Return a loss of a result, which has none where that was no finite number."""
+    return "not finite" if value is None else f"{value:.4f}"

@@ -56,22 +56,23 @@ def execute_seeds(runs: Sequence[RunConfig], paths: Sequence[Path], name: str) -
     """Train and record runs of one configuration that differ in their seeds alone.
 
     On a GPU those at the same epoch are trained as one where they can (see `fit_many`), which their
-    results say: `stacked` is how many were. Each looks at test at its end, as a run of its own
-    does, and goes on from where its directory stands; one that is complete or has diverged is left
-    alone. Raises what `execute` raises, but for runs that diverge, whose results say so.
+    results say: `stacked` is how many were, at last. Each looks at test at its end, as a run of its
+    own does, and goes on from where its directory stands; one that is complete or has diverged is
+    left alone. Raises what `execute` raises, but for runs that diverge, whose results say so.
     """
-    waiting: list[Session] = []
+    by_epoch: dict[int, list[Session]] = {}
     for run, path in zip(runs, paths, strict=True):
         before = RunDirectory(path).read_result()
         if before and before.get("status") == DIVERGED:
             continue
-        found = _prepare(run, path, name, before is not None, None, None, again=True)
-        if isinstance(found, Session) and found.device.type == "cuda":
-            waiting.append(found)
-        elif isinstance(found, Session):
-            _complete([found])
-    for epoch in sorted({session.training.epoch for session in waiting}):
-        _complete([session for session in waiting if session.training.epoch == epoch])
+        with suppress(Diverged):  # before it was stopped, which is recorded now
+            found = _prepare(run, path, name, before is not None, None, None, again=True)
+            if isinstance(found, Session) and found.device.type == "cuda":
+                by_epoch.setdefault(found.training.epoch, []).append(found)
+            elif isinstance(found, Session):
+                found.complete()
+    for sessions in by_epoch.values():
+        _complete(sessions)
 
 
 def _complete(sessions: Sequence[Session]) -> None:

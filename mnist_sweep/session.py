@@ -68,7 +68,7 @@ class Session:
     def go_on(self, again: bool) -> None:
         """Go on from the last checkpoint; where there is none yet, start `again` if that is wanted.
 
-        Raises RecordError, and ConfigError for other data.
+        Raises RecordError, ConfigError for other data, and Diverged, recorded, for a run that had.
         """
         self.begun_before = True
         if again and not self.directory.last.exists():
@@ -90,6 +90,12 @@ class Session:
         self.seconds_before = state["seconds"]
         self.first_epoch = self.training.epoch + 1
         self.directory.keep_metrics(self.training.epoch)
+        epochs = self.directory.read_metrics()
+        if epochs and epochs[-1]["train_loss"] is None:
+            # Its process was stopped before it could say so; its weights are lost.
+            diverged = Diverged(f"training diverged in epoch {self.training.epoch}")
+            self._record_failure(diverged)
+            raise diverged
         self.narrator.going_on(self.training.epoch)
 
     def complete(self) -> dict[str, Any]:
@@ -280,9 +286,10 @@ def complete_together(sessions: Sequence[Session]) -> None:
                 result = session._finish(end)
             except Diverged as diverged:
                 session._record_failure(diverged)
+                waiting.remove(session)
             else:
+                waiting.remove(session)
                 session._conclude(result)
-            waiting.remove(session)
     except BaseException as error:
         for session in waiting:
             session._record_failure(error)

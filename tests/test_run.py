@@ -161,3 +161,46 @@ def test_what_torch_has_drawn_before_does_not_matter(seeds):
     torch.rand(7)
     run.execute_seeds(seeds(), paths("all"), "mlp")
     assert figures(paths("all")[1]) == figures(paths("alone")[1])
+
+
+def test_a_seed_that_catches_up_with_others_is_not_trained_again_with_them(seeds, monkeypatch):
+    """Stopped between two seeds' last checkpoints: one has an epoch left, the others have none."""
+    as_one(monkeypatch)
+    original, finish, finished = session.Session._after_epoch, session.Session._finish, []
+
+    def interrupt(self, epoch, is_best):
+        original(self, epoch, is_best)
+        if self.run.seed == 2 and epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "_after_epoch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run.execute_seeds(seeds(), paths("runs"), "mlp")
+
+    def count(self, reason):
+        finished.append(self.run.seed)
+        return finish(self, reason)
+
+    monkeypatch.setattr(session.Session, "_finish", count)
+    run.execute_seeds(seeds(), paths("runs"), "mlp")
+    assert sorted(finished) == [1, 2, 3]
+    assert [status(path) for path in paths("runs")] == ["complete"] * 3
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_seed_that_had_diverged_when_it_was_stopped_stays_diverged(seeds, monkeypatch, together):
+    if together:
+        as_one(monkeypatch)
+    run.execute_seeds(seeds(), paths("runs"), "mlp")
+    path = paths("runs")[1]
+    lines = read_json_lines(path / "metrics.jsonl")
+    lines[-1]["train_loss"] = None
+    (path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = json.loads((path / "result.json").read_text())
+    (path / "result.json").write_text(json.dumps({**result, "status": "interrupted"}))
+    run.execute_seeds(seeds(), paths("runs"), "mlp")
+    assert [status(path) for path in paths("runs")] == ["complete", "diverged", "complete"]
+    assert json.loads((path / "result.json").read_text())["reason"] == (
+        "training diverged in epoch 2"
+    )

@@ -8,7 +8,7 @@ storage  where it is; sqlite:///multirun/optuna.db where that is left out
 top      how many of its trials; 3
 runs     run directories, separated by commas, whose configurations are taken as well
 seeds    how many fresh seeds each is trained with; 5
-first    the first seed; 1000. Those that the configurations were chosen by are left out
+first    the first seed; 1000. Those of the runs that are taken are left out
 epochs   epochs of each run; as many as it had where that is left out
 data     auto, mnist or mnist_5k; what each was trained on where that is left out
 n_jobs   processes; one a GPU, else one a core, where that is left out
@@ -16,8 +16,9 @@ to       where it goes. Left out: multirun/<study>/confirmation, or outputs/conf
          study is named; other data and epochs are part of the name
 
 Every run is a run directory of its own, <to>/<configuration>/<seed>. The same command goes on after
-a kill, and with more seeds keeps the runs that are there. <to>/confirmation.json has all figures,
-and a study's report shows them.
+a kill, and with more seeds keeps the runs that are there. They are tracked in TensorBoard where the
+runs that they are taken from were, and not in MLflow. <to>/confirmation.json has all figures; a
+study's report shows those in multirun/<study>/.
 
 The order is by validation images, over the fresh seeds. Differences are of test images, with 95%
 intervals that hold for other seeds and other images, and for all comparisons together.

@@ -71,7 +71,7 @@ def of_trials(
                 f"trial {number} of study={study} ran in {directory}, which is not here; "
                 "give this command where the sweep was started"
             )
-        add(found, _read(directory, f"trial-{number}", f"trial {number}", changes))
+        add(found, _read(directory, f"trial-{number}", f"trial {number}", changes, "study"))
         if len(found) == top:
             break
     return found
@@ -125,21 +125,28 @@ def seeds_for(candidates: Sequence[Candidate], number: int, first: int) -> list[
     return [seed for seed in range(first, first + number + len(used)) if seed not in used][:number]
 
 
-def _read(directory: str, key: str, title: str, changes: Changes) -> Candidate:
-    """Read a run directory as a run of its own, which is no trial any more."""
-    config = load_recorded(directory, "runs")
-    check(config)
+def _read(
+    directory: str, key: str, title: str, changes: Changes, setting: str = "runs"
+) -> Candidate:
+    """Read a run directory, named by a setting, as a run of its own that is no trial any more."""
+    config = load_recorded(directory, setting)
+    run = check(config)
+    result = RunDirectory(Path(directory)).read_result() or {}
     settings: dict[str, Any] = {"resume": None, "study": None, "trial": None, "progress": False}
     if changes.epochs is not None:
         settings["epochs"] = changes.epochs
     if changes.data is not None:
-        settings["data.name"] = _interchangeable(title, str(config.data.name), changes.data)
-    if config.get("tracking"):
-        settings["tracking.figures"] = "never"  # of each seed: the report has those of the best
+        settings["data.name"] = _interchangeable(title, run.data.name, changes.data)
+    elif run.data.name == "auto" and result.get("data"):
+        settings["data.name"] = result["data"]["name"]  # what it found then
+    # Seeds trained as one have no gradients to draw, and a store may be gone by now.
+    settings |= {"tracking.figures": "never", "tracking.mlflow": None}
+    if run.tracking.tensorboard:
+        settings["tracking.tensorboard.histograms"] = False
     for name, value in settings.items():
         OmegaConf.update(config, name, value, force_add=True)
     check(config)
-    return Candidate(key, title, config, RunDirectory(Path(directory)).read_result() or {})
+    return Candidate(key, title, config, result)
 
 
 def _interchangeable(title: str, known: str, name: str) -> str:

@@ -32,7 +32,7 @@ class Standing:
 
     `searched`: validation accuracy of the run that it is taken from, None where that was another
     data set or number of epochs. `seeds` and `accuracies`, one test accuracy a seed, are of the
-    runs that are complete; `diverged` are the seeds of the others.
+    runs that are complete with finite figures; `diverged` are the seeds of the others.
     """
 
     title: str
@@ -46,7 +46,6 @@ class Standing:
     val_acc: Interval
     val_loss: Interval
     test_acc: Interval
-    test_loss: Interval
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,12 @@ def conclude(runs: Sequence[SeedRun], ranked_by: str) -> Conclusion:
         by_candidate.setdefault(run.candidate.key, []).append(run)
     settled, unsettled = [], []
     for own in by_candidate.values():
-        complete = [run for run in own if run.result.get("status") == COMPLETE]
-        if len(complete) < 2:
+        usable = [run for run in own if _is_usable(run.result)]
+        if len(usable) < 2:
             unsettled.append(own[0].candidate.title)
             continue
-        settled.append((_standing(own, complete), _hits(complete)))
+        hits = _hits(usable)
+        settled.append((_standing(own, usable, hits), hits))
     if not settled:
         raise ConfirmError(
             "no configuration has two seeds that did not diverge: there is nothing to compare"
@@ -137,10 +137,16 @@ def _rank(standing: Standing, by: str) -> float:
     return standing.val_loss.mean if by == "val_loss" else -standing.val_acc.mean
 
 
-def _standing(own: Sequence[SeedRun], complete: Sequence[SeedRun]) -> Standing:
-    results = [run.result for run in complete]
+def _is_usable(result: dict[str, Any]) -> bool:
+    """Whether a run is complete, and of finite figures."""
+    figures = (result.get("val_acc"), result.get("val_loss"))
+    return result.get("status") == COMPLETE and None not in figures
+
+
+def _standing(own: Sequence[SeedRun], usable: Sequence[SeedRun], hits: Hits) -> Standing:
+    results = [run.result for run in usable]
     candidate = own[0].candidate
-    accuracies = _hits(complete).mean(1).tolist()
+    accuracies = hits.mean(1).tolist()
 
     def figure(name: str) -> Interval:
         return over_seeds([float(result[name]) for result in results])
@@ -151,13 +157,12 @@ def _standing(own: Sequence[SeedRun], complete: Sequence[SeedRun]) -> Standing:
         parameters=results[0]["parameters"],
         epochs=own[0].epochs,
         searched=_searched(candidate.result, results[0]),
-        seeds=[run.seed for run in complete],
+        seeds=[run.seed for run in usable],
         accuracies=accuracies,
-        diverged=[run.seed for run in own if run not in complete],
+        diverged=[run.seed for run in own if run not in usable],
         val_acc=figure("val_acc"),
         val_loss=figure("val_loss"),
         test_acc=over_seeds(accuracies),
-        test_loss=figure("test_loss"),
     )
 
 

@@ -45,8 +45,9 @@ def sentences(conclusion: Conclusion) -> Iterator[str]:
         f"that of {conclusion.ranked_by} over the fresh seeds. What is said of differences holds "
         f"for other seeds and other images ({conclusion.level:.0%}{together})."
     )
+    diverged = {standing.title for standing in conclusion.standings if standing.diverged}
     for comparison in conclusion.comparisons:
-        yield verdict(leader, comparison)
+        yield verdict(leader, comparison, bool(diverged & {leader.title, comparison.title}))
     luck = _luck(leader)
     if luck:
         yield luck
@@ -56,11 +57,16 @@ def sentences(conclusion: Conclusion) -> Iterator[str]:
         )
 
 
-def verdict(leader: Standing, comparison: Comparison) -> str:
-    """Return what can be said of the first configuration and another."""
+def verdict(leader: Standing, comparison: Comparison, diverged: bool = False) -> str:
+    """Return what can be said of the first configuration and another.
+
+    `diverged`: some seeds of one of them did, of which the comparison knows nothing.
+    """
     found = comparison.difference
     amount = f"{points(found.mean)} points of test accuracy"
     within = f"({points(found.low)} to {points(found.high)})"
+    if diverged:
+        within += f", over the {comparison.seeds} seeds with which neither diverged"
     if found.sign > 0:
         return f"{leader.title} is better than {comparison.title}: {amount} {within}."
     if found.sign < 0:

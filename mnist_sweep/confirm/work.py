@@ -36,12 +36,16 @@ def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
     """Train what is not done yet, in processes of this machine whose output goes to `logs`.
 
     One process a GPU trains all seeds of a configuration, together where it can; where there is
-    none, one a core trains a seed at a time. Raises ConfirmError when some came to nothing.
+    none, one a core trains a seed at a time. Raises what `build_dataset` raises, before any is
+    begun, and ConfirmError when some came to nothing.
     """
     groups = _groups([run for run in runs if not run.done])
     if not groups:
         return
     configs = [group[0].candidate.config for group in groups]
+    for config in configs:
+        # Here once, where it may have to be downloaded, and not in every worker at the same time.
+        build_dataset(check(config))
     widest = next((config for config in configs if gpus(config)), configs[0])
     environments = worker_environments(widest, n_jobs, None)[: len(groups)]
     workers = Workers(len(environments), SeedsTask(), environments.__getitem__, logs)

@@ -10,7 +10,7 @@ index.html  the report as one page, which needs nothing beside it
 report.md   the same as text, with the figures as PNG files
 trials.csv  a row a trial, rejected ones too
 
-What `python -m mnist_sweep.confirm study=...` has found is part of it.
+What `python -m mnist_sweep.confirm study=...` has left in multirun/<study>/ is part of it.
 """
 
 from dataclasses import dataclass

@@ -17,7 +17,10 @@ def recorded(composed):
     """Return a function that leaves a run directory as a finished run does, without its network."""
 
     def record(directory, *overrides, **result):
-        config = composed("model=linear", "data=mnist_5k", "tracking=none", *overrides)
+        groups = {"model": "linear", "data": "mnist_5k", "tracking": "none"}
+        given = {override.partition("=")[0] for override in overrides}
+        usual = [f"{group}={name}" for group, name in groups.items() if group not in given]
+        config = composed(*usual, *overrides)
         path = Path(directory)
         (path / ".hydra").mkdir(parents=True)
         OmegaConf.save(config, path / ".hydra" / "config.yaml")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.config import ConfigError
+from mnist_sweep.config import ConfigError, check
 from mnist_sweep.confirm.candidates import (
     Changes,
     ConfirmError,
@@ -96,6 +96,26 @@ def test_a_trial_becomes_a_run_of_its_own(recorded):
     (found,) = of_trials("s", {4: "multirun/s/4"}, 3, AS_IT_WAS)
     assert (found.config.study, found.config.trial, found.config.resume) == (None, None, None)
     assert found.config.optimizer.lr == 0.02
+
+
+def test_a_run_whose_data_were_chosen_for_it_keeps_that_choice(recorded):
+    """Or it would be another data set where MNIST has come to lie on the disk."""
+    directory = recorded("run", "data=auto", data={"name": "mnist_5k"})
+    (found,) = of_runs([directory], AS_IT_WAS)
+    assert found.config.data.name == "mnist_5k"
+    (found,) = of_runs([directory], Changes(data="auto"))
+    assert found.config.data.name == "auto"
+
+
+@pytest.mark.parametrize(
+    ("tracking", "kept"), [("[tensorboard,mlflow]", True), ("none", False), ("mlflow", False)]
+)
+def test_seeds_are_tracked_in_tensorboard_alone_and_draw_nothing(recorded, tracking, kept):
+    directory = recorded("run", f"tracking={tracking}")
+    (found,) = of_runs([directory], AS_IT_WAS)
+    run = check(found.config)
+    assert (run.tracking.figures, run.tracking.mlflow) == ("never", None)
+    assert (run.tracking.tensorboard is not None) == kept
 
 
 def test_epochs_and_data_can_be_others(recorded):

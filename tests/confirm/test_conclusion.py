@@ -76,6 +76,7 @@ def test_only_seeds_that_both_have_are_compared(ended):
     assert found.comparisons[0].difference.mean == pytest.approx((3 + 4) / 400)
     assert found.standings[1].diverged == [2]
     assert row(found.standings[1])[-1] == "2, 1 diverged"
+    assert any("over the 2 seeds with which neither diverged" in s for s in sentences(found))
 
 
 def test_what_diverges_with_most_seeds_is_not_compared(ended):
@@ -83,6 +84,14 @@ def test_what_diverges_with_most_seeds_is_not_compared(ended):
     found = conclude(ended("good", GOOD) + ended("lost", lost), "val_acc")
     assert ([s.title for s in found.standings], found.unsettled) == (["good"], ["lost"])
     assert "lost: too few seeds did not diverge for any conclusion." in list(sentences(found))
+
+
+def test_a_seed_without_finite_figures_is_no_better_than_one_that_diverged(ended):
+    runs = ended("good", GOOD)
+    path = runs[1].directory / "result.json"
+    path.write_text(json.dumps({**runs[1].result, "val_loss": None}))
+    (standing,) = conclude(runs, "val_acc").standings
+    assert (standing.seeds, standing.diverged) == ([1, 3], [2])
 
 
 def test_where_everything_diverges_there_is_no_conclusion(ended):

@@ -17,6 +17,7 @@ from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_runs
 from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.confirm.runs import planned
 from mnist_sweep.confirm.work import train, train_seeds
+from mnist_sweep.data import DataError
 from tests.conftest import read_json_lines
 
 RUNS = "linear,mlp"
@@ -103,13 +104,25 @@ def test_a_confirmation_that_is_stopped_or_killed_goes_on(runs):
 
 
 @pytest.mark.slow
-def test_runs_that_fail_are_said_and_tried_again_by_the_same_command(runs, monkeypatch, capsys):
+def test_runs_that_fail_are_said_and_tried_again_by_the_same_command(runs):
+    """One whose checkpoint is damaged, which cannot be gone on with."""
+    (damaged, _) = planned(of_runs(["linear"], Changes()), [1000, 1001], FOLDER)
+    (damaged.directory / "checkpoints").mkdir()
+    (damaged.directory / "checkpoints" / "last.pt").write_bytes(b"?")
+    (damaged.directory / "result.json").write_text('{"status": "running"}')
+    message = r"1 of 2 runs came to nothing: .*1000/checkpoints/last.pt is damaged.*tries them ag"
+    with pytest.raises(ConfirmError, match=message):
+        entry.main(Confirm(runs="linear", seeds=2, n_jobs=1))
+    (damaged.directory / "checkpoints" / "last.pt").unlink()
+    entry.main(Confirm(runs="linear", seeds=2, n_jobs=1))
+    assert len(read_conclusions(FOLDER.parent)) == 1
+
+
+def test_data_that_are_not_there_are_said_before_anything_is_trained(runs, monkeypatch):
     monkeypatch.setenv("MNIST_SWEEP_DATA", "nowhere")
-    with pytest.raises(
-        ConfirmError, match=r"4 of 4 runs came to nothing: .*nowhere.*tries them ag"
-    ):
+    with pytest.raises(DataError, match="nowhere"):
         entry.main(Confirm(runs=runs, seeds=2, data="mnist", n_jobs=1))
-    capsys.readouterr()
+    assert not Path("outputs/confirmation-mnist/workers").exists()
 
 
 def test_seeds_list_their_errors_on_test(runs):
