@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +37,14 @@ class Candidate:
         return str(self.result.get("model") or target)
 
     @property
-    def settings(self) -> Any:
-        """What it is, whatever its seed."""
-        settings = OmegaConf.to_container(self.config, resolve=False)
-        assert isinstance(settings, dict)
-        return {name: value for name, value in settings.items() if name != "seed"}
+    def settings(self) -> dict[str, Any]:
+        """What decides its figures, whatever its seed."""
+        settings = asdict(check(self.config))
+        for name in ("seed", "tracking", "progress"):
+            del settings[name]
+        for name in ("root", "download", "timeout"):  # the fingerprint tells other data
+            del settings["data"][name]
+        return settings
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,14 @@ def test_a_run_that_is_a_trial_already_is_taken_once(recorded, capsys):
     assert "multirun/s/4 has the settings of trial 4" in capsys.readouterr().out
 
 
+def test_where_the_data_lie_and_who_looks_on_are_no_settings_of_a_run(recorded):
+    moved = recorded("moved", "data.root=elsewhere", "data.download=false", "tracking=tensorboard")
+    first, second = of_runs([recorded("run"), moved], AS_IT_WAS)
+    assert first.settings == second.settings
+    (other,) = of_runs([recorded("other", "data.augmentation.shift=1")], AS_IT_WAS)
+    assert other.settings != first.settings
+
+
 def test_runs_of_one_name_have_folders_of_their_own(recorded):
     recorded("a/b"), recorded("a-b", "batch_size=64")
     found = []
