@@ -110,7 +110,7 @@ def measured(
         start = time.perf_counter()
         found = search(Path(folder), seed)
         seconds = time.perf_counter() - start
-        runs = list(Path(folder).glob("multirun/s/*/metrics.jsonl"))
+        runs = list(Path(folder).glob("multirun/s/[0-9]*/metrics.jsonl"))
         epochs = sum(len(run.read_text().splitlines()) for run in runs) or None
     sweep = {"seed": seed, "seconds": seconds, "epochs": epochs, "best": found}
     return {**sweep, "test": retrained(found, test)}

@@ -65,7 +65,7 @@ def execute_seeds(runs: Sequence[RunConfig], paths: Sequence[Path], name: str) -
         before = RunDirectory(path).read_result()
         if before and before.get("status") == DIVERGED:
             continue
-        with suppress(Diverged):  # before it was stopped, which is recorded now
+        with suppress(Diverged):  # it has recorded that, also where it did before it was stopped
             found = _prepare(run, path, name, before is not None, None, None, again=True)
             if isinstance(found, Session) and found.device.type == "cuda":
                 by_epoch.setdefault(found.training.epoch, []).append(found)
@@ -88,7 +88,7 @@ def _complete(sessions: Sequence[Session]) -> None:
     if len(sessions) > 1:
         log.info("one seed is trained after another, since %s", objection)
     for session in sessions:
-        with suppress(Diverged):  # it has recorded that
+        with suppress(Diverged):
             session.complete()
 
 

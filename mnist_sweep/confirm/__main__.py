@@ -157,7 +157,8 @@ def _check(asked: Confirm) -> None:
         if value is not None and value < least:
             why = ": one run has no interval" if name == "seeds" else ""
             raise ArgumentError(f"{name} must be at least {least}, but got {value}{why}")
-    most = 2**32 - 2 * (asked.top + asked.seeds)
+    # Seeds are below 2**32, and each configuration's own is passed over.
+    most = 2**32 - asked.seeds - asked.top - len(asked.runs.split(","))
     if asked.first > most:
         raise ArgumentError(f"first must be at most {most}, but got {asked.first}")
     if not asked.study and not asked.runs.strip(", "):

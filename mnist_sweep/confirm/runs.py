@@ -60,7 +60,8 @@ def planned(candidates: Sequence[Candidate], seeds: Sequence[int], folder: Path)
         _check_same(run)
     try:
         for run in runs:
-            _write_config(run)
+            if not run.done:  # one that is was trained by what is written there
+                _write_config(run)
     except OSError as error:
         raise ConfirmError(f"to={folder} cannot be written to: {one_line(error)}") from error
     return runs

@@ -193,7 +193,7 @@ def test_other_work_has_a_folder_of_its_own(asked, folder):
         (Confirm(runs="a", n_jobs=0), "n_jobs must be at least 1, but got 0"),
         (Confirm(runs="a", epochs=0), "epochs must be at least 1, but got 0"),
         (Confirm(runs="a", first=-1), "first must be at least 0, but got -1"),
-        (Confirm(runs="a", first=2**32), "first must be at most 4294967280, but got 4294967296"),
+        (Confirm(runs="a", first=2**32), "first must be at most 4294967287, but got 4294967296"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(asked, message):
