@@ -52,6 +52,21 @@ def as_one(monkeypatch):
     monkeypatch.setattr(run, "_prepare", prepare)
 
 
+def stop_after_two_epochs_of_the_second(configs, directories, monkeypatch):
+    """Train seeds, and interrupt them when the second has its checkpoint of the second epoch."""
+    original = session.Session._after_epoch
+
+    def interrupt(self, epoch, is_best):
+        original(self, epoch, is_best)
+        if self.run.seed == 2 and epoch.epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "_after_epoch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run.execute_seeds(configs, directories, "mlp")
+
+
 def status(path):
     result = path / "result.json"
     return json.loads(result.read_text())["status"] if result.exists() else None
@@ -87,17 +102,7 @@ def test_interrupted_seeds_go_on_to_what_uninterrupted_ones_are(seeds, monkeypat
     if together:
         as_one(monkeypatch)
     run.execute_seeds(configs, paths("whole"), "mlp")
-    original = session.Session._after_epoch
-
-    def interrupt(self, epoch, is_best):
-        original(self, epoch, is_best)
-        if self.run.seed == 2 and epoch.epoch == 2:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(session.Session, "_after_epoch", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            run.execute_seeds(configs, paths("cut"), "mlp")
+    stop_after_two_epochs_of_the_second(configs, paths("cut"), monkeypatch)
     # As one, the third had not got as far: the first two go on together, and it for itself.
     expected = ["interrupted"] * 3 if together else ["complete", "interrupted", None]
     assert [status(path) for path in paths("cut")] == expected
@@ -166,17 +171,8 @@ def test_what_torch_has_drawn_before_does_not_matter(seeds):
 def test_a_seed_that_catches_up_with_others_is_not_trained_again_with_them(seeds, monkeypatch):
     """Stopped between two seeds' last checkpoints: one has an epoch left, the others have none."""
     as_one(monkeypatch)
-    original, finish, finished = session.Session._after_epoch, session.Session._finish, []
-
-    def interrupt(self, epoch, is_best):
-        original(self, epoch, is_best)
-        if self.run.seed == 2 and epoch.epoch == 2:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(session.Session, "_after_epoch", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            run.execute_seeds(seeds(), paths("runs"), "mlp")
+    stop_after_two_epochs_of_the_second(seeds(), paths("runs"), monkeypatch)
+    finish, finished = session.Session._finish, []
 
     def count(self, reason):
         finished.append(self.run.seed)

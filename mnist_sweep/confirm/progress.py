@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -70,7 +69,7 @@ class Progress:
     def _epochs(self) -> int:
         """Return the epochs done; a run that has ended counts as whole."""
         return sum(
-            run.epochs if run.directory in self.told else epochs_done(Path(run.directory))
+            run.epochs if run.directory in self.told else epochs_done(run.directory)
             for run in self.runs
         )
 
