@@ -47,6 +47,9 @@ class Narrator:
             f"{data['reason']}"
         )
         say_once(f"device: {facts['device']}, {facts['threads']} threads, {facts['precision']}")
+        layout = facts["layout"]
+        if layout["reason"] is not None:
+            self._say(f"layout: {layout['name']}, since the model has {layout['reason']}")
         self._say(f"run directory: {relative(directory)}")
 
     def going_on(self, epoch: int) -> None:

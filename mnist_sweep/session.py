@@ -16,6 +16,7 @@ from mnist_sweep.data import Dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Diverged, Epoch, Precision, evaluate, fit
 from mnist_sweep.fit_many import fit_many
+from mnist_sweep.models.layout import Layout
 from mnist_sweep.narrate import Narrator
 from mnist_sweep.record import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.text import one_line, relative
@@ -46,6 +47,7 @@ class Session:
         device: torch.device,
         report: Report | None,
         sweep: str | None,
+        layout: Layout,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device, self.sweep = device, sweep
@@ -57,7 +59,7 @@ class Session:
         self.pipeline = build_pipeline(run)
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
-        self.training = build_training(run, self.steps, device)
+        self.training = build_training(run, self.steps, device, layout)
         self.narrator = Narrator(run)
         self.trackers: list[Tracker] = []
         self.started = time.perf_counter()
