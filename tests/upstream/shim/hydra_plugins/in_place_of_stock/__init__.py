@@ -1,4 +1,4 @@
-"""Hydra imports what lies in `hydra_plugins`: the stock sweeper's config, but for its `_target_`."""
+"""The stock sweeper's config, but for its `_target_`: Hydra imports what is in `hydra_plugins`."""
 
 from hydra.core.config_store import ConfigStore
 from hydra_plugins.hydra_optuna_sweeper import config as _stock  # noqa: F401
