@@ -11,6 +11,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.left_over import PRUNER, own_settings
 from mnist_sweep.text import one_line
 
 TARGETS = ("optuna.pruners.*",)
@@ -24,7 +25,7 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
     if config is None:
         return NopPruner()
     try:
-        config = _with_epochs_or_auto(config)
+        config = _with_epochs_or_auto(own_settings(config, PRUNER))
         with warnings.catch_warnings():
             # Optuna's interface of some may change; it is Optuna's pin that guards against that.
             warnings.simplefilter("ignore", ExperimentalWarning)
