@@ -141,12 +141,27 @@ class Server:
             raise KeyboardInterrupt
         self.jobs.put(None)
 
-    def forget(self) -> None:
-        """Be a process like any other in what a job forks."""
-        with suppress(OSError):
-            self.connection.close()
-        if signal.getsignal(signal.SIGTERM) == self.interrupt:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    def watch_forks(self) -> None:
+        """Have what a job forks be a process like any other, from its first moment on.
+
+        A SIGTERM that comes before the child has its own handler waits until then.
+        """
+        mask = threading.local()
+
+        def before() -> None:
+            mask.old = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+        def after() -> None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask.old)
+
+        def after_in_child() -> None:
+            with suppress(OSError):
+                self.connection.close()
+            if signal.getsignal(signal.SIGTERM) == self.interrupt:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            after()
+
+        os.register_at_fork(before=before, after_in_parent=after, after_in_child=after_in_child)
 
     def serve(self, task: Task, missing: Exception | None) -> None:
         """Run jobs and send back what they return, until there are none any more."""
@@ -180,7 +195,7 @@ def serve(descriptor: int) -> None:
     connection = Connection(descriptor)
     server = Server(connection)
     signal.signal(signal.SIGTERM, server.interrupt)
-    os.register_at_fork(after_in_child=server.forget)
+    server.watch_forks()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a job printed is there when it is killed
             stream.reconfigure(line_buffering=True)
