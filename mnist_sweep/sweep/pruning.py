@@ -7,6 +7,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 
@@ -50,7 +51,10 @@ def _with_epochs_or_auto(config: Any) -> Any:
         return config
     if not OmegaConf.is_interpolation(config, "max_resource"):
         return config
-    epochs = config.max_resource
+    try:
+        epochs = config.max_resource
+    except OmegaConfBaseException:  # what a job alone can resolve
+        epochs = None
     if type(epochs) is int and epochs >= 1:
         return config
     mended = config.copy()
