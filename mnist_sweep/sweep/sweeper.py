@@ -71,10 +71,12 @@ class BudgetSweeper(OptunaSweeper):
         # These import optuna, which `--help` must not wait for.
         from mnist_sweep.sweep.engine import SweepEngine
         from mnist_sweep.sweep.errors import SweepError
+        from mnist_sweep.sweep.left_over import SAMPLER, own_settings
         from mnist_sweep.sweep.settings import check_settings, check_shapes
         from mnist_sweep.text import one_line
 
         check_shapes(direction, params, conditional)
+        sampler = own_settings(sampler, SAMPLER)
         settings = check_settings(
             n_trials=n_trials,
             n_jobs=n_jobs,

@@ -55,6 +55,8 @@ def test_a_pruners_settings_reach_it():
         ({"epochs": 9.0}, "auto"),
         ({"epochs": "9"}, "auto"),
         ({"epochs": {"warm": 1}}, "auto"),
+        ({"epochs": "${oc.env:ONLY_IN_JOBS}"}, "auto"),
+        ({"epochs": "???"}, "auto"),
     ],
     ids=str,
 )

@@ -1,0 +1,31 @@
+"""Hydra's suites for launchers, under its basic sweeper: our launcher and Hydra's own."""
+
+import pytest
+from hydra.test_utils.launcher_common_tests import (
+    BatchedSweeperTestSuite,
+    IntegrationTestSuite,
+    LauncherTestSuite,
+)
+
+TWO = ["hydra.launcher.n_jobs=2"]
+SILENT = ["hydra/hydra_logging=disabled", "hydra/job_logging=disabled"]
+
+
+@pytest.mark.parametrize(("launcher_name", "overrides"), [("workers", TWO)])
+class TestWorkers(LauncherTestSuite):
+    """Upstream's tests of any launcher."""
+
+
+@pytest.mark.parametrize("launcher_name", ["workers"])
+@pytest.mark.parametrize("overrides", [["hydra.sweeper.max_batch_size=2", *TWO]], ids=["batches"])
+class TestBatches(BatchedSweeperTestSuite):
+    """Upstream's tests of batches."""
+
+
+@pytest.mark.parametrize(
+    ("task_launcher_cfg", "extra_flags"),
+    [({}, ["-m", "hydra/launcher=workers", *TWO, *more]) for more in ([], SILENT)],
+    ids=["logging", "no_logging"],
+)
+class TestApplications(IntegrationTestSuite):
+    """Upstream's tests of an application on the command line."""
