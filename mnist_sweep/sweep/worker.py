@@ -170,11 +170,11 @@ class Server:
                 self.busy = self.begun = True
             signal.signal(signal.SIGTERM, self.interrupt)
             returned = self._run(task, *job) if missing is None else failed_return(missing, job[1])
-            packed = None if returned is None else _packed(returned)
-            _flush()
             with self.lock:  # before the result is sent: the parent may close at once
                 self.busy = False
-            if packed is not None:
+            _flush()
+            if returned is not None:
+                packed = _packed(returned)
                 with suppress(OSError):
                     self.connection.send_bytes(packed)
 
@@ -207,7 +207,8 @@ def serve(descriptor: int) -> None:
         return
     program.assume(getattr(task, "function", None))
     threading.Thread(target=server.listen, daemon=True, name="jobs").start()
-    server.serve(task, _import(preload))
+    with suppress(KeyboardInterrupt):  # SIGTERM, when a job was about to begin or had just ended
+        server.serve(task, _import(preload))
 
 
 def _import(modules: Sequence[str]) -> Exception | None:
