@@ -14,7 +14,7 @@ from optuna.distributions import (
 
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.conclusion import Conclusion
-from mnist_sweep.report.importance import at_the_ends, importances
+from mnist_sweep.report.importance import Importance, at_the_ends, importances
 from mnist_sweep.report.reading import Row, StudyRecord
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.text import counted, duration
@@ -242,13 +242,36 @@ def best_of_each_size(record: StudyRecord) -> list[Row]:
 
 
 def _matters(record: StudyRecord) -> list[Block]:
-    shares, caveat = importances(record)
-    blocks: list[Block] = [Note(f"{caveat[0].upper()}{caveat[1:]}.")] if caveat else []
-    if shares:
-        rows = [(name, f"{share:.0%}") for name, share in shares.items()]
-        blocks.append(Table(("setting", "share of the variance"), rows, code=(0,)))
+    blocks: list[Block] = []
+    for importance in importances(record):
+        blocks += _importance(importance)
     ends = at_the_ends(record)
     return [*blocks, Points(ends)] if ends else blocks
+
+
+def _importance(found: Importance) -> list[Block]:
+    trials = counted(found.trials, "trial")
+    if found.why_not:
+        return [Note(f"{found.objective} {found.at} of {trials}: {found.why_not}.")]
+    rows = [(name, f"{share:.0%}", f"all {trials}") for name, share in found.shares.items()]
+    if found.together >= 0.005:
+        rows.append(("several together", f"{found.together:.0%}", f"all {trials}"))
+    for part in found.parts:
+        having = counted(part.trials, "trial")
+        rows.append((part.setting, f"{part.share:.0%}", f"the {having} that have it"))
+    notes: list[Block] = [
+        Note(
+            f"What makes the variance of {found.objective} {found.at}: the share of each setting "
+            "alone, over the range that was searched (main effects of a Gaussian process, whose "
+            f"predictions for trials that it has not seen correlate with them by {found.skill:.2f})"
+            ". It says nothing of which values are better: the slices below do."
+        ),
+        Table(("setting", "share", "of the variance among"), rows, code=(0,)),
+    ]
+    if found.unknown:
+        names = ", ".join(found.unknown)
+        notes.append(Note(f"Too few trials have these to tell: {names}."))
+    return notes
 
 
 def _again(record: StudyRecord) -> list[Block]:

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import FrozenTrial
 from sqlalchemy.engine import make_url
 
@@ -62,11 +67,20 @@ class StudyRecord:
 
     @property
     def searched(self) -> dict[str, BaseDistribution]:
-        """What was drawn, by name, and from where; in the order of the first trials."""
+        """What was drawn, by name, and from where; in the order of the first trials.
+
+        A range that a later sweep has moved reaches from the least to the greatest.
+        """
         found: dict[str, BaseDistribution] = {}
         for trial in self.study.get_trials(deepcopy=False):
-            found |= {n: among for n, among in trial.distributions.items() if n not in found}
+            for name, among in trial.distributions.items():
+                found[name] = _both(found.get(name, among), among)
         return found
+
+    @property
+    def step(self) -> str:
+        """What its trials report after: an epoch, where they are runs of ours."""
+        return "epoch" if any("epochs" in row.attributes for row in self.rows) else "step"
 
     @property
     def counts(self) -> Counter[str]:
@@ -98,6 +112,21 @@ class StudyRecord:
         """The most parameters that a network might have."""
         limit = (self.definition.get("budget") or {}).get("max_parameters")
         return limit if isinstance(limit, int) else None
+
+
+def _both(one: BaseDistribution, other: BaseDistribution) -> BaseDistribution:
+    """Return a range that holds two of a setting, on the scale of the first."""
+    if one == other or isinstance(one, CategoricalDistribution):
+        return one
+    assert isinstance(one, FloatDistribution | IntDistribution)
+    assert isinstance(other, FloatDistribution | IntDistribution)
+    low, high = min(one.low, other.low), max(one.high, other.high)
+    if (low, high) == (one.low, one.high):
+        return one
+    log = one.log and other.log
+    if isinstance(one, IntDistribution):
+        return IntDistribution(int(low), int(high), log=log)
+    return FloatDistribution(low, high, log=log)
 
 
 def read_study(name: str, address: str) -> StudyRecord:
