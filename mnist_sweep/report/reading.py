@@ -3,7 +3,6 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -13,15 +12,17 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
-from sqlalchemy.engine import make_url
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep import results
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.storage import JOURNAL, Storage, open_storage, without_password
-from mnist_sweep.text import one_line
+from mnist_sweep.sweep.existing import open_to_read
+from mnist_sweep.sweep.storage import without_password
+
+# What a trial of ours knows, from its run or from the budget's gate.
+OURS = {"epochs", "max_epochs", "parameters"}
 
 
 class ReportError(UserError):
@@ -78,9 +79,14 @@ class StudyRecord:
         return found
 
     @property
+    def ours(self) -> bool:
+        """Whether its trials are runs of ours, and not of another application."""
+        return any(OURS & row.attributes.keys() for row in self.rows)
+
+    @property
     def step(self) -> str:
-        """What its trials report after: an epoch, where they are runs of ours."""
-        return "epoch" if any("epochs" in row.attributes for row in self.rows) else "step"
+        """What its trials report after."""
+        return "epoch" if self.ours else "step"
 
     @property
     def counts(self) -> Counter[str]:
@@ -130,13 +136,21 @@ def _both(one: BaseDistribution, other: BaseDistribution) -> BaseDistribution:
 
 
 def read_study(name: str, address: str) -> StudyRecord:
-    """Read a study. Raises ReportError where there is none of that name, or no such storage."""
-    storage = open_existing(address)
-    names = optuna.get_all_study_names(storage.optuna)
+    """Read a study, which changes nothing.
+
+    Raises StorageError where there is no such storage, and ReportError where it has none of that
+    name.
+    """
+    return of_storage(name, address, open_to_read(address))
+
+
+def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
+    """Read a study of an opened storage. Raises ReportError where it has none of that name."""
+    names = optuna.get_all_study_names(storage)
     if name not in names:
         known = ", ".join(sorted(names)) or "none"
         raise ReportError(f"study={name} is not in {without_password(address)}; it has {known}")
-    study = optuna.load_study(study_name=name, storage=storage.optuna)
+    study = optuna.load_study(study_name=name, storage=storage)
     definition = dict(study.user_attrs.get(studies.DEFINITION, {}))
     objective = definition.get("objective") or "value"
     objectives = [objective] if isinstance(objective, str) else [str(o) for o in objective]
@@ -154,27 +168,6 @@ def read_study(name: str, address: str) -> StudyRecord:
         rows,
         _ranked(study, rows, directions),
     )
-
-
-def open_existing(address: str) -> Storage:
-    """Open a storage that there is. Raises ReportError."""
-    _check_exists(address)
-    try:
-        return open_storage(address)
-    except SweepError as error:
-        reason = one_line(error.__cause__ or error)
-        raise ReportError(f"storage={without_password(address)}: {reason}") from error
-
-
-def _check_exists(address: str) -> None:
-    """Opening a file's storage would make the file."""
-    path = None
-    if address.startswith(JOURNAL):
-        path = Path(address.removeprefix(JOURNAL))
-    elif address.startswith("sqlite:///"):
-        path = Path(str(make_url(address).database))
-    if path is not None and not path.exists():
-        raise ReportError(f"storage={address}: there is no file {path}; name the study's storage")
 
 
 def row(trial: FrozenTrial) -> Row:
