@@ -27,9 +27,9 @@ from optuna.trial import FrozenTrial
 from tqdm import tqdm
 
 from mnist_sweep import arguments
+from mnist_sweep.commands import entry
 from mnist_sweep.errors import UserError
 from mnist_sweep.report.charts import learning_curve
-from mnist_sweep.report.content import command
 from mnist_sweep.report.network import errors_of
 from mnist_sweep.report.reading import Row, StudyRecord, of_storage
 from mnist_sweep.sweep import study as studies
@@ -122,10 +122,12 @@ def note(record: StudyRecord) -> str:
     figures = ", ".join(
         f"{name} {value:.6g}" for name, value in zip(record.objectives, best.values, strict=True)
     )
+    command = record.command(best)
+    again = f"```bash\n{command}\n```\n\n" if command else ""
+    report = entry("report", study=record.name, storage=record.address)
     return (
         f"Best trial: {best.number} ({figures}), in `{best.attributes.get('run_directory')}`\n\n"
-        f"```bash\n{command(best)}\n```\n\n"
-        f"More: `python -m mnist_sweep.report study={record.name}`. A trial whose constraint is "
+        f"{again}More: `{report}`. A trial whose constraint is "
         "above 0 was rejected over budget and never ran; its `reason` says so, and its `status`."
     )
 

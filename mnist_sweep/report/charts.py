@@ -58,7 +58,7 @@ def charts(
         ),
         "slices": (f"{objective} against each setting", _slices(record)),
         "parallel": (f"the settings of each complete trial, by {objective}", _parallel(record)),
-        "curves": (f"{objective} by epoch; pruned trials in grey", _curves(record)),
+        "curves": (f"{objective} by {record.step}; pruned trials in grey", _curves(record)),
         "rates": (f"learning rate by epoch of the best {TOP} trials", _rates(record)),
     }
     return {
@@ -352,12 +352,14 @@ def _curves(record: StudyRecord) -> Figure | None:
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(max(0.05, min(seen) * 0.9), min(1 - 0.5 * (1 - max(seen)), 0.9999))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="epoch", ylabel=record.objectives[0])
+    axes.set(xlabel=record.step, ylabel=record.objectives[0])
     _legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 
 def _rates(record: StudyRecord) -> Figure | None:
+    if not record.ours:  # whose files of that name are of another kind
+        return None
     lines = {row.number: _recorded_rates(row) for row in record.best[:TOP]}
     lines = {number: line for number, line in lines.items() if line}
     if not lines:

@@ -85,7 +85,7 @@ def _importances(record: StudyRecord) -> list[Importance]:
 def measured(record: StudyRecord, objective: int) -> Measured:
     """Return the trials that can be compared by an objective, and their values."""
     complete = [row for row in record.rows if row.values and math.isfinite(row.values[objective])]
-    final = Measured(complete, [row.values[objective] for row in complete], "at their ends")
+    final = Measured(complete, [row.values[objective] for row in complete], "when done")
     pruned = [row for row in record.rows if row.status == studies.PRUNED]
     if len(record.objectives) > 1 or not pruned:
         return final

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -15,10 +16,14 @@ from optuna.distributions import (
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+from mnist_sweep.commands import Program, from_record
 from mnist_sweep.errors import UserError
+from mnist_sweep.report.places import Places
 from mnist_sweep.sweep import results
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.existing import open_to_read
+from mnist_sweep.sweep.settings import check_study_name
 from mnist_sweep.sweep.storage import without_password
 
 # What a trial of ours knows, from its run or from the budget's gate.
@@ -65,6 +70,23 @@ class StudyRecord:
     definition: dict[str, Any]
     rows: list[Row]
     best: list[Row]
+    folder: Path | None  # where its sweep wrote, and where that is now
+
+    @property
+    def home(self) -> Path:
+        """The folder for what is found out about it: its sweep's directory, where that is here.
+
+        Raises ReportError where it is not, and the study's name cannot name one.
+        """
+        if self.folder is not None:
+            return self.folder
+        try:
+            check_study_name(self.name)
+        except SweepError as error:
+            raise ReportError(
+                f"study={self.name!r} names no folder here; name one with to="
+            ) from error
+        return Path("multirun", self.name)
 
     @property
     def searched(self) -> dict[str, BaseDistribution]:
@@ -82,6 +104,16 @@ class StudyRecord:
     def ours(self) -> bool:
         """Whether its trials are runs of ours, and not of another application."""
         return any(OURS & row.attributes.keys() for row in self.rows)
+
+    @property
+    def program(self) -> Program | None:
+        """How its sweep was started; None where that is not known."""
+        recorded = self.study.user_attrs.get(studies.COMMAND)
+        return from_record(recorded) if recorded is not None or self.ours else None
+
+    def command(self, row: Row) -> str | None:
+        """Return the line that trains a trial's configuration again; None where none is known."""
+        return self.program.command(row.command) if self.program and row.command else None
 
     @property
     def step(self) -> str:
@@ -156,7 +188,8 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
     objectives = [objective] if isinstance(objective, str) else [str(o) for o in objective]
     if len(objectives) != len(study.directions):
         objectives = [f"value {n}" for n in range(len(study.directions))]
-    rows = [row(trial) for trial in study.get_trials(deepcopy=False)]
+    places = Places(study, address)
+    rows = [row(trial, places) for trial in study.get_trials(deepcopy=False)]
     directions = studies.direction_names(study)
     return StudyRecord(
         study,
@@ -167,12 +200,16 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
         definition,
         rows,
         _ranked(study, rows, directions),
+        places.folder,
     )
 
 
-def row(trial: FrozenTrial) -> Row:
-    """Return a trial as plain data."""
+def row(trial: FrozenTrial, places: Places) -> Row:
+    """Return a trial as plain data, with its run's directory where that is now."""
     attributes = dict(trial.user_attrs)
+    directory = places.run(trial.number, attributes.get("run_directory"))
+    if directory is not None:
+        attributes["run_directory"] = directory
     complete = trial.state == optuna.trial.TrialState.COMPLETE
     return Row(
         number=trial.number,

@@ -211,7 +211,7 @@ def test_pruned_trials_are_where_the_bad_choices_are():
     # The complete ones alone know nothing of it.
     kept = [trial for trial in trials if trial[4] == TrialState.COMPLETE]
     (without,) = importances(filled("kept", kept))
-    assert without.at == "at their ends"
+    assert without.at == "when done"
     assert list(without.shares) == ["a", "b"]
 
 
@@ -228,7 +228,7 @@ def test_a_failed_trial_counts_where_it_got_as_far_and_does_not_hold_the_others_
 def test_pruned_trials_that_never_reported_leave_the_complete_ones():
     trials = [(*trial[:3], {}, *trial[4:]) for trial in halved(40)]
     (found,) = importances(filled("silent", trials))
-    assert found.at == "at their ends"
+    assert found.at == "when done"
     assert found.trials == sum(trial[4] == TrialState.COMPLETE for trial in trials)
 
 
