@@ -119,12 +119,15 @@ def _folder(asked: Confirm, record: StudyRecord | None) -> Path:
     """Return where the runs go: other data or epochs are another confirmation."""
     if asked.to:
         return Path(asked.to)
+    home = record.home if record else Path("outputs")
+    if home is None:
+        raise ConfirmError(f"study={asked.study!r} cannot name a folder here; name one with to=")
     name = CONFIRMATION
     if asked.data is not None:
         name += f"-{asked.data}"
     if asked.epochs is not None:
         name += f"-{asked.epochs}-epoch{'' if asked.epochs == 1 else 's'}"
-    return (record.home if record else Path("outputs")) / name
+    return home / name
 
 
 @contextmanager

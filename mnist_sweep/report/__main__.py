@@ -45,19 +45,24 @@ class Report:
 def main(asked: Report) -> None:
     """Write the report and say where it is."""
     record = read_study(asked.study, asked.storage)
-    folder = Path(asked.to) if asked.to else record.home / "report"
+    if asked.to:
+        folder = Path(asked.to)
+    elif record.home:
+        folder = record.home / "report"
+    else:
+        raise ReportError(f"study={record.name!r} cannot name a folder here; name one with to=")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(record, folder)
     except OSError as error:
         raise ReportError(
-            f"{folder} cannot be written to: {one_line(error)}; name another folder with to="
+            f"{folder} cannot be written to: {one_line(error)}; to= names another folder"
         ) from error
 
 
 def _write(record: StudyRecord, folder: Path) -> None:
     write_trials(record, folder / "trials.csv")
-    confirmed = read_conclusions(record.home)
+    confirmed = read_conclusions(record.home) if record.home else []
     drawn: dict[str, tuple[Picture, Figure]] = charts(record, confirmed)
     pictures, missing = best_network(record) if record.ours else ({}, None)
     drawn |= pictures

@@ -51,7 +51,10 @@ class Places:
             yield from sorted(path.parent for path in base.glob(f"*/{results.FILE}"))
 
     def run(self, number: int, recorded: Any) -> str | None:
-        """Return the directory of a trial's run; what is recorded where it is nowhere here."""
+        """Return the directory of a trial's run, and what is recorded where that is nowhere here.
+
+        None where it has recorded none, or another study's run is there now.
+        """
         if not isinstance(recorded, str) or not recorded:
             return None
         before = Path(recorded)
@@ -61,7 +64,7 @@ class Places:
             for name in (before.name, str(number)):
                 if name and (self.folder / name).is_dir():
                     return relative(self.folder / name)
-        return recorded
+        return None if before.is_dir() else recorded
 
     def _study_of(self, folder: Path) -> Any:
         """Return the identity of the study whose sweep wrote to a folder."""

@@ -73,19 +73,17 @@ class StudyRecord:
     folder: Path | None  # where its sweep wrote, and where that is now
 
     @property
-    def home(self) -> Path:
+    def home(self) -> Path | None:
         """The folder for what is found out about it: its sweep's directory, where that is here.
 
-        Raises ReportError where it is not, and the study's name cannot name one.
+        None where it is not, and the study's name, which may be another program's, cannot be one.
         """
         if self.folder is not None:
             return self.folder
         try:
             check_study_name(self.name)
-        except SweepError as error:
-            raise ReportError(
-                f"study={self.name!r} names no folder here; name one with to="
-            ) from error
+        except SweepError:
+            return None
         return Path("multirun", self.name)
 
     @property
@@ -207,7 +205,7 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
 def row(trial: FrozenTrial, places: Places) -> Row:
     """Return a trial as plain data, with its run's directory where that is now."""
     attributes = dict(trial.user_attrs)
-    directory = places.run(trial.number, attributes.get("run_directory"))
+    directory = places.run(trial.number, attributes.pop("run_directory", None))
     if directory is not None:
         attributes["run_directory"] = directory
     complete = trial.state == optuna.trial.TrialState.COMPLETE
