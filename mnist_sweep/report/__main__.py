@@ -49,6 +49,8 @@ def main(asked: Report) -> None:
         folder = Path(asked.to)
     elif record.home:
         folder = record.home / "report"
+        if record.folder not in (None, record.home):
+            print(f"{record.folder} is read-only: the report goes to {folder}")
     else:
         raise ReportError(f"study={record.name!r} cannot name a folder here; name one with to=")
     try:
@@ -62,7 +64,8 @@ def main(asked: Report) -> None:
 
 def _write(record: StudyRecord, folder: Path) -> None:
     write_trials(record, folder / "trials.csv")
-    confirmed = read_conclusions(record.home) if record.home else []
+    home = record.folder or record.home
+    confirmed = read_conclusions(home) if home else []
     drawn: dict[str, tuple[Picture, Figure]] = charts(record, confirmed)
     pictures, missing = best_network(record) if record.ours else ({}, None)
     drawn |= pictures

@@ -1,5 +1,6 @@
 """A study as plain data: every trial a row, and what was searched."""
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,11 +75,12 @@ class StudyRecord:
 
     @property
     def home(self) -> Path | None:
-        """The folder for what is found out about it: its sweep's directory, where that is here.
+        """The folder for what is found out about it: its sweep's directory, or multirun/<study>.
 
-        None where it is not, and the study's name, which may be another program's, cannot be one.
+        The latter where its directory is not here, or cannot be written to; None where the study's
+        name, which may be another program's, cannot name a folder.
         """
-        if self.folder is not None:
+        if self.folder is not None and os.access(self.folder, os.W_OK):
             return self.folder
         try:
             check_study_name(self.name)
