@@ -10,6 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mnist_sweep.commands import override, resuming
 from mnist_sweep.config import RunConfig
 from mnist_sweep.fit import Epoch
 from mnist_sweep.text import duration, relative
@@ -95,7 +96,7 @@ class Narrator:
         if epoch:
             self._say(
                 f"stopped after epoch {epoch}; go on with: "
-                f"python -m mnist_sweep.train resume={relative(directory)}"
+                + resuming().command([override("resume", relative(directory))])
             )
 
     def _say(self, line: str) -> None:

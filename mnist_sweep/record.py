@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from mnist_sweep.commands import override, shell
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing
 from mnist_sweep.fit import Epoch
@@ -37,8 +38,9 @@ class RunDirectory:
     def start(self) -> None:
         """Prepare an empty run directory. Raises RecordError when it already holds a run."""
         if self.metrics.exists() or self.result.exists():
+            resume = shell([override("resume", str(self.path))])
             raise RecordError(
-                f"{self.path} already holds a run: go on with resume={self.path}, or choose "
+                f"{self.path} already holds a run: go on with {resume}, or choose "
                 "another hydra.run.dir"
             )
         self.best.parent.mkdir(parents=True, exist_ok=True)

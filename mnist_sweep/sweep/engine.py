@@ -11,6 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig
 
+from mnist_sweep.commands import this_program
 from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.application import Application
@@ -27,7 +28,7 @@ from mnist_sweep.sweep.storage import OUTAGE, open_storage
 from mnist_sweep.sweep.supply import Supply
 from mnist_sweep.sweep.teller import Teller
 from mnist_sweep.targets import locate
-from mnist_sweep.text import one_line
+from mnist_sweep.text import one_line, relative
 
 WAIT = 1.0  # seconds between looks at what runs
 
@@ -60,6 +61,7 @@ class SweepEngine(OptunaSweeperImpl):
         self.context, self.composed = hydra_context, config
         self.directory = Path(str(self.sweep_dir))
         self.application = Application(config, str(self.sweep_dir))
+        self.program = this_program()
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the study to `n_trials` launched trials in all, and write its results.
@@ -118,6 +120,7 @@ class SweepEngine(OptunaSweeperImpl):
             studies.check_distributions(self.study, space.distributions())
             if self.application.names_trials:
                 results.check_directory(self.study, self.directory)
+            studies.record_start(self.study, relative(self.directory), self.program.recorded())
             earlier = studies.count_sweep(self.study)
             self.study.sampler = sampling.reseed(self.study.sampler, self.sampler_config, earlier)
             enqueue(self.study, space, self.composed, self.enqueued, self.settings.default_first)
@@ -132,7 +135,12 @@ class SweepEngine(OptunaSweeperImpl):
             self.settings.resamples,
         )
         self.progress = Progress(
-            self.study, self.settings, self.total, self.application.objective, self.directory
+            self.study,
+            self.settings,
+            self.total,
+            self.application.objective,
+            self.directory,
+            self.program,
         )
         self.progress.decisions(missing, off, self.dispatcher)
         self.supply = Supply(

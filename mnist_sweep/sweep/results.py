@@ -18,6 +18,7 @@ from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.storage import without_password
 from mnist_sweep.text import relative
 
+FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
 EVENTS = "events.out.tfevents"  # how TensorBoard's files begin
 
 
@@ -77,7 +78,7 @@ def epochs_saved(study: optuna.Study) -> int:
 
 def path_in(directory: Path) -> Path:
     """Return where a sweep directory has its results."""
-    return directory / "optimization_results.yaml"
+    return directory / FILE
 
 
 def check_directory(study: optuna.Study, directory: Path) -> None:
@@ -88,7 +89,7 @@ def check_directory(study: optuna.Study, directory: Path) -> None:
     if recorded not in (None, identity) or (runs and not study.get_trials(deepcopy=False)):
         raise SweepError(
             f"{relative(directory)} holds the runs of another study of that name (its database is "
-            f"gone, or another one): move it away, or {studies.ANOTHER_NAME}"
+            f"gone, or another one): move it away, or {studies.another_name()}"
         )
 
 

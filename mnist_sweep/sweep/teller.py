@@ -115,8 +115,9 @@ class Teller:
         facts = outcome.recorded(directory) if directory else {}
         figures = outcome.figures(directory, facts) if directory else {}
         self._check_data(facts, figures)
-        ours = ("study=", "trial=", "search=", "hydra.")
-        figures["overrides"] = [o for o in proposal.overrides if not o.startswith(ours)]
+        # What the sweep itself says; another application may have settings of the first names.
+        sweeps = ("hydra.",) if self.runs is None else ("study=", "trial=", "search=", "hydra.")
+        figures["overrides"] = [o for o in proposal.overrides if not o.startswith(sweeps)]
         for name, value in figures.items():
             proposal.trial.set_user_attr(name, value)
         return facts
