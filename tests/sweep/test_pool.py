@@ -388,7 +388,8 @@ def test_workers_end_with_their_parent_in_the_midst_of_a_job(tmp_path, what):
     while what != "children" and not (tmp_path / "job.started").exists():
         time.sleep(0.01)
     parent.kill()
-    parent.communicate()
+    parent.wait()
+    parent.stdout.close()  # which what a job has started may hold, too
     psutil.wait_procs([worker], timeout=10)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
     if what == "children":

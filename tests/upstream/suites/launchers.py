@@ -1,11 +1,14 @@
-"""Hydra's suites for launchers, under its basic sweeper: our launcher and Hydra's own."""
+"""Hydra's suites for launchers, under its basic sweeper, on ours."""
 
 import pytest
+from hydra.core.plugins import Plugins
 from hydra.test_utils.launcher_common_tests import (
     BatchedSweeperTestSuite,
     IntegrationTestSuite,
     LauncherTestSuite,
 )
+
+Plugins.instance()  # once: each test leaves Hydra as it found it, without any plugin otherwise
 
 TWO = ["hydra.launcher.n_jobs=2"]
 SILENT = ["hydra/hydra_logging=disabled", "hydra/job_logging=disabled"]
