@@ -1,9 +1,11 @@
 """Another application's jobs in workers: what is there for them as under Hydra's basic launcher."""
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 # Its `device` can be resolved in a job alone, and its pool is given functions of `__main__`.
@@ -101,3 +103,62 @@ def test_jobs_in_a_worker_have_what_they_have_under_the_basic_launcher(printed, 
 
 def test_this_is_what_they_have_under_the_basic_launcher(printed):
     assert printed("app.py", "-m", "hydra/launcher=basic") == SAID
+
+
+PATIENT = """
+import subprocess
+import time
+
+import hydra
+
+
+@hydra.main(config_path=None)
+def main(config):
+    child = subprocess.Popen(["sleep", "600"])
+    try:
+        with open("said", "a") as file:
+            file.write(f"{child.pid}\\n")
+        time.sleep(600)
+    except KeyboardInterrupt:
+        with open("said", "a") as file:
+            file.write("interrupted\\n")
+        raise
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+# Runs a command in a terminal of its own, and types Ctrl-C once a file has two lines.
+TERMINAL = """
+import os
+import pty
+import sys
+import time
+
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+while not (os.path.exists("said") and open("said").read().count("\\n") == 2):
+    time.sleep(0.02)
+os.write(terminal, b"\\x03")
+try:
+    while os.read(terminal, 4096):
+        pass
+except OSError:  # what Linux says where the other end is closed
+    pass
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_ctrl_c_in_a_terminal_interrupts_jobs_and_ends_what_they_have_started():
+    Path("app.py").write_text(PATIENT)
+    command = ["app.py", "-m", "hydra/launcher=workers", "hydra.launcher.n_jobs=2", "+x=1,2"]
+    terminal = [sys.executable, "-c", TERMINAL, *command]
+    done = subprocess.run(terminal, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == str(-signal.SIGINT), done.stderr
+    *pids, first, second = Path("said").read_text().split()
+    assert (first, second) == ("interrupted", "interrupted")
+    left = [each for each in psutil.process_iter(["status"]) if str(each.pid) in pids]
+    assert not [each for each in left if each.info["status"] != psutil.STATUS_ZOMBIE]
