@@ -80,7 +80,8 @@ def main(asked: Dashboard) -> None:
             record = of_storage(name, asked.storage, storage)
             if record.ours:  # another application's runs are not ours to read
                 prepare(record, store)
-    print(f"studies of {without_password(asked.storage)}; figures in {folder}")
+    figures = f"; figures in {folder}" if store else ""
+    print(f"studies of {without_password(asked.storage)}{figures}")
     print(f"optuna-dashboard: http://{asked.host}:{asked.port} (Ctrl-C ends it)")
     try:
         run_server(storage, asked.host, asked.port, store)

@@ -53,7 +53,8 @@ def charts(
         },
         "parameters": (f"{objective} against parameters, with the budget", _parameters(record)),
         "importance": (
-            "how much of the variance each setting makes; in green, of the trials that have it",
+            "how much of the variance each setting makes alone; in grey, what several make "
+            "together; in green, a conditional setting among the trials that have it",
             _bars(record),
         ),
         "slices": (f"{objective} against each setting", _slices(record)),

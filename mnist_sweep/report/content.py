@@ -262,7 +262,7 @@ def _importance(found: Importance) -> list[Block]:
         Note(
             f"What makes the variance of {found.objective} {found.at}: the share of each setting "
             "alone, over the range that was searched (main effects of a Gaussian process, whose "
-            f"predictions for trials that it has not seen correlate with them by {found.skill:.2f})"
+            f"predictions for trials that it has not seen correlate with them by {found.skill:.2f}"
             f"). The rest, {found.together:.0%}, is what settings do together. The slices below "
             "show which values are better."
         ),
@@ -270,7 +270,7 @@ def _importance(found: Importance) -> list[Block]:
     ]
     if found.unknown:
         names = ", ".join(found.unknown)
-        notes.append(Note(f"Too few trials have these to tell: {names}."))
+        notes.append(Note(f"Too little to tell, among the trials that have them: {names}."))
     return notes
 
 
