@@ -11,6 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig
 
+from mnist_sweep.allowed import KINDS, locate
 from mnist_sweep.commands import this_program
 from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
@@ -27,9 +28,9 @@ from mnist_sweep.sweep.space import parse_space
 from mnist_sweep.sweep.storage import OUTAGE, open_storage
 from mnist_sweep.sweep.supply import Supply
 from mnist_sweep.sweep.teller import Teller
-from mnist_sweep.targets import locate
 from mnist_sweep.text import one_line, relative
 
+GATE, SPACE = "hydra.sweeper.gate", "hydra.sweeper.custom_search_space"
 WAIT = 1.0  # seconds between looks at what runs
 
 
@@ -47,11 +48,13 @@ class SweepEngine(OptunaSweeperImpl):
     ) -> None:
         super().__init__(*stock)
         self.settings = settings
+        named = settings.custom_search_space
+        self.custom_search_space_extender = locate(SPACE, named, KINDS[SPACE]) if named else None
         self.sampler_config, self.conditional = sampler_config, conditional
         self.enqueued = enqueued or []
         self.pruner = build_pruner(pruner_config)
         gate = settings.gate
-        self.gate = locate("hydra.sweeper.gate", gate) if gate else None
+        self.gate = locate(GATE, gate, KINDS[GATE]) if gate else None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig

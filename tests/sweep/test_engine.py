@@ -393,9 +393,20 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
         (["hydra.sweeper.enqueue=5"], "hydra.sweeper.enqueue must list configurations, but got 5"),
         (["hydra.sweeper.max_failure_rate=2"], "hydra.sweeper.max_failure_rate must be in [0, 1]"),
         (["hydra.sweeper.storage=foo"], "hydra.sweeper.storage=foo cannot be opened: "),
-        (["hydra.sweeper.gate=os.system"], "hydra.sweeper cannot be set up: hydra.sweeper.gate="),
-        (["hydra.sweeper.gate=mnist_sweep.sweep.none"], "hydra.sweeper cannot be set up:"),
-        (["hydra.sweeper.custom_search_space=foo.bar"], "hydra.sweeper cannot be set up:"),
+        (["hydra.sweeper.gate=os.system"], "hydra.sweeper.gate=os.system: "),
+        (["hydra.sweeper.gate=mnist_sweep.sweep.gate.none"], "does not exist"),
+        (
+            ["hydra.sweeper.gate=mnist_sweep.sweep.worker._import"],
+            "MNIST_SWEEP_TARGETS=mnist_sweep.sweep.worker._import",
+        ),
+        (["hydra.sweeper.gate=mnist_sweep.sweep.gate.Verdict"], "is not allowed here"),
+        (["hydra.sweeper.custom_search_space=foo.bar"], "MNIST_SWEEP_TARGETS=foo.bar"),
+        (
+            ["hydra.sweeper.sampler._target_=optuna.samplers._random.RandomSampler"],
+            "a name that begins with _ is private",
+        ),
+        (["hydra.sweeper._target_=os.system"], "is not an installed plugin; there are"),
+        (["hydra.launcher._target_=os.system"], "is not an installed plugin; there are"),
         (["hydra.sweeper.direction=minimize"], "hydra.sweeper.direction=minimize does not go with"),
         (["hydra.sweeper.direction=up"], "hydra.sweeper.direction=up does not go with"),
         (
