@@ -108,7 +108,7 @@ def test_a_target_that_is_no_pruner_of_optunas_is_refused_in_one_line(name, reas
 
 
 def test_a_refused_target_is_never_called():
-    with pytest.raises(SweepError, match="pathlib.Path.touch"):
+    with pytest.raises(SweepError, match=r"pathlib\.Path\.touch"):
         build_pruner(target("pathlib.Path.touch", _args_=["touched"]))
     assert not Path("touched").exists()
 
