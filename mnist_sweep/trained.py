@@ -44,7 +44,14 @@ def load_trained(path: str, device: torch.device) -> Trained:
     shapes, _ = count_model(run.model, name)
     weights = directory.load_best(device)
     model = build_with(run.model, shapes, weights, str(directory.best))
-    return Trained(Path(path), run, result, model.to(device).eval(), build_pipeline(run))
+    return Trained(real_directory(path), run, result, model.to(device).eval(), build_pipeline(run))
+
+
+def real_directory(path: str) -> Path:
+    """Return where a run's files are: best/ holds links to those of the run beside it."""
+    given = Path(path)
+    real = (given / ".hydra").resolve().parent
+    return real if real.parent == given.resolve().parent else given
 
 
 def build_with(

@@ -11,6 +11,7 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig
 
+from mnist_sweep.addresses import said_of
 from mnist_sweep.allowed import KINDS, locate
 from mnist_sweep.commands import this_program
 from mnist_sweep.sweep import results, sampling
@@ -87,9 +88,12 @@ class SweepEngine(OptunaSweeperImpl):
             sys.exit(130)
         except OUTAGE as error:
             raise SweepError(
-                f"the storage does not answer: {one_line(error)[:200]}; when it does, the same "
+                f"the storage does not answer: {self._said(error)}; when it does, the same "
                 "command goes on with the study"
             ) from error
+
+    def _said(self, error: Exception) -> str:
+        return said_of(self.settings.storage, one_line(error))[:200]
 
     def _close(self) -> None:
         """End what runs, leave it to be gone on with, and say how things stand."""
