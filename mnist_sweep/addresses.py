@@ -12,7 +12,7 @@ SECRET = re.compile(
     r"|odbc_connect|dsn",
     re.IGNORECASE,
 )
-# A user and a password: to the last @ before the host ends, and a password may hold what ends a host elsewhere.
+# A user and a password, which may hold what ends a host elsewhere: to the last @.
 USER = re.compile(r"//([^\s/?#]*)@|//([^\s:/@?#]*:[^\s@]*)@")
 PARAMETER = re.compile(r"([?&;]|^|(?<=[\s'\"]))([^\s=&;?#'\"]+)=([^\s&;#'\"]*)")
 

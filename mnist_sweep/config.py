@@ -187,7 +187,7 @@ def typed(schema: Any, node: Any, where: str = "") -> DictConfig:
         OmegaConf.resolve(merged)
     except OmegaConfBaseException as error:
         key = ".".join(part for part in (where, error.full_key) if part) or "config"
-        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{key}: {shortened(str(error).splitlines()[0])}") from error
     except RecursionError as error:
         raise ConfigError(f"{where or 'config'}: it is nested too deeply") from error
     assert isinstance(merged, DictConfig)

@@ -34,7 +34,7 @@ def build(group: str, node: Any, **given: Any) -> Any:
             return target(**settings, **given)
     except Exception as error:  # what a target raises for a wrong value is its own choice
         if isinstance(error, ValueError):
-            raise ConfigError(f"{group}: {one_line(error)}") from error
+            raise ConfigError(f"{group}: {shortened(error)}") from error
         kind = type(error).__name__
         raise ConfigError(
             f"{group} with {shortened(settings)}: {kind}: {one_line(error)}"

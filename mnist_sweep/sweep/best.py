@@ -1,4 +1,4 @@
-"""best/ in a sweep's directory: links to the entries of the best run, beside what others put there."""
+"""best/ in a sweep's directory: links to the entries of the run that is best so far."""
 
 import shutil
 import uuid
