@@ -37,7 +37,7 @@ def build(group: str, node: Any, **given: Any) -> Any:
             raise ConfigError(f"{group}: {shortened(error)}") from error
         kind = type(error).__name__
         raise ConfigError(
-            f"{group} with {shortened(settings)}: {kind}: {one_line(error)}"
+            f"{group} with {shortened(settings)}: {kind}: {shortened(error)}"
         ) from error
 
 

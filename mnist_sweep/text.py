@@ -33,4 +33,4 @@ def one_line(error: BaseException) -> str:
 def shortened(value: object) -> str:
     """Return a value as one line that a message can hold, whatever it is."""
     text = " ".join(str(value).split())
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,6 +1,7 @@
 """The sweeper's own settings, checked before a study is opened."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,9 +88,10 @@ def check_shapes(direction: Any, params: Any, conditional: Any) -> None:
             _require_mapping(f"conditional.{outer}.{value}", "settings to sweeps", inner)
 
 
-# What multirun/ has beside studies, and what a study's directory has beside its trials.
-TAKEN = ("optuna.db", "artifacts")
-OF_A_STUDY = (".", "best", "confirmation", "optimization_results", "report", "workers")
+# What a study's directory has.
+OF_A_STUDY = re.compile(
+    r"\d+|\..*|best|confirmation(-.*)?|optimization_results\.yaml|report|workers", re.DOTALL
+)
 
 
 def _require_mapping(name: str, what: str, value: Any) -> None:
@@ -115,10 +117,10 @@ def why_no_directory(name: str | None) -> str | None:
         return "it has a backslash, or a character that cannot be printed"
     if {first, *inner} & {"", ".", ".."}:
         return "it has an empty part, . or .."
-    if first.startswith(TAKEN):
+    if first == "artifacts" or first.startswith("optuna.db"):
         return f"multirun/{first} is taken"
     for part in inner:
-        if part.isdecimal() or part.startswith(OF_A_STUDY):
+        if OF_A_STUDY.fullmatch(part):
             return f"{part} is a name within a study's directory"
     return None
 

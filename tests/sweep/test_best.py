@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def test_what_somebody_has_put_there_stays(runs):
     assert (BEST / "result.json").read_text() == "1"
     assert (BEST / "notes.txt").read_text() == "mine"
     assert (BEST / "pictures" / "confusion.png").read_text() == "mine too"
-    assert os.readlink(BEST / "elsewhere") == "/tmp"
+    assert (BEST / "elsewhere").readlink() == Path("/tmp")
 
 
 def test_what_is_not_our_directory_is_left_alone(runs):

@@ -42,6 +42,9 @@ def test_a_name_that_leads_out_of_its_own_directory_is_refused(name):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["s", "my study", "it's", "a/b", "best", "0", "a.b", "é", "..a"])
+@pytest.mark.parametrize(
+    "name",
+    ["s", "my study", "it's", "a/b", "best", "0", "a/best-lr", "artifacts-2", "a.b", "é", "..a"],
+)
 def test_any_other_name_will_do(name):
     check_study_name(name)
