@@ -23,7 +23,7 @@ from mnist_sweep.fit import Criterion, EarlyStopping, Tracker, Training
 from mnist_sweep.models.layout import Layout, training_layout
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.targets import build, check_node
-from mnist_sweep.text import one_line
+from mnist_sweep.text import one_line, shortened
 
 
 def build_model(node: Any) -> nn.Module:
@@ -75,7 +75,7 @@ def _on_meta_or(name: str) -> Iterator[None]:
     except Exception as error:
         raise ConfigError(
             f"model={name} cannot be counted on the meta device for images [B, 1, 28, 28]: "
-            f"{type(error).__name__}: {one_line(error)}"
+            f"{type(error).__name__}: {shortened(error)}"
         ) from error
 
 

@@ -14,6 +14,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_sweep.allowed import hydra_whitelist
+from mnist_sweep.callbacks import register_named_callbacks
 from mnist_sweep.config import (
     ConfigError,
     check,
@@ -22,7 +24,6 @@ from mnist_sweep.config import (
     sweep_name,
 )
 from mnist_sweep.errors import UserError
-from mnist_sweep.targets import execution_whitelist
 
 if TYPE_CHECKING:
     from mnist_sweep.run import Objective
@@ -38,6 +39,7 @@ def config_directory() -> str:
 
 
 register_resolvers()
+register_named_callbacks()
 
 
 def train(config: DictConfig, directory: Path) -> "Objective":
@@ -77,10 +79,18 @@ def train(config: DictConfig, directory: Path) -> "Objective":
         return execute(run, directory, name=name, resume=False, sweep=sweep, report=report)
 
 
+def _whitelist() -> list[str]:
+    try:
+        return hydra_whitelist()
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
 @hydra.main(
     config_path=config_directory(),
     config_name="config",
-    execution_whitelist=execution_whitelist(),
+    execution_whitelist=_whitelist(),
 )
 def main(config: DictConfig) -> "Objective":
     """Hydra's entry point: errors that a user can cause end in one line and exit code 1."""

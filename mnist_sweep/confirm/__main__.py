@@ -33,6 +33,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mnist_sweep import arguments
+from mnist_sweep.addresses import without_password
 from mnist_sweep.arguments import ArgumentError
 from mnist_sweep.commands import entry
 from mnist_sweep.confirm import wording
@@ -50,7 +51,6 @@ from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, conclude, w
 from mnist_sweep.confirm.runs import planned
 from mnist_sweep.confirm.work import train
 from mnist_sweep.report.reading import StudyRecord, read_study
-from mnist_sweep.sweep.storage import without_password
 from mnist_sweep.text import duration, one_line, relative
 
 COLUMNS = "  "

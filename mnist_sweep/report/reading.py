@@ -17,6 +17,7 @@ from optuna.distributions import (
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 
+from mnist_sweep.addresses import without_password
 from mnist_sweep.commands import Program, from_record
 from mnist_sweep.errors import UserError
 from mnist_sweep.report.places import Places
@@ -25,7 +26,6 @@ from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.existing import open_to_read
 from mnist_sweep.sweep.settings import check_study_name
-from mnist_sweep.sweep.storage import without_password
 
 # What a trial of ours knows, from its run or from the budget's gate.
 OURS = {"epochs", "max_epochs", "parameters"}

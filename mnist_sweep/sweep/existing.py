@@ -16,8 +16,9 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
+from mnist_sweep.addresses import said_of, without_password
 from mnist_sweep.errors import UserError
-from mnist_sweep.sweep.storage import BUSY_TIMEOUT, JOURNAL, NO_FILE, without_password
+from mnist_sweep.sweep.storage import BUSY_TIMEOUT, JOURNAL, NO_FILE
 from mnist_sweep.text import one_line
 
 # What SQLite keeps beside a database: committed pages, and pages to roll back to.
@@ -99,7 +100,7 @@ def _check_there(address: str, path: Path | None) -> None:
 
 
 def _cannot(address: str, error: Exception) -> StorageError:
-    reason = one_line(error)[:300]
+    reason = said_of(address, one_line(error))[:300]
     return StorageError(f"storage={without_password(address)} cannot be read: {reason}")
 
 

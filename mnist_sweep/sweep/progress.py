@@ -11,13 +11,15 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from mnist_sweep.addresses import without_password
 from mnist_sweep.commands import Program, shell
 from mnist_sweep.sweep import outcome, results
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.best import EVENTS
 from mnist_sweep.sweep.dispatch import Dispatcher
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.status import LiveView
-from mnist_sweep.sweep.storage import OUTAGE, without_password
+from mnist_sweep.sweep.storage import OUTAGE
 from mnist_sweep.text import counted, duration, relative
 
 log = logging.getLogger("mnist_sweep")
@@ -160,7 +162,7 @@ class Progress:
 
     def _commands(self, folder: str, best: Sequence[FrozenTrial]) -> Iterator[str]:
         """Yield the command lines that show what was found."""
-        if any(self.directory.glob(f"*/{results.EVENTS}*")):
+        if any(self.directory.glob(f"*/{EVENTS}*")):
             yield shell(["tensorboard", "--logdir", folder])
         address = without_password(self.settings.storage)
         if address:
@@ -180,7 +182,7 @@ class Progress:
             f"in {where}"
         )
         again = self.program.command(attributes.get("overrides", []))
-        self._say(f"  train it again: {again}")
+        self._say(f"  train it again: {without_password(again)}")
 
     def _done(self) -> str:
         return f"{studies.finished(self.study)}/{self.total}"

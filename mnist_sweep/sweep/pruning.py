@@ -11,6 +11,8 @@ from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 
+from mnist_sweep.allowed import KINDS, check_tree
+from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.left_over import PRUNER, own_settings
 from mnist_sweep.text import one_line
@@ -27,10 +29,13 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
         return NopPruner()
     try:
         config = _with_epochs_or_auto(own_settings(config, PRUNER))
+        check_tree("hydra.sweeper.pruner", config, KINDS["hydra.sweeper.pruner"])
         with warnings.catch_warnings():
             # Optuna's interface of some may change; it is Optuna's pin that guards against that.
             warnings.simplefilter("ignore", ExperimentalWarning)
             pruner = instantiate(config, _execution_whitelist_=TARGETS)
+    except UserError as error:  # what may not be named
+        raise SweepError(str(error)) from error
     except Exception as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) else error
         reason = one_line(cause or error)

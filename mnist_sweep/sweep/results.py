@@ -1,9 +1,6 @@
 """What a study found: its best trials, how close its rejections came, and the summary file."""
 
 import math
-import shutil
-import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +9,14 @@ from omegaconf import OmegaConf
 from optuna.samplers import GridSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist_sweep.addresses import without_password
 from mnist_sweep.files import replacing
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.best import point_to
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.storage import without_password
 from mnist_sweep.text import relative
 
 FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
-EVENTS = "events.out.tfevents"  # how TensorBoard's files begin
 
 
 def best_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -136,27 +133,3 @@ def write_results(
 def _rejection(trial: FrozenTrial) -> dict[str, Any]:
     parameters = trial.user_attrs.get("parameters")
     return {"trial": trial.number, "parameters": parameters, "params": trial.params}
-
-
-def point_to(link: Path, run: Path) -> None:
-    """Make a directory whose entries link to a run's, all but its TensorBoard events.
-
-    TensorBoard follows links: one to the directory itself would show the run a second time.
-    """
-    if not run.is_dir() or run.resolve().parent != link.parent.resolve():
-        return  # another machine's run, or another task's, which is not ours to point to
-    marker = link / "trial"
-    with suppress(OSError):
-        if marker.read_text().strip() == run.name:
-            return
-    fresh = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
-    fresh.mkdir()
-    for entry in run.iterdir():
-        if not entry.name.startswith(EVENTS):
-            (fresh / entry.name).symlink_to(Path("..") / run.name / entry.name)
-    (fresh / "trial").write_text(f"{run.name}\n")
-    shutil.rmtree(link, ignore_errors=True)
-    try:
-        fresh.rename(link)
-    except OSError:  # another sweep of the study was quicker
-        shutil.rmtree(fresh, ignore_errors=True)

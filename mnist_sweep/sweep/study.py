@@ -11,6 +11,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist_sweep.addresses import said_of
 from mnist_sweep.commands import by_make
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.processes import SWEEP
@@ -88,7 +89,8 @@ def open_study(
             load_if_exists=True,
         )
     except Exception as error:  # each database driver raises its own kinds
-        raise SweepError(f"study {name!r} cannot be opened: {one_line(error)[:300]}") from error
+        reason = said_of(storage.address, one_line(error))[:300]
+        raise SweepError(f"study {name!r} cannot be opened: {reason}") from error
     recorded = direction_names(study)
     if recorded != list(directions):
         raise SweepError(
