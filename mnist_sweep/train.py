@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_sweep import widths
 from mnist_sweep.config import (
     ConfigError,
     check,
@@ -38,6 +39,7 @@ def config_directory() -> str:
 
 
 register_resolvers()
+widths.register()
 
 
 def train(config: DictConfig, directory: Path) -> "Objective":

@@ -1,12 +1,11 @@
 """From a study to a candidate that passed the gate: ask, draw, judge, draw again."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 from optuna.samplers import GridSampler
 from optuna.storages import BaseStorage
@@ -14,10 +13,14 @@ from optuna.trial import Trial
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.compose import Composer
+from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.space import SearchSpace, override_value
+from mnist_sweep.sweep.points import Key, Points, key_of
+from mnist_sweep.sweep.space import SearchSpace
+from mnist_sweep.sweep.outcome import ATTRIBUTES
 from mnist_sweep.sweep.study import REJECTED
+from mnist_sweep.sweep.values import override_value
 from mnist_sweep.sweep.writes import TrialWriter
 from mnist_sweep.text import one_line
 
@@ -88,11 +91,13 @@ class Draft(Trial):
     """A trial whose parameters and attributes are written to the study only by `write`.
 
     Optuna fixes a parameter once it is suggested. A draft can be dropped for another of the same
-    trial, whose parameters the sampler draws anew.
+    trial, whose parameters the sampler draws anew. `chosen` are parameters that it does not draw.
     """
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial, chosen: Mapping[str, Any] | None = None) -> None:
         vars(self).update(vars(trial))
+        if chosen is not None:  # as `Trial.__init__` has what `Study.enqueue_trial` was given
+            self._fixed_params = dict(chosen)
         # As `Trial.__init__` leaves them, without another query.
         self._cached_frozen_trial = known = copy.deepcopy(trial._cached_frozen_trial)
         if isinstance(trial.study.sampler, GridSampler):  # it marks a trial as that is asked for
@@ -134,26 +139,30 @@ class Draft(Trial):
 class Proposer:
     """Draws proposals from a study and has the gate judge them.
 
-    `config` is the sweep's composed config; `names` gives a trial's number the overrides that tell
+    `current` is the sweep's composed config; `names` gives a trial's number the overrides that tell
     its job who it is. A trial whose first draw does not pass is drawn up to `resamples` times more;
-    of the draws that fail, the one closest to feasible stands.
+    of the draws that fail, the one closest to feasible stands. With `points`, no configuration is
+    drawn that the study has had: one that has not is taken instead. `check_name` refuses what a
+    custom search space must not suggest.
     """
 
     def __init__(
         self,
         study: optuna.Study,
         space: SearchSpace,
-        config: DictConfig,
-        loader: ConfigLoader,
+        current: Current,
+        compose: Composer,
         gate: Gate | None,
         extender: Extender | None,
         names: Callable[[int], list[str]],
         resamples: int,
+        points: Points | None = None,
+        check_name: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self.study, self.space, self.config = study, space, config
+        self.study, self.space, self.current, self.compose = study, space, current, compose
         self.gate, self.extender, self.names = gate, extender, names
         self.resamples = 0 if isinstance(study.sampler, GridSampler) else resamples
-        self.compose = Composer(loader, config)
+        self.points, self.check_name = points, check_name
         self.writer = TrialWriter(study._storage)
 
     def propose(self, trial: Trial) -> Proposal:
@@ -161,13 +170,15 @@ class Proposer:
 
         Raises SweepError for a gate or a custom search space that does not work.
         """
-        closest = self._draw(trial)
+        tried = self._tried(trial)
+        closest = self._draw_untried(trial, tried)
+        assert closest is not None
         last = closest.trial.params
         for _ in range(self.resamples):
             if closest.verdict is None or closest.reason is None:
                 break
-            drawn = self._draw(trial)
-            if drawn.trial.params == last:  # fixed, or always drawn the same
+            drawn = self._draw_untried(trial, tried)
+            if drawn is None or drawn.trial.params == last:  # fixed, or always drawn the same
                 break
             last = drawn.trial.params
             if drawn.verdict is None:  # no valid run: an over-budget one says more
@@ -186,28 +197,82 @@ class Proposer:
             ) from error
         return closest
 
+    def exhausted(self) -> bool:
+        """Whether every configuration of the space has been tried."""
+        return self.points is not None and self.points.untried(self.points.tried(), 0) is None
+
+    def _tried(self, trial: Trial) -> set[Key] | None:
+        """Return what a trial must not be; None where it may be anything, or is something."""
+        if self.points is None or trial.params:
+            return None
+        return self.points.tried()
+
+    def _draw_untried(self, trial: Trial, tried: set[Key] | None) -> Proposal | None:
+        """Draw what has not been tried, the first of a trial in any case; None if there is none."""
+        if tried is None or self.points is None:
+            return self._draw(trial)
+        for _ in range(self.resamples + 1):
+            draft = Draft(trial)
+            overrides = self._overrides(draft)
+            if key_of(draft.params) not in tried:
+                break
+        else:
+            chosen = self.points.untried(tried, trial.number)
+            if chosen is None:
+                return None
+            draft = Draft(trial, chosen)
+            overrides = self._overrides(draft)
+        proposal = self._judged(draft, overrides)
+        if proposal.verdict is not None and proposal.reason is not None:
+            self.points.unfit.add(key_of(draft.params))
+        tried.add(key_of(draft.params))
+        return proposal
+
     def _draw(self, trial: Trial) -> Proposal:
         draft = Draft(trial)
-        overrides = self._overrides(draft)
+        return self._judged(draft, self._overrides(draft))
+
+    def _judged(self, draft: Draft, overrides: list[str]) -> Proposal:
         try:
             return Proposal(draft, overrides, self._judge(overrides))
         except UserError as error:
             return Proposal(draft, overrides, None, str(error))
 
     def _overrides(self, trial: Trial) -> list[str]:
-        overrides = self.space.suggest(trial, self.config.hydra.runtime.choices)
+        overrides = self.space.suggest(trial, self.current)
         if self.extender:
-            try:
-                self.extender(self.config, trial)
-            except Exception as error:
-                raise SweepError(
-                    f"hydra.sweeper.custom_search_space raised {type(error).__name__}: "
-                    f"{one_line(error)}"
-                ) from error
-            known = self.space.names()
-            added = {n: v for n, v in trial.params.items() if n not in known}
-            overrides += [f"{name}={override_value(value)}" for name, value in added.items()]
+            overrides += self._extended(self.extender, trial)
         return overrides + self.names(trial.number)
+
+    def _extended(self, extender: Extender, trial: Trial) -> list[str]:
+        """Let a custom search space suggest more; return it as overrides.
+
+        As upstream, it finds what is fixed among the trial's user attributes, by name.
+        """
+        fixed = self.space.fixed()
+        for name, text in fixed.items():
+            trial.set_user_attr(name, text)
+            if isinstance(trial.storage, _DraftStorage) and name in ATTRIBUTES:
+                trial.storage.user.pop(name)  # seen, and not recorded as what the trial came to
+        try:
+            extender(self.current.config, trial)
+        except Exception as error:
+            raise SweepError(
+                f"hydra.sweeper.custom_search_space raised {type(error).__name__}: "
+                f"{one_line(error)}"
+            ) from error
+        known = self.space.names()
+        added = {n: v for n, v in trial.params.items() if n not in known or n in fixed}
+        taken = {name.lstrip("+"): text for name, text in fixed.items()}
+        for name in added:
+            self.check_name(name)
+            if name.lstrip("+") in taken:
+                raise SweepError(
+                    f"hydra.sweeper.custom_search_space suggests {name}, which is fixed to "
+                    f"{name.lstrip('+')}={taken[name.lstrip('+')]}: take one of them back (what is "
+                    "fixed is among trial.user_attrs)"
+                )
+        return [f"{name}={override_value(value)}" for name, value in added.items()]
 
     def _judge(self, overrides: Sequence[str]) -> Verdict:
         """Ask the gate. Raises UserError for a proposal that can be no run at all."""

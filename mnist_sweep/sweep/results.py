@@ -16,7 +16,7 @@ from mnist_sweep.files import replacing
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.storage import without_password
-from mnist_sweep.text import relative
+from mnist_sweep.text import counted, relative
 
 EVENTS = "events.out.tfevents"  # how TensorBoard's files begin
 
@@ -42,14 +42,20 @@ def smallest_rejected(study: optuna.Study) -> FrozenTrial | None:
     )
 
 
-def nothing_fits(study: optuna.Study, in_a_row: int) -> str:
-    """Say that the gate let nothing pass, and how close the closest proposal came."""
+def nothing_fits(study: optuna.Study, in_a_row: int | None = None) -> str:
+    """Say that the gate let nothing pass, and how close the closest proposal came.
+
+    `in_a_row`: after how many; None where the space holds no others.
+    """
     closest = smallest_rejected(study)
     assert closest is not None
+    what, more = "no configuration of the search space passes the gate", ""
+    if in_a_row is not None:
+        what = f"{counted(in_a_row, 'proposal')} in a row did not pass the gate"
+        more = ", or try more of them (hydra.sweeper.max_rejections)"
     return (
-        f"{in_a_row} proposals in a row did not pass the gate; the closest, trial "
-        f"{closest.number}, has {closest.user_attrs['reason']}: narrow the search space "
-        "(hydra.sweeper.params) or raise the budget"
+        f"{what}; the closest, trial {closest.number}, has {closest.user_attrs['reason']}: change "
+        f"the search space (hydra.sweeper.params), raise the budget{more}"
     )
 
 

@@ -58,7 +58,7 @@ class BudgetSweeper(OptunaSweeper):
         conditional: DictConfig | None = None,
         gate: str | None = None,
         resamples: int = 10,
-        max_rejections: int = 500,
+        max_rejections: int = 100,
         enqueue: Any = None,
         default_first: bool = True,
         timeout: float | None = None,
