@@ -75,10 +75,10 @@ def _check_keys(space: SearchSpace, outer: str, current: Current) -> None:
     else:
         return
     if wrong:
+        what = "option; its options are" if current.is_group(outer) else "value; it is from"
         raise SweepError(
-            f"hydra.sweeper.conditional.{outer}.{override_value(wrong[0])} cannot occur: {outer} has "
-            f"no such {'option; its options are' if current.is_group(outer) else 'value; it is'} "
-            f"{allowed}"
+            f"hydra.sweeper.conditional.{outer}.{override_value(wrong[0])} cannot occur: {outer} "
+            f"has no such {what} {allowed}"
         )
 
 

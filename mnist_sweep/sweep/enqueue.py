@@ -12,6 +12,7 @@ from mnist_sweep.sweep.current import NOTHING, Current
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.grammar import member
 from mnist_sweep.sweep.space import UNKNOWN, SearchSpace
+from mnist_sweep.sweep.values import written
 
 
 def enqueue(
@@ -81,11 +82,11 @@ def _checked(
     given = {str(name): value for name, value in chosen.items()}
     searched, values = _walked(space, current, given)
     for name, value in given.items():
+        text = f"{name}={written(value)}"
         if name not in searched:
             raise SweepError(
-                f"{where}: {name}={value} is not searched here; searched are "
-                f"{', '.join(sorted(searched))}"
+                f"{where}: {text} is not searched here; searched are {', '.join(sorted(searched))}"
             )
         if name not in values:
-            raise SweepError(f"{where}: {name}={value} is outside the space's {searched[name]}")
+            raise SweepError(f"{where}: {text} is outside the space's {searched[name]}")
     return {name: values[name] for name in given}

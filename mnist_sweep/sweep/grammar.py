@@ -119,7 +119,8 @@ def _told_apart(choices: list[Any]) -> list[Any]:
 
 
 def _interval(sweep: IntervalSweep, tags: set[str]) -> BaseDistribution:
-    assert sweep.start is not None and sweep.end is not None
+    assert sweep.start is not None
+    assert sweep.end is not None
     low, high, log = sweep.start, sweep.end, "log" in tags
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("an interval's ends must be finite")
@@ -147,8 +148,8 @@ def _range(override: Override, sweep: RangeSweep, tags: set[str]) -> BaseDistrib
         return found
     if not isinstance(found, IntDistribution) or found.step != 1:
         raise ValueError(
-            "log needs a range of whole numbers with step 1, or an interval: Optuna has no steps on "
-            "a logarithmic scale"
+            "log needs a range of whole numbers with step 1, or an interval: Optuna has no steps "
+            "on a logarithmic scale"
         )
     return IntDistribution(found.low, found.high, log=True)
 

@@ -79,25 +79,10 @@ class Points:
         generator = random.Random(seed)
         orders: list[list[Any]] = []  # at each choice of the way there: what is still to be tried
         while True:
-            params: dict[str, Any] = {}
-            endless = False
-
-            def choose(name: str, distribution: BaseDistribution) -> Any:
-                nonlocal endless
-                if len(params) == len(orders):
-                    values = _values(distribution)
-                    if values is None:
-                        values = [_drawn(distribution, generator)]
-                        endless = True
-                    else:
-                        values = generator.sample(values, len(values))
-                    orders.append(values)
-                params[name] = orders[len(params)][-1]
-                return params[name]
-
-            self.space.walk(choose, self.current)
-            yield params, endless
-            if endless:
+            way = _Way(orders, generator)
+            self.space.walk(way.choose, self.current)
+            yield way.params, way.endless
+            if way.endless:
                 orders.clear()
                 continue
             while orders and len(orders[-1]) == 1:
@@ -105,6 +90,27 @@ class Points:
             if not orders:
                 return
             orders[-1].pop()
+
+
+class _Way:
+    """One way through a space that takes the last value of each order, and adds what is missing."""
+
+    def __init__(self, orders: list[list[Any]], generator: random.Random) -> None:
+        self.orders, self.generator = orders, generator
+        self.params: dict[str, Any] = {}
+        self.endless = False  # whether a value was drawn from a continuum
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        if len(self.params) == len(self.orders):
+            values = _values(distribution)
+            if values is None:
+                self.endless = True
+                values = [_drawn(distribution, self.generator)]
+            else:
+                self.generator.shuffle(values)
+            self.orders.append(values)
+        self.params[name] = self.orders[len(self.params)][-1]
+        return self.params[name]
 
 
 def _values(distribution: BaseDistribution) -> list[Any] | None:

@@ -75,7 +75,7 @@ class Progress:
             self._say(f"not searched, since the config has no such setting: {names}")
         for line in unmet:
             self._say(f"not searched: {line}")
-        if left is not None:
+        if left:
             self._say(
                 f"{counted(left, 'configuration')} of the search space left to try: each runs once"
             )

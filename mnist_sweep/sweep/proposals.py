@@ -16,9 +16,9 @@ from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
+from mnist_sweep.sweep.outcome import ATTRIBUTES
 from mnist_sweep.sweep.points import Key, Points, key_of
 from mnist_sweep.sweep.space import SearchSpace
-from mnist_sweep.sweep.outcome import ATTRIBUTES
 from mnist_sweep.sweep.study import REJECTED
 from mnist_sweep.sweep.values import override_value
 from mnist_sweep.sweep.writes import TrialWriter

@@ -52,10 +52,10 @@ def nothing_fits(study: optuna.Study, in_a_row: int | None = None) -> str:
     what, more = "no configuration of the search space passes the gate", ""
     if in_a_row is not None:
         what = f"{counted(in_a_row, 'proposal')} in a row did not pass the gate"
-        more = ", or try more of them (hydra.sweeper.max_rejections)"
+        more = " or hydra.sweeper.max_rejections"
     return (
         f"{what}; the closest, trial {closest.number}, has {closest.user_attrs['reason']}: change "
-        f"the search space (hydra.sweeper.params), raise the budget{more}"
+        f"the search space (hydra.sweeper.params), or raise the budget{more}"
     )
 
 

@@ -75,10 +75,15 @@ class Supply:
                 raise SweepError(results.nothing_fits(self.study, rejected))
 
     def _ask(self) -> Proposal | None:
-        if studies.launched(self.study) >= self.total or sampling.grid_is_exhausted(self.study):
+        enough = studies.launched(self.study) >= self.total
+        if (enough and self.total == self.settings.n_trials) or sampling.grid_is_exhausted(
+            self.study
+        ):
             return None
-        if not studies.waiting(self.study) and self.proposer.exhausted():
+        if (enough or not studies.waiting(self.study)) and self.proposer.exhausted():
             self._say_exhausted()
+            return None
+        if enough:
             return None
         trial = self.study.ask()
         try:

@@ -8,6 +8,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.compose import Composer
+from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.proposals import Draft, Proposal, Proposer
@@ -91,7 +93,9 @@ def storage(request):
 def proposer(study, gate, extender=None, resamples=RESAMPLES, arguments=("x=interval(0,100)",)):
     space = parse_space({}, None, arguments)
     names = "trial={}".format
-    return Proposer(study, space, CONFIG, Loader(), gate, extender, lambda n: [names(n)], resamples)
+    compose = Composer(Loader(), CONFIG)
+    current = Current(CONFIG, compose)
+    return Proposer(study, space, current, compose, gate, extender, lambda n: [names(n)], resamples)
 
 
 def stored(study):

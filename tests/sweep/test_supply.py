@@ -26,6 +26,9 @@ class Asking:
 
         return Proposal(trial, [], Verdict())
 
+    def exhausted(self):
+        return False
+
 
 class Silent:
     """A progress that says nothing."""
