@@ -44,7 +44,7 @@ def parse_line(
     `loader` knows the options of config groups, for `glob`. Raises SweepError.
     """
     try:
-        override = OverridesParser.create(loader).parse_override(line)
+        override = OverridesParser.create(loader).parse_overrides([line])[0]
         if override.is_delete():
             return {}, [line]
         return {override.get_key_element(): _setting(override)}, []
@@ -93,7 +93,7 @@ def _choices(override: Override, tags: set[str]) -> CategoricalDistribution:
         # An order means nothing to a sampler, and a random one could not be gone on with.
         values = [_choice(each) for each in getattr(sweep, "list", [])]
     else:
-        values = list(override.sweep_iterator())
+        values = [] if override.config_loader is None else list(override.sweep_iterator())
     if not values:
         raise ValueError(
             f"glob finds none: {override.key_or_group} is no config group, or has no such option"

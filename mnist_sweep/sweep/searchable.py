@@ -14,16 +14,17 @@ from mnist_sweep.sweep.values import override_value
 
 # What trials are judged by, on and within; the sweep's own settings.
 FIXED = {
-    "objective": "trials with another objective cannot be compared",
-    "data": "trials on other images cannot be compared",
-    "budget": "trials under other budgets cannot be compared",
-    "keep": "trials that keep another epoch's weights cannot be compared",
+    "objective": "trials with different objectives cannot be compared",
+    "data": "trials on different images cannot be compared",
+    "budget": "trials under different budgets cannot be compared",
+    "keep": "trials that keep different epochs' weights cannot be compared",
     "study": "the sweep sets it",
     "trial": "the sweep sets it",
-    "resume": "a sweep goes on by its own command",
+    "resume": "it is for a single run",
     "search": "it says what is searched",
     "hydra": "it is the sweep's own",
 }
+SET = ("study", "trial", "resume")  # by nobody but the sweep
 # What happens to training images only, and to the pixels of all alike.
 FREE = ("data.augmentation", "data.mean", "data.std")
 IDLE = "it changes nothing that a trial is judged by"
@@ -37,7 +38,8 @@ def check_name(name: str) -> None:
     reasons = [reason for fixed, reason in FIXED.items() if _is_in(plain, fixed)]
     reasons += [IDLE for volatile in VOLATILE if _is_in(plain, volatile)]
     if reasons:
-        raise SweepError(f"{name} must not be searched: {reasons[0]}. Fix it to one value")
+        instead = "" if plain in SET else ", or give it one value"
+        raise SweepError(f"{name} must not be searched: {reasons[0]}. Leave it out{instead}")
 
 
 def check_space(space: SearchSpace, current: Current) -> None:
