@@ -113,6 +113,28 @@ class _Way:
         return self.params[name]
 
 
+class Probe:
+    """A configuration at random, half of them with every number at an end of its range.
+
+    What a gate counts mostly grows with a number: the smallest is at an end, if not at all ends.
+    """
+
+    def __init__(self, generator: random.Random) -> None:
+        self.generator, self.at_ends = generator, generator.random() < 0.5
+        self.params: dict[str, Any] = {}
+
+    def choose(self, name: str, distribution: BaseDistribution) -> Any:
+        """Choose a parameter, as an Optuna trial's `_suggest` does."""
+        if isinstance(distribution, CategoricalDistribution):
+            chosen = self.generator.choice(distribution.choices)
+        elif self.at_ends:
+            chosen = self.generator.choice((distribution.low, distribution.high))  # type: ignore[attr-defined]
+        else:
+            chosen = _drawn(distribution, self.generator)
+        self.params[name] = chosen
+        return chosen
+
+
 def _values(distribution: BaseDistribution) -> list[Any] | None:
     """Return the values of a distribution, each once; None where they are a continuum."""
     if isinstance(distribution, CategoricalDistribution):

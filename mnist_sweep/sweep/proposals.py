@@ -1,6 +1,7 @@
 """From a study to a candidate that passed the gate: ask, draw, judge, draw again."""
 
 import copy
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.outcome import ATTRIBUTES
-from mnist_sweep.sweep.points import Key, Points, key_of
+from mnist_sweep.sweep.points import Key, Points, Probe, key_of
 from mnist_sweep.sweep.space import SearchSpace
 from mnist_sweep.sweep.study import REJECTED
 from mnist_sweep.sweep.values import override_value
@@ -53,7 +54,12 @@ class Proposal:
     def excess(self) -> float:
         """By how much it misses being feasible, in its worst constraint."""
         assert self.verdict is not None
-        return max(self.verdict.constraints.values(), default=0.0)
+        return excess_of(self.verdict)
+
+
+def excess_of(verdict: Verdict) -> float:
+    """Return by how much a verdict's proposal misses being feasible, in its worst constraint."""
+    return max(verdict.constraints.values(), default=0.0)
 
 
 class _DraftStorage:
@@ -200,6 +206,25 @@ class Proposer:
     def exhausted(self) -> bool:
         """Whether every configuration of the space has been tried."""
         return self.points is not None and self.points.untried(self.points.tried(), 0) is None
+
+    def probe(self, draws: int) -> tuple[dict[str, Any] | None, Verdict | None]:
+        """Look for any configuration that passes the gate, without the sampler, which takes longer.
+
+        Returns its parameters; None and the closest verdict where none of so many draws passes.
+        """
+        generator, closest = random.Random(0), None
+        for _ in range(0 if self.extender else draws):
+            probe = Probe(generator)
+            overrides = self.space.walk(probe.choose, self.current) + self.names(0)
+            try:
+                verdict = self._judge(overrides)
+            except UserError:
+                continue
+            if verdict.reason is None:
+                return probe.params, verdict
+            if closest is None or excess_of(verdict) < excess_of(closest):
+                closest = verdict
+        return None, closest
 
     def _tried(self, trial: Trial) -> set[Key] | None:
         """Return what a trial must not be; None where it may be anything, or is something."""

@@ -16,6 +16,10 @@ from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.text import counted
 
+# Proposals in a row, of a study without a launched trial, that did not pass the gate: then as many
+# configurations are drawn at random, to see whether the search space holds any that does.
+HOPELESS, PROBES = 5, 300
+
 # Proposals in a row, the first ones of a call, that are no valid run: a mistake, not bad luck.
 MAX_REFUSALS = 5
 
@@ -73,6 +77,16 @@ class Supply:
             self.progress.rejected(proposal)
             if rejected >= self.settings.max_rejections:
                 raise SweepError(results.nothing_fits(self.study, rejected))
+            if rejected == HOPELESS and not studies.launched(self.study):
+                self._probe(rejected)
+
+    def _probe(self, rejected: int) -> None:
+        """Queue a configuration that passes the gate. Raises SweepError where none is found."""
+        params, closest = self.proposer.probe(PROBES)
+        if params is not None:
+            self.study.enqueue_trial(params)
+        elif closest is not None:
+            raise SweepError(results.nothing_fits(self.study, rejected, PROBES, closest))
 
     def _ask(self) -> Proposal | None:
         enough = studies.launched(self.study) >= self.total
