@@ -28,7 +28,7 @@ from optuna.distributions import (
 )
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.values import same, value_of, written
+from mnist_sweep.sweep.values import read, same, value_of, written
 from mnist_sweep.text import one_line
 
 Setting = BaseDistribution | str  # searched, or fixed to an override's text
@@ -175,4 +175,4 @@ def plain_name(name: str) -> str:
 
 def interpolates(text: str) -> bool:
     """Whether a fixed setting's text takes its value from elsewhere."""
-    return OmegaConf.is_interpolation(OmegaConf.create({"x": text}), "x")
+    return OmegaConf.is_interpolation(OmegaConf.create({"x": read(text)}), "x")

@@ -96,7 +96,9 @@ class SearchSpace:
         ]
         if not searched:
             return
-        plain = {n for n in self.names() if not n.startswith("+") and not current.is_group(n)}
+        named = [n for n in self.names() if not n.startswith("+")]
+        named += [plain_name(line.partition("=")[0]) for line in self.deletions]
+        plain = {n for n in named if not current.is_group(n)}
         fixed = {n: text for n, text in self.fixed().items() if current.is_group(n)}
         order = [*self.settings, *(name for name, _ in searched)]
         # One group at a time, the others as they are: all combinations may be too many.
