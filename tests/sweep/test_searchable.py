@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -71,7 +73,11 @@ def test_what_the_sweep_sets_cannot_be_fixed_either(line):
 class Experiments:
     """A composer of one group, whose options set more than one thing."""
 
-    SETS = {"small": {"lr": 1.0}, "lifted": {"budget": None}, "split": {"data": {"split_seed": 1}}}
+    SETS: ClassVar = {
+        "small": {"lr": 1.0},
+        "lifted": {"budget": None},
+        "split": {"data": {"split_seed": 1}},
+    }
 
     def is_group(self, name):
         return name == "experiment"
