@@ -28,8 +28,8 @@ from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.gate import parameter_budget
+from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.proposals import Proposer
-from mnist_sweep.sweep.space import parse_space
 from mnist_sweep.sweep.storage import open_storage
 
 PROPOSALS = 200

@@ -7,13 +7,8 @@ from optuna.distributions import BaseDistribution
 from mnist_sweep.sweep.current import NOTHING, Current
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.grammar import Setting, member
-from mnist_sweep.sweep.space import (
-    UNKNOWN,
-    SearchSpace,
-    branch_of,
-    fixed_value,
-    possible_values,
-)
+from mnist_sweep.sweep.parsing import fixed_value, possible_values
+from mnist_sweep.sweep.space import UNKNOWN, SearchSpace, branch_of
 from mnist_sweep.sweep.values import override_value, read
 
 

@@ -21,6 +21,7 @@ from mnist_sweep.sweep.dispatch import Batches, Deaths, Dispatcher, Finished, Jo
 from mnist_sweep.sweep.enqueue import enqueue
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.launcher import PATIENCE, WorkersLauncher
+from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.points import Points
 from mnist_sweep.sweep.progress import Progress
 from mnist_sweep.sweep.proposals import Proposal, Proposer
@@ -32,7 +33,7 @@ from mnist_sweep.sweep.settings import (
     check_study_name,
     take_study_name,
 )
-from mnist_sweep.sweep.space import SearchSpace, parse_space
+from mnist_sweep.sweep.space import SearchSpace
 from mnist_sweep.sweep.storage import OUTAGE, open_storage
 from mnist_sweep.sweep.supply import Supply
 from mnist_sweep.sweep.teller import Teller

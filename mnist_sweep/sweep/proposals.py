@@ -1,26 +1,24 @@
 """From a study to a candidate that passed the gate: ask, draw, judge, draw again."""
 
-import copy
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
 from omegaconf import DictConfig
 from optuna.samplers import GridSampler
-from optuna.storages import BaseStorage
 from optuna.trial import Trial
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.draft import Draft, DraftStorage
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.outcome import ATTRIBUTES
 from mnist_sweep.sweep.points import Key, Points, Probe, key_of
 from mnist_sweep.sweep.space import SearchSpace
-from mnist_sweep.sweep.study import REJECTED
 from mnist_sweep.sweep.values import override_value
 from mnist_sweep.sweep.writes import TrialWriter
 from mnist_sweep.text import one_line
@@ -60,86 +58,6 @@ class Proposal:
 def excess_of(verdict: Verdict) -> float:
     """Return by how much a verdict's proposal misses being feasible, in its worst constraint."""
     return max(verdict.constraints.values(), default=0.0)
-
-
-class _DraftStorage:
-    """A trial's storage, as long as nobody else knows of the trial.
-
-    Parameters are not written down, attributes only noted; the trial's system attributes are those
-    that are known.
-    """
-
-    def __init__(self, storage: BaseStorage, known: dict[str, Any]) -> None:
-        self.storage, self.known = storage, known
-        self.system: dict[str, Any] = {}
-        self.user: dict[str, Any] = {}
-
-    def set_trial_param(self, *parameter: Any) -> None:
-        """Forget it."""
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Note it."""
-        self.system[key] = value
-
-    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Note it."""
-        self.user[key] = value
-
-    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
-        """Return what is known, which saves Optuna a query whenever it looks."""
-        return self.known
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.storage, name)
-
-
-class Draft(Trial):
-    """A trial whose parameters and attributes are written to the study only by `write`.
-
-    Optuna fixes a parameter once it is suggested. A draft can be dropped for another of the same
-    trial, whose parameters the sampler draws anew. `chosen` are parameters that it does not draw.
-    """
-
-    def __init__(self, trial: Trial, chosen: Mapping[str, Any] | None = None) -> None:
-        vars(self).update(vars(trial))
-        if chosen is not None:  # as `Trial.__init__` has what `Study.enqueue_trial` was given
-            self._fixed_params = dict(chosen)
-        # As `Trial.__init__` leaves them, without another query.
-        self._cached_frozen_trial = known = copy.deepcopy(trial._cached_frozen_trial)
-        if isinstance(trial.study.sampler, GridSampler):  # it marks a trial as that is asked for
-            known.system_attrs = trial.storage.get_trial_system_attrs(trial._trial_id)
-        self.relative_search_space, self._relative_params = None, None
-        self.recorded = set(self.params)
-        self.constrained = set(known.constraints)
-        self.storage: Any = _DraftStorage(trial.storage, known.system_attrs)
-
-    def write(self, writer: TrialWriter, verdict: Verdict | None = None) -> None:
-        """Record what was drawn, and what the gate found out about it.
-
-        From then on it is a trial as any other of Optuna's.
-        """
-        draft = self.storage
-        if not isinstance(draft, _DraftStorage):
-            return
-        if verdict is not None:
-            self._note(verdict)
-        drawn = {
-            name: (distribution.to_internal_repr(self.params[name]), distribution)
-            for name, distribution in self.distributions.items()
-            if name not in self.recorded
-        }
-        writer.write(self._trial_id, drawn, draft.system, draft.user)
-        self.storage = draft.storage
-
-    def _note(self, verdict: Verdict) -> None:
-        for name, value in verdict.constraints.items():
-            if name not in self.constrained:  # Optuna sets a constraint once, also over restarts
-                self.set_constraint(name, value)
-        for name, value in verdict.attributes.items():
-            self.set_user_attr(name, value)
-        if verdict.reason is not None:
-            self.set_user_attr("reason", verdict.reason)
-            self.set_user_attr("status", REJECTED)
 
 
 class Proposer:
@@ -277,7 +195,7 @@ class Proposer:
         fixed = self.space.fixed()
         for name, text in fixed.items():
             trial.set_user_attr(name, text)
-            if isinstance(trial.storage, _DraftStorage) and name in ATTRIBUTES:
+            if isinstance(trial.storage, DraftStorage) and name in ATTRIBUTES:
                 trial.storage.user.pop(name)  # seen, and not recorded as what the trial came to
         try:
             extender(self.current.config, trial)

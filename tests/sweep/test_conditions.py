@@ -4,7 +4,8 @@ from omegaconf import OmegaConf
 from mnist_sweep.sweep.conditions import check_conditions, check_searches
 from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space import UNKNOWN, parse_space
+from mnist_sweep.sweep.parsing import parse_space
+from mnist_sweep.sweep.space import UNKNOWN
 
 GROUPS = {
     "scheduler": ["constant", "cosine", "four_phase"],

@@ -7,7 +7,7 @@ from optuna.samplers import GridSampler, RandomSampler
 from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.enqueue import default_configuration, enqueue
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space import parse_space
+from mnist_sweep.sweep.parsing import parse_space
 
 PARAMS = {
     "lr": "tag(log, interval(0.001, 0.1))",

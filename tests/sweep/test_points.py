@@ -3,8 +3,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.points import Points, key_of
-from mnist_sweep.sweep.space import parse_space
 
 CURRENT = Current(OmegaConf.create({"hydra": {"runtime": {"choices": {}}}}))
 

@@ -10,11 +10,12 @@ from optuna.trial import TrialState
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.draft import Draft
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
+from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.points import Points
-from mnist_sweep.sweep.proposals import Draft, Proposal, Proposer
-from mnist_sweep.sweep.space import parse_space
+from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.writes import TrialWriter
 

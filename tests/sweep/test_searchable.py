@@ -5,8 +5,8 @@ from omegaconf import OmegaConf
 
 from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.searchable import check_name, check_space
-from mnist_sweep.sweep.space import parse_space
 
 
 @pytest.mark.parametrize(

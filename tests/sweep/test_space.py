@@ -5,7 +5,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space import parse_space
+from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.values import override_value
 
 PARAMS = {"lr": "tag(log, interval(0.001, 0.1))", "schedule": "choice(a, b)", "seed": 3}
