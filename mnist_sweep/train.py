@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_sweep import widths
 from mnist_sweep.allowed import hydra_whitelist
 from mnist_sweep.callbacks import register_named_callbacks
 from mnist_sweep.config import (
@@ -40,6 +41,7 @@ def config_directory() -> str:
 
 register_resolvers()
 register_named_callbacks()
+widths.register()
 
 
 def train(config: DictConfig, directory: Path) -> "Objective":

@@ -32,6 +32,8 @@ RECORDED = (
     "hostname",
     "git_commit",
 )
+# The user attributes of a trial that say what it came to.
+ATTRIBUTES = {*RECORDED, "status", "reason", "run_directory", "overrides", "data", DATA}
 
 
 MOST_SHOWN = 100  # letters of a value that is no objective
