@@ -74,8 +74,11 @@ def train(config: DictConfig, directory: Path) -> "Objective":
             "give the sweep's command again, or leave study and trial out"
         )
 
+    from mnist_sweep import narrate
     from mnist_sweep.run import execute  # torch comes with it
 
+    if not swept:
+        narrate.begin()
     sweep = sweep_name(hydra_config) if swept else None
     if run.trial is None:
         return execute(run, directory, name=name, resume=resumed, sweep=sweep)

@@ -2,15 +2,19 @@
 
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig
 
+from mnist_sweep.effects import check_effects
+from mnist_sweep.errors import explain
 from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.application import Application
@@ -27,7 +31,7 @@ from mnist_sweep.sweep.storage import OUTAGE, open_storage
 from mnist_sweep.sweep.supply import Supply
 from mnist_sweep.sweep.teller import Teller
 from mnist_sweep.targets import locate
-from mnist_sweep.text import one_line
+from mnist_sweep.text import one_line, relative
 
 WAIT = 1.0  # seconds between looks at what runs
 
@@ -69,14 +73,19 @@ class SweepEngine(OptunaSweeperImpl):
         """
         if self.application.resumes:
             raise SweepError("resume is for a single run: a sweep goes on by its own command")
-        if self.application.names_trials:
-            check_study_name(self.study_name)
+        self.fresh: optuna.Study | None = None  # one that this call made, until it holds something
         try:
-            self._open(arguments)
             try:
-                self._work()
-            finally:
-                self._close()
+                self._open(arguments)
+                try:
+                    self._work()
+                finally:
+                    self._close()
+            except BaseException:
+                self._leave_no_empty_study()
+                raise
+        except OSError as error:
+            raise SweepError(explain(error, relative(self.directory))) from error
         except KeyboardInterrupt:
             print("interrupted: the same command goes on with the study", file=sys.stderr)
             sys.exit(130)
@@ -93,17 +102,34 @@ class SweepEngine(OptunaSweeperImpl):
         except KeyboardInterrupt:  # a second one: whoever runs has had time enough
             self.dispatcher.close(0)
         self.supply.close()
+        if self.fresh is not None and studies.is_empty(self.fresh):
+            self.progress.end_view()
+            return  # the sweep could not start, which is said by what is raised
         results.write_results(self.study, self.settings.storage, self.directory)
         self.progress.conclude(results.path_in(self.directory))
+
+    def _leave_no_empty_study(self) -> None:
+        """Take away what a sweep that could not start has made: its study, and its directory."""
+        if self.fresh is None or not studies.is_empty(self.fresh):
+            return
+        with suppress(*OUTAGE, KeyError):  # KeyError: another sweep of it failed as well
+            optuna.delete_study(study_name=self.fresh.study_name, storage=self.fresh._storage)
+        for folder in (self.directory / "workers", self.directory):
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
 
     def _open(self, arguments: list[str]) -> None:
         """Open the study and check that this sweep is the one it holds."""
         directions = self._get_directions()
+        if self.application.names_trials:
+            check_effects(self.composed.hydra, sweeps=True)
+            check_study_name(self.study_name)
         check_objective(self.composed, directions)
         space = parse_space(self.params, self.conditional, arguments)
         missing = (
             space.without_missing(self.application.has) if self.application.names_trials else []
         )
+        self.application.check({name for name, _ in space.distributions()})
         sampler, points = sampling.take_grid(self.sampler, space)
         self.total = min(self.n_trials, points or self.n_trials)
         self.dispatcher = self._dispatcher()
@@ -112,9 +138,12 @@ class SweepEngine(OptunaSweeperImpl):
         pruner = build_pruner(None) if off else self.pruner
         lock = partial(storage.lock, self.study_name or "")
         definition = self.application.definition(space.describe())
+        self.directory.mkdir(parents=True, exist_ok=True)
         with lock():
+            known = studies.exists(self.study_name, storage)
             self.study = studies.open_study(self.study_name, storage, sampler, pruner, directions)
-            studies.check_definition(self.study, definition)
+            self.fresh = None if known else self.study
+            self._check_definition(definition)
             studies.check_distributions(self.study, space.distributions())
             if self.application.names_trials:
                 results.check_directory(self.study, self.directory)
@@ -150,6 +179,15 @@ class SweepEngine(OptunaSweeperImpl):
         self.teller = Teller(self.study, self.supply, self.progress, runs)
         self.deaths = Deaths(self.settings.max_retries)
         self.retries: list[Proposal] = []
+
+    def _check_definition(self, definition: dict[str, Any]) -> None:
+        """Refuse another search than the study's; one that could be none says that instead."""
+        try:
+            studies.check_definition(self.study, definition)
+        except SweepError:
+            if self.gate is not None and self.application.names_trials:
+                self.application.judge(self.gate)
+            raise
 
     def _dispatcher(self) -> Dispatcher:
         """Return what runs the jobs: workers that each ask when free, or a launcher in batches."""

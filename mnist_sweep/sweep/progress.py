@@ -4,6 +4,7 @@ import logging
 import shlex
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from mnist_sweep.errors import full_errors
 from mnist_sweep.sweep import outcome, results
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.dispatch import Dispatcher
@@ -127,11 +129,20 @@ class Progress:
                 epochs = ", ".join(self._epochs(running))
                 self._say(f"running: {epochs}; {self._done()} done, {self._standing()}")
 
-    def conclude(self, summary: Path) -> None:
-        """Say what was found and where to look next."""
+    def end_view(self) -> None:
+        """Take the view away."""
         if self.view:
             self.view.close()
             self.view = None
+
+    def raised(self, error: BaseException) -> None:
+        """Show the traceback of a job that raised, where tracebacks are asked for."""
+        if full_errors():
+            self._say("".join(traceback.format_exception(error)).rstrip(), logging.ERROR)
+
+    def conclude(self, summary: Path) -> None:
+        """Say what was found and where to look next."""
+        self.end_view()
         by_status = studies.counts(self.study)
         self._say(
             f"study {self.study.study_name}: {self._done()} trials finished, "

@@ -83,6 +83,8 @@ class Teller:
         try:
             values = outcome.values(finished, len(self.study.directions))
         except outcome.JobFailed as error:
+            if error.__cause__ is not None:
+                self.progress.raised(error.__cause__)
             if directory:
                 outcome.record_failure(directory, str(error))
             return End(studies.FAILED, str(error))
