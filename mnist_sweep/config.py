@@ -140,12 +140,13 @@ def _setting(name: str, root: Any) -> Any:
     marker = object()
     found = OmegaConf.select(root, name, default=marker)
     if found is marker and HydraConfig.initialized():
-        return OmegaConf.select(HydraConfig.get(), f"..{name}", default=None)
+        hydra: Any = HydraConfig.get()
+        return OmegaConf.select(hydra, f"..{name}", default=None)
     return None if found is marker else found
 
 
 def _trial_directory(*, _root_: Any) -> str:
-    """Return where a job of a sweep writes, below the sweep's directory: its trial, or its number."""
+    """Return where a job of a sweep writes, below its directory: its trial, or its number."""
     trial = _setting("trial", _root_)
     number = OmegaConf.select(_root_, "hydra.job.num", default="???") if trial is None else trial
     return str(number)
@@ -194,9 +195,7 @@ def register_resolvers() -> None:
     OmegaConf.register_resolver("run_directory", _run_directory, replace=True)
     OmegaConf.register_resolver("output_subdirectory", _output_subdirectory, replace=True)
     OmegaConf.register_resolver("direction_of", direction_of, replace=True)
-    OmegaConf.register_resolver(
-        "direction_of_objective", _direction_of_objective, replace=True
-    )
+    OmegaConf.register_resolver("direction_of_objective", _direction_of_objective, replace=True)
     OmegaConf.register_resolver("trial_directory", _trial_directory, replace=True)
 
 

@@ -60,7 +60,9 @@ def _refusing(call: Callable[[], Any]) -> Any:
     except ValueError as error:
         if not str(error).startswith(LOGGING):
             raise
-        raise Refusal(f"error: hydra.job_logging or hydra.hydra_logging: {_reason(error)}") from error
+        raise Refusal(
+            f"error: hydra.job_logging or hydra.hydra_logging: {_reason(error)}"
+        ) from error
 
 
 def _reason(error: BaseException) -> str:

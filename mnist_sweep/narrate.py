@@ -25,7 +25,7 @@ def begin() -> None:
 
 
 def say_once(line: str) -> None:
-    """Say a line once on a process's console, however many runs it trains, and in each run's log."""
+    """Say a line once on a process's console, and in the log of each run that it trains."""
     if line not in _said:
         _said.add(line)
         log.info(line)
@@ -51,7 +51,8 @@ class Narrator:
         self.run = run
         self.level = logging.INFO if run.trial is None else logging.DEBUG
         self.started = time.perf_counter()
-        self.first: tuple[int, float] | None = None  # the first epoch done here, and when
+        self.began: float | None = None  # when the first epoch done here began
+        self.first: tuple[int, float] | None = None  # which it was, and when it ended
 
     def decisions(self, facts: dict[str, Any], directory: Path) -> None:
         """Say what will be trained, on what and where."""
@@ -77,6 +78,7 @@ class Narrator:
 
     def progress(self, batches: Iterable[Any], epoch: int, steps: int) -> Iterable[Any]:
         """Wrap an epoch's batches in a bar where there is a terminal."""
+        self.began = self.began or time.perf_counter()
         trial = "" if self.run.trial is None else f"trial {self.run.trial} "
         bar: Iterable[Any] = tqdm(
             batches,
@@ -96,7 +98,7 @@ class Narrator:
         now = time.perf_counter()
         if self.first is None or figures.epoch <= self.first[0]:
             self.first = (figures.epoch, now)
-            return figures.seconds
+            return figures.seconds if self.began is None else now - self.began
         epoch, ended = self.first
         return (now - ended) / (figures.epoch - epoch)
 

@@ -232,6 +232,7 @@ class SweepEngine(OptunaSweeperImpl):
             if proposal is None:
                 return
             self.teller.begins(proposal.trial.number)
+            self.progress.begins(proposal.trial.number)
             self.dispatcher.start(Job(proposal.trial.number, proposal.overrides))
 
     def _retry(self) -> Proposal | None:

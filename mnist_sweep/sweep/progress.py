@@ -17,6 +17,7 @@ from mnist_sweep.errors import full_errors
 from mnist_sweep.sweep import outcome, results
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.dispatch import Dispatcher
+from mnist_sweep.sweep.pace import Pace
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.status import LiveView
 from mnist_sweep.sweep.storage import OUTAGE, without_password
@@ -49,6 +50,7 @@ class Progress:
         self.said: set[str] = set()
         self.max_epochs: dict[int, int] = {}
         self.view: LiveView | None = None
+        self.pace = Pace(directory, 1)
         self._say(
             f"study {study.study_name} in {without_password(settings.storage) or 'memory'}: "
             f"{self.done_before} of {total} trials done"
@@ -62,8 +64,13 @@ class Progress:
         if missing:
             names = ", ".join(missing)
             self._say(f"not searched, since the config has no such setting: {names}")
+        self.pace = Pace(self.directory, dispatcher.free())
         if sys.stderr.isatty():
             self.view = LiveView(self.total, self.done_before, dispatcher.free())
+
+    def begins(self, number: int) -> None:
+        """Know that a trial is started, for the first time or again."""
+        self.pace.start(number)
 
     def runs_on(self, facts: dict[str, Any]) -> None:
         """Say once what the trials run on, from what the first one recorded at its start."""
@@ -87,22 +94,27 @@ class Progress:
 
     def taken(self, number: int) -> None:
         """Say that another sweep has ended a trial that this one ran as well."""
+        self.pace.started.pop(number, None)
         self._say(f"trial {number} was ended by another sweep: what it came to here is left out")
 
     def retrying(self, number: int, reason: str) -> None:
         """Say that a trial goes on in a new process."""
+        self.pace.started.pop(number, None)
         self._say(f"trial {number}: {reason}; it goes on in a new process")
 
     def failed(self, number: int, reason: str) -> None:
         """Say that a trial came to nothing."""
+        self.pace.end(number)
         self._say(f"trial {number} failed: {reason}", logging.WARNING)
 
     def pruned(self, number: int, reason: str) -> None:
         """Say that a trial was stopped early."""
+        self.pace.end(number)
         self._say(f"trial {number} pruned ({self._done()}): {reason}; {self._standing()}")
 
     def complete(self, number: int, values: Sequence[float]) -> None:
         """Say what a trial came to, what is best, and how long is left."""
+        self.pace.end(number)
         self._say(
             f"trial {number} done ({self._done()}): {self.objective} {_shown(values)}; "
             f"{self._standing()}"
@@ -202,10 +214,9 @@ class Progress:
         )
         parts += [pruned, f"{by_status[studies.REJECTED]} rejected"]
         parts += [f"{by_status[studies.FAILED]} failed"]
-        done = studies.finished(self.study)
-        if done > self.done_before:
-            pace = (time.monotonic() - self.started) / (done - self.done_before)
-            parts.append(f"{duration(pace * (self.total - done))} left")
+        left = self.pace.left(self.total - studies.finished(self.study))
+        if left is not None:
+            parts.append(f"{duration(left)} left")
         return ", ".join(parts)
 
     def _epochs(self, running: Sequence[int]) -> list[str]:
@@ -214,7 +225,9 @@ class Progress:
         for number in running:
             most = self.max_epochs.get(number)
             done = outcome.epochs_done(self.directory / str(number))
-            shown.append(f"trial {number}" + (f" epoch {done}/{most}" if most else ""))
+            how_far = f" epoch {done}/{most}" if most else ""
+            starting = not self.pace.has_begun(number) and not how_far
+            shown.append(f"trial {number}" + (" is starting" if starting else how_far))
         return shown
 
     def _say_once(self, line: str) -> None:
