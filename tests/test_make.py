@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ODD = "it's é=a,b (c) & $d $(e) \"q\" $$ #"
+ODD = 'it\'s é=a,b (c) & $d $(e) "q" $$ #'
 
 
 @pytest.fixture
 def make(tmp_path):
     """Return a function that runs make with a Python that prints its arguments."""
     program = tmp_path / "python"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -c "import sys; print(sys.argv[1:])" "$@"\n')
+    program.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys; print(sys.argv[1:])" "$@"\n'
+    )
     program.chmod(0o755)
     (tmp_path / ".ready").touch()
 
@@ -52,7 +54,14 @@ def test_no_storage_is_null_to_hydra(make):
 
 def test_args_are_words_of_the_shell(make):
     given = arguments(make("train", "ARGS='x=choice(1,2)' 'y=${z}' seed=1"))
-    assert given == ["-m", "mnist_sweep.train", "model=enhanced", "x=choice(1,2)", "y=${z}", "seed=1"]
+    assert given == [
+        "-m",
+        "mnist_sweep.train",
+        "model=enhanced",
+        "x=choice(1,2)",
+        "y=${z}",
+        "seed=1",
+    ]
 
 
 @pytest.mark.parametrize(

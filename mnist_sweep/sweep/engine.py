@@ -102,15 +102,24 @@ class SweepEngine(OptunaSweeperImpl):
         except KeyboardInterrupt:  # a second one: whoever runs has had time enough
             self.dispatcher.close(0)
         self.supply.close()
-        if self.fresh is not None and studies.is_empty(self.fresh):
+        if self._holds_nothing():
             self.progress.end_view()
             return  # the sweep could not start, which is said by what is raised
         results.write_results(self.study, self.settings.storage, self.directory)
         self.progress.conclude(results.path_in(self.directory))
 
+    def _holds_nothing(self) -> bool:
+        """Whether this call made the study, and none of its trials has begun or been judged."""
+        if self.fresh is None or not studies.is_empty(self.fresh):
+            return False
+        trials = self.fresh.get_trials(deepcopy=False)
+        if self.application.names_trials:
+            return not any((self.directory / str(trial.number)).exists() for trial in trials)
+        return not any(studies.was_launched(trial) for trial in trials)
+
     def _leave_no_empty_study(self) -> None:
         """Take away what a sweep that could not start has made: its study, and its directory."""
-        if self.fresh is None or not studies.is_empty(self.fresh):
+        if self.fresh is None or not self._holds_nothing():
             return
         with suppress(*OUTAGE, KeyError):  # KeyError: another sweep of it failed as well
             optuna.delete_study(study_name=self.fresh.study_name, storage=self.fresh._storage)
