@@ -16,6 +16,46 @@ STUDY ?=
 STORAGE ?= sqlite:///multirun/optuna.db
 UV ?= uv
 
+# What a variable says is passed on as it is, whatever letters it has: by the environment, since
+# neither make nor the shell reads anything into that. ARGS is read by the shell, as words.
+unexport STUDY STORAGE ARGS SEARCH MODEL DATA EPOCHS TRIALS
+export SWEEP_SEARCH := search=$(value SEARCH)
+export SWEEP_MODEL := model=$(value MODEL)
+export SWEEP_DATA := data=$(value DATA)
+export SWEEP_EPOCHS := epochs=$(value EPOCHS)
+export SWEEP_TRIALS := hydra.sweeper.n_trials=$(value TRIALS)
+export STUDY_STORAGE := storage=$(value STORAGE)
+# In quotes of Hydra's grammar, but for null, which is no address.
+hydra_quoted = '$(subst ',\',$(1))'
+export SWEEP_STUDY := hydra.sweeper.study_name=$(call hydra_quoted,$(value STUDY))
+export SWEEP_STORAGE := hydra.sweeper.storage=$(if $(filter-out null,$(value \
+	STORAGE)),$(call hydra_quoted,$(value STORAGE)),null)
+# What a sweep calls its study unless it is told otherwise.
+export STUDY_NAME := study=$(or $(value STUDY),$(value SEARCH)-$(value MODEL)-$(value DATA))
+
+# A variable that none of the targets heeds is refused: mistyped, it would have no effect.
+HEEDED_train := MODEL DATA EPOCHS ARGS
+HEEDED_sweep := SEARCH MODEL DATA EPOCHS TRIALS STUDY STORAGE ARGS
+HEEDED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
+HEEDED_report := SEARCH MODEL DATA STUDY STORAGE
+HEEDED_dashboard := STORAGE
+HEEDED_lock := UV
+HEEDED_bench := REPETITIONS
+# Of every target: where Python is, and what the environment means to the programs.
+HEEDED := PYTHON VENV BIN MNIST_SWEEP_% HYDRA_% MLFLOW_% CUDA_% OMP_% ONEDNN_% PIP_%
+goals := $(or $(MAKECMDGOALS),help)
+heeded := $(HEEDED) $(foreach goal,$(goals:bench-%=bench),$(HEEDED_$(goal)))
+set := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+idle := $(filter-out $(heeded) -*-%,$(set))
+ifneq ($(idle),)
+nearest := $(shell $(PYTHON) -c 'import difflib, sys; names = sys.argv[2].split(); \
+	found = difflib.get_close_matches(sys.argv[1], names, 1); \
+	print("the nearest is " + found[0] if found else "it heeds " + (", ".join(names) or "none"))' \
+	'$(firstword $(idle))' '$(filter-out PYTHON VENV BIN %_%,$(heeded))')
+$(error make $(goals) does not heed $(firstword $(idle)): $(nearest); an environment variable \
+	goes before make)
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help setup train sweep test upstream check tensorboard dashboard mlflow confirm report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
@@ -36,17 +76,16 @@ $(BIN)/.ready: requirements.lock pyproject.toml
 	@touch $@
 
 # A single run has defaults of its own for what sweep sets below.
-given = $(if $(filter command environment,$(firstword $(origin $(1)))),$(2)=$($(1)))
+given = $(if $(filter command environment,$(firstword $(origin $(1)))),"$$SWEEP_$(1)")
 
 train: setup ## train one network; data=auto takes the full MNIST where it can
-	$(BIN)/python -m mnist_sweep.train model=$(MODEL) $(call given,DATA,data) \
-		$(call given,EPOCHS,epochs) $(ARGS)
+	$(BIN)/python -m mnist_sweep.train "$$SWEEP_MODEL" $(call given,DATA) \
+		$(call given,EPOCHS) $(value ARGS)
 
 sweep: setup ## search under the parameter budget; the same command goes on with the study
-	$(BIN)/python -m mnist_sweep.train -m search=$(SEARCH) model=$(MODEL) data=$(DATA) \
-		epochs=$(EPOCHS) hydra.sweeper.n_trials=$(TRIALS) \
-		hydra.sweeper.storage=$(STORAGE) \
-		$(if $(STUDY),'hydra.sweeper.study_name=$(STUDY)') $(ARGS)
+	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_SEARCH" "$$SWEEP_MODEL" "$$SWEEP_DATA" \
+		"$$SWEEP_EPOCHS" "$$SWEEP_TRIALS" "$$SWEEP_STORAGE" \
+		$(if $(value STUDY),"$$SWEEP_STUDY") $(value ARGS)
 
 test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIST)
 	$(BIN)/python -m pytest
@@ -59,25 +98,22 @@ check: setup ## lint, format and types, as CI does
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# What a sweep calls its study unless it is told otherwise.
-study = $(if $(STUDY),'$(STUDY)',$(SEARCH)-$(MODEL)-$(DATA))
-
 tensorboard: setup ## look at the runs of outputs/ and multirun/ on http://127.0.0.1:6006
 	$(BIN)/tensorboard --host 127.0.0.1 --logdir_spec outputs:outputs,multirun:multirun
 
 dashboard: setup ## look at the studies on http://127.0.0.1:8080
-	$(BIN)/python -m mnist_sweep.dashboard storage=$(STORAGE)
+	$(BIN)/python -m mnist_sweep.dashboard "$$STUDY_STORAGE"
 
 mlflow: setup ## look at the runs of tracking=mlflow on http://127.0.0.1:5000
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
 		--backend-store-uri $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 
 confirm: setup ## train a study's best again with fresh seeds: is the first really better?
-	$(BIN)/python -m mnist_sweep.confirm storage=$(STORAGE) study=$(study) \
-		$(call given,EPOCHS,epochs) $(if $(STUDY),$(call given,DATA,data)) $(ARGS)
+	$(BIN)/python -m mnist_sweep.confirm "$$STUDY_STORAGE" "$$STUDY_NAME" \
+		$(call given,EPOCHS) $(if $(value STUDY),$(call given,DATA)) $(value ARGS)
 
 report: setup ## write what a study found into multirun/STUDY/report/ (index.html)
-	$(BIN)/python -m mnist_sweep.report storage=$(STORAGE) study=$(study)
+	$(BIN)/python -m mnist_sweep.report "$$STUDY_STORAGE" "$$STUDY_NAME"
 
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes

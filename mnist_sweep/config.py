@@ -5,10 +5,11 @@ Nothing here imports torch: `--help` and `--cfg job` must not pay for it.
 
 import math
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -136,11 +137,33 @@ class RunConfig:
         return [self.objective] if isinstance(self.objective, str) else list(self.objective)
 
 
-def _run_directory(resume: Any, default: str) -> str:
+def _setting(name: str, root: Any) -> Any:
+    """Return a setting of the run's; Hydra shows its own part of the config without the others."""
+    marker = object()
+    found = OmegaConf.select(root, name, default=marker)
+    if found is marker and HydraConfig.initialized():
+        hydra: Any = HydraConfig.get()
+        return OmegaConf.select(hydra, f"..{name}", default=None)
+    return None if found is marker else found
+
+
+def _trial_directory(*, _root_: Any) -> str:
+    """Return where a job of a sweep writes, below its directory: its trial, or its number."""
+    trial = _setting("trial", _root_)
+    number = OmegaConf.select(_root_, "hydra.job.num", default="???") if trial is None else trial
+    return str(number)
+
+
+def _direction_of_objective(*, _root_: Any) -> Any:
+    return direction_of(_setting("objective", _root_))
+
+
+def _run_directory(default: str, *, _root_: Any) -> str:
     """Where Hydra writes: the directory to go on in, else a new one.
 
     A wrong `resume` ends the program here, before Hydra makes a directory of that name.
     """
+    resume = _setting("resume", _root_)
     if resume is None:
         return default
     try:
@@ -174,6 +197,8 @@ def register_resolvers() -> None:
     OmegaConf.register_resolver("run_directory", _run_directory, replace=True)
     OmegaConf.register_resolver("output_subdirectory", _output_subdirectory, replace=True)
     OmegaConf.register_resolver("direction_of", direction_of, replace=True)
+    OmegaConf.register_resolver("direction_of_objective", _direction_of_objective, replace=True)
+    OmegaConf.register_resolver("trial_directory", _trial_directory, replace=True)
 
 
 def typed(schema: Any, node: Any, where: str = "") -> DictConfig:
@@ -210,6 +235,17 @@ def check(config: DictConfig) -> RunConfig:
     _check_ranges(run)
     _check_choices(run)
     return run
+
+
+def seen_from(folder: Path, run: RunConfig) -> RunConfig:
+    """Return a run whose paths are found also where the process has left the user's folder.
+
+    Paths are the user's, relative to `folder`; they stay as they were given where that is the
+    process's own, and in what is recorded.
+    """
+    if folder == Path.cwd():
+        return run
+    return replace(run, data=replace(run.data, root=str(folder / run.data.root)))
 
 
 def _require(satisfied: bool, message: str) -> None:

@@ -3,8 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,32 @@ from mnist_sweep.text import duration, relative
 log = logging.getLogger("mnist_sweep")
 
 
-@cache
+_said: set[str] = set()  # on this process's console
+
+
+def begin() -> None:
+    """Begin anew: a run by itself says everything, whatever its process has said before."""
+    _said.clear()
+
+
 def say_once(line: str) -> None:
-    """Say a line once in a process, however many trials it runs."""
-    log.info(line)
+    """Say a line once on a process's console, and in the log of each run that it trains."""
+    if line not in _said:
+        _said.add(line)
+        log.info(line)
+    elif log.isEnabledFor(logging.INFO):
+        record = log.makeRecord(log.name, logging.INFO, __file__, 0, line, (), None)
+        for handler in _file_handlers():
+            if record.levelno >= handler.level:
+                handler.handle(record)
+
+
+def _file_handlers() -> Iterator[logging.FileHandler]:
+    """Return what writes to files of all that a line of ours goes to."""
+    logger: logging.Logger | None = log
+    while logger is not None:
+        yield from (h for h in logger.handlers if isinstance(h, logging.FileHandler))
+        logger = logger.parent if logger.propagate else None
 
 
 class Narrator:
@@ -31,6 +52,8 @@ class Narrator:
         self.run = run
         self.level = logging.INFO if run.trial is None else logging.DEBUG
         self.started = time.perf_counter()
+        self.began: float | None = None  # when the first epoch done here began
+        self.first: tuple[int, float] | None = None  # which it was, and when it ended
 
     def decisions(self, facts: dict[str, Any], directory: Path) -> None:
         """Say what will be trained, on what and where."""
@@ -59,6 +82,7 @@ class Narrator:
 
     def progress(self, batches: Iterable[Any], epoch: int, steps: int) -> Iterable[Any]:
         """Wrap an epoch's batches in a bar where there is a terminal."""
+        self.began = self.began or time.perf_counter()
         trial = "" if self.run.trial is None else f"trial {self.run.trial} "
         bar: Iterable[Any] = tqdm(
             batches,
@@ -70,10 +94,22 @@ class Narrator:
         )
         return bar
 
-    def epoch(self, figures: Epoch, first: int) -> None:
-        """Say an epoch's figures; `first` is where this process began, for the time left."""
-        done, epochs = figures.epoch - first + 1, self.run.epochs
-        left = (time.perf_counter() - self.started) / done * (epochs - figures.epoch)
+    def _pace(self, figures: Epoch) -> float:
+        """Return the seconds that an epoch takes, what is written after it included.
+
+        From the first one's end on, since what came before it does not come again.
+        """
+        now = time.perf_counter()
+        if self.first is None or figures.epoch <= self.first[0]:
+            self.first = (figures.epoch, now)
+            return figures.seconds if self.began is None else now - self.began
+        epoch, ended = self.first
+        return (now - ended) / (figures.epoch - epoch)
+
+    def epoch(self, figures: Epoch) -> None:
+        """Say an epoch's figures, and the time left."""
+        epochs = self.run.epochs
+        left = self._pace(figures) * (epochs - figures.epoch)
         self._say(
             f"epoch {figures.epoch:>{len(str(epochs))}}/{epochs}  lr {figures.lr:<9.3g}  "
             f"train {figures.train_loss:.4f} {figures.train_acc:7.2%}  "

@@ -1,5 +1,6 @@
 """The run directory: metrics.jsonl, result.json and the checkpoints."""
 
+import io
 import json
 import math
 import os
@@ -132,8 +133,10 @@ class RunDirectory:
 
     def save_last(self, state: dict[str, Any]) -> None:
         """Save everything that going on from this epoch needs."""
+        content = io.BytesIO()
+        torch.save(state, content)  # to a file, it makes a RuntimeError of a disk that is full
         with replacing(self.last) as temporary:
-            torch.save(state, temporary)
+            temporary.write_bytes(content.getbuffer())
 
     def load_last(self, device: torch.device) -> dict[str, Any]:
         """Return the last epoch's state with its tensors on a device.

@@ -173,7 +173,7 @@ class Session:
         )
         for tracker in self.trackers:
             tracker.epoch(figures, self.training.model)
-        self.narrator.epoch(figures, self.first_epoch)
+        self.narrator.epoch(figures)
         return self._report(asdict(figures))
 
     def _report(self, figures: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
+
 
 def duration(seconds: float) -> str:
     """Return seconds as people say them: 48s, 5m07s, 2h03m."""
@@ -18,10 +20,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def command_folder() -> Path:
+    """Return where the command was given: Hydra may have moved a job to its run directory."""
+    if HydraConfig.initialized():
+        return Path(HydraConfig.get().runtime.cwd)
+    return Path.cwd()
+
+
 def relative(path: Path) -> str:
-    """Return a path as seen from here where it lies below, else in full."""
-    absolute = path.resolve()
-    here = Path.cwd()
+    """Return a path as the user sees it, from where the command was given; in full elsewhere."""
+    absolute, here = path.resolve(), command_folder()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
@@ -22,9 +23,15 @@ from mnist_sweep.config import (
     check,
     load_recorded,
     register_resolvers,
+    seen_from,
     sweep_name,
 )
-from mnist_sweep.errors import UserError
+from mnist_sweep.effects import check_effects
+from mnist_sweep.entry import inspected, one_line_errors
+from mnist_sweep.errors import UserError, explain, full_errors
+from mnist_sweep.leavings import leave_nothing
+from mnist_sweep.sweep.combinations import Combinations
+from mnist_sweep.text import command_folder, relative
 
 if TYPE_CHECKING:
     from mnist_sweep.run import Objective
@@ -49,6 +56,8 @@ def train(config: DictConfig, directory: Path) -> "Objective":
     hydra_config = HydraConfig.get()
     name = hydra_config.runtime.choices.get("model")
     swept = hydra_config.mode == RunMode.MULTIRUN
+    if not swept:
+        check_effects(hydra_config, sweeps=False)
     resumed = bool(config.get("resume"))
     if resumed:
         changed = [o for o in hydra_config.overrides.task if not o.startswith("resume=")]
@@ -57,19 +66,23 @@ def train(config: DictConfig, directory: Path) -> "Objective":
                 f"resume goes on with the run's own settings, so {' '.join(changed)} cannot be "
                 "given with it; leave that out, or start a new run"
             )
-        if Path(config.resume).resolve() != directory.resolve():
+        before = command_folder() / config.resume
+        if before.resolve() != directory.resolve():
             raise ConfigError(f"resume={config.resume} goes on there: leave hydra.run.dir out")
-        config = load_recorded(config.resume)
+        config = load_recorded(str(before))
         name = None
-    run = check(config)
+    run = seen_from(command_folder(), check(config))
     if run.trial is not None and not swept:
         raise ConfigError(
             f"this is trial {run.trial} of study {run.study}, which is its sweep's to run: "
             "give the sweep's command again, or leave study and trial out"
         )
 
+    from mnist_sweep import narrate
     from mnist_sweep.run import execute  # torch comes with it
 
+    if not swept:
+        narrate.begin()
     sweep = sweep_name(hydra_config) if swept else None
     if run.trial is None:
         return execute(run, directory, name=name, resume=resumed, sweep=sweep)
@@ -89,22 +102,54 @@ def _whitelist() -> list[str]:
         sys.exit(1)
 
 
-@hydra.main(
+def job(config: DictConfig) -> "Objective":
+    """Do one run as Hydra has it done, by itself or among others.
+
+    Among others, an error is raised: whoever runs them says and counts it. By itself, what a user
+    can cause is one line and exit code 1; a run that was refused before it began leaves nothing.
+    """
+    hydra_config = HydraConfig.get()
+    directory = Path(hydra_config.runtime.output_dir)
+    swept = hydra_config.mode == RunMode.MULTIRUN
+    try:
+        return train(config, directory)
+    except KeyboardInterrupt:
+        _leave_nothing(config, directory)
+        raise
+    except SystemExit as stop:  # a model or callback of the user's: it would end all the others
+        if not swept:
+            raise
+        raise UserError(f"the job exited with code {stop.code}") from stop
+    except (UserError, OSError) as error:
+        _leave_nothing(config, directory)
+        place = relative(directory)
+        line = explain(error, place) if isinstance(error, OSError) else str(error)
+        if swept or full_errors():
+            raise UserError(line) from error  # the error itself may not survive its process
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _leave_nothing(config: DictConfig, directory: Path) -> None:
+    """Remove what Hydra made for a run that has not begun; a sweep's trial keeps its record."""
+    if config.get("resume") is None and config.get("trial") is None:
+        hydra_config = HydraConfig.get()
+        leave_nothing(directory, hydra_config.job.name, Path(hydra_config.runtime.cwd))
+
+
+_started_by_hydra = hydra.main(
     config_path=config_directory(),
     config_name="config",
     execution_whitelist=_whitelist(),
-)
-def main(config: DictConfig) -> "Objective":
-    """Hydra's entry point: errors that a user can cause end in one line and exit code 1."""
-    try:
-        return train(config, Path(HydraConfig.get().runtime.output_dir))
-    except (UserError, KeyboardInterrupt) as error:
-        if config.get("trial") is not None and HydraConfig.get().mode == RunMode.MULTIRUN:
-            raise  # the sweeper records it with the trial
-        if isinstance(error, KeyboardInterrupt):
-            sys.exit(130)  # what a shell expects after Ctrl-C
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+)(job)
+
+
+def main() -> None:
+    """Take the command line: one run, or with -m a sweep."""
+    Plugins.instance().register(Combinations)
+    sys.argv[1:] = inspected(sys.argv[1:])
+    with one_line_errors():
+        _started_by_hydra()
 
 
 if __name__ == "__main__":

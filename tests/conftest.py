@@ -27,7 +27,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     """Each test in a folder of its own, with Hydra and logging as a new process finds them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MNIST_SWEEP_DATA", raising=False)
-    narrate.say_once.cache_clear()
+    narrate.begin()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

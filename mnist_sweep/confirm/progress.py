@@ -21,7 +21,9 @@ class Progress:
         self.told = {run.directory for run in runs if run.done}
         self.total = sum(run.epochs for run in runs)
         self.before = self._epochs()
-        self.started = self.spoke = time.monotonic()
+        self.done_before = set(self.told)
+        self.started, self.spoke = time.time(), time.monotonic()
+        self.began: float | None = None
         seeds = list(dict.fromkeys(run.seed for run in runs))
         configurations = len(runs) // len(seeds)
         self.bar: tqdm[None] | None = None
@@ -35,6 +37,7 @@ class Progress:
 
     def watch(self, ended: Sequence[SeedRun]) -> None:
         """Say which runs have ended since the last time, and how far the others are."""
+        self._began()
         for run in ended:
             if run.directory not in self.told and run.done:
                 self.told.add(run.directory)
@@ -63,8 +66,16 @@ class Progress:
         done = self._epochs()
         if done <= self.before:
             return "no epoch done yet"
-        pace = (time.monotonic() - self.started) / (done - self.before)
+        pace = (time.time() - self._began()) / (done - self.before)
         return f"{duration(pace * (self.total - done))} left"
+
+    def _began(self) -> float:
+        """Return when the first run began: its process was started before, once for many runs."""
+        if self.began is None:
+            waiting = [run for run in self.runs if run.directory not in self.done_before]
+            written = [run.written_at for run in waiting]
+            self.began = min((at for at in written if at >= self.started), default=None)
+        return self.started if self.began is None else self.began
 
     def _epochs(self) -> int:
         """Return the epochs done; a run that has ended counts as whole."""

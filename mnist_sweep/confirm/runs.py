@@ -28,6 +28,14 @@ class SeedRun:
         return RunDirectory(self.directory).read_result() or {}
 
     @property
+    def written_at(self) -> float:
+        """When its result was last written, in seconds since the epoch; 0 where it has none."""
+        try:
+            return RunDirectory(self.directory).result.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    @property
     def errors(self) -> Path:
         """Where the test images are listed that it takes for something else."""
         return errors_in(self.directory)

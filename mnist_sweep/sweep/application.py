@@ -1,11 +1,16 @@
 """What a sweep reads from the config of the application that it sweeps, ours or another's."""
 
+import re
+from collections.abc import Callable, Collection
 from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from mnist_sweep.config import ConfigError, check
+from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.settings import objective_names
 
 
@@ -29,6 +34,31 @@ class Application:
     def objective(self) -> str:
         """What the user calls the value that a job returns."""
         return ", ".join(objective_names(self.config)) or "value"
+
+    def check(self, searched: Collection[str]) -> None:
+        """Raise SweepError where the composed config is no run, whatever is searched in it."""
+        if not self.names_trials:
+            return
+        try:
+            check(self._of_a_job())
+        except ConfigError as error:
+            words = set(re.findall(r"[\w.]+", str(error)))
+            if not words & {name.lstrip("+") for name in searched}:
+                raise SweepError(str(error)) from error
+
+    def judge(self, gate: Callable[[DictConfig, DictConfig], object]) -> None:
+        """Raise SweepError where the composed config is no run to the gate."""
+        try:
+            gate(self._of_a_job(), self.config.hydra)
+        except UserError as error:
+            raise SweepError(str(error)) from error
+
+    def _of_a_job(self) -> DictConfig:
+        """Return the config without Hydra's part, as a job has it."""
+        config: DictConfig = self.config.copy()
+        with open_dict(config):
+            del config["hydra"]
+        return config
 
     def definition(self, space: dict[str, Any]) -> dict[str, Any]:
         """Return what makes a study this study: space with fixed settings, budget, objective."""

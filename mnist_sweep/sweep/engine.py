@@ -2,10 +2,12 @@
 
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
@@ -14,6 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_sweep.addresses import said_of
 from mnist_sweep.allowed import KINDS, locate
 from mnist_sweep.commands import this_program
+from mnist_sweep.effects import check_effects
+from mnist_sweep.errors import explain
 from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.application import Application
@@ -87,14 +91,19 @@ class SweepEngine(OptunaSweeperImpl):
         """
         if self.application.resumes:
             raise SweepError("resume is for a single run: a sweep goes on by its own command")
-        if self.application.names_trials:
-            check_study_name(self.study_name)
+        self.fresh: optuna.Study | None = None  # one that this call made, until it holds something
         try:
-            self._open(arguments)
             try:
-                self._work()
-            finally:
-                self._close()
+                self._open(arguments)
+                try:
+                    self._work()
+                finally:
+                    self._close()
+            except BaseException:
+                self._leave_no_empty_study()
+                raise
+        except OSError as error:
+            raise SweepError(explain(error, relative(self.directory))) from error
         except KeyboardInterrupt:
             print("interrupted: the same command goes on with the study", file=sys.stderr)
             sys.exit(130)
@@ -114,12 +123,37 @@ class SweepEngine(OptunaSweeperImpl):
         except KeyboardInterrupt:  # a second one: whoever runs has had time enough
             self.dispatcher.close(0)
         self.supply.close()
+        if self._holds_nothing():
+            self.progress.end_view()
+            return  # the sweep could not start, which is said by what is raised
         results.write_results(self.study, self.settings.storage, self.directory)
         self.progress.conclude(results.path_in(self.directory))
+
+    def _holds_nothing(self) -> bool:
+        """Whether this call made the study, and none of its trials has begun or been judged."""
+        if self.fresh is None or not studies.is_empty(self.fresh):
+            return False
+        trials = self.fresh.get_trials(deepcopy=False)
+        if self.application.names_trials:
+            return not any((self.directory / str(trial.number)).exists() for trial in trials)
+        return not any(studies.was_launched(trial) for trial in trials)
+
+    def _leave_no_empty_study(self) -> None:
+        """Take away what a sweep that could not start has made: its study, and its directory."""
+        if self.fresh is None or not self._holds_nothing():
+            return
+        with suppress(*OUTAGE, KeyError):  # KeyError: another sweep of it failed as well
+            optuna.delete_study(study_name=self.fresh.study_name, storage=self.fresh._storage)
+        for folder in (self.directory / "workers", self.directory):
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
 
     def _open(self, arguments: list[str]) -> None:
         """Open the study and check that this sweep is the one it holds."""
         directions = self._get_directions()
+        if self.application.names_trials:
+            check_effects(self.composed.hydra, sweeps=True)
+            check_study_name(self.study_name)
         check_objective(self.composed, directions)
         loader = self.context.config_loader
         compose = Composer(loader, self.composed)
@@ -134,6 +168,7 @@ class SweepEngine(OptunaSweeperImpl):
             missing = space.without_missing(current.is_setting)
             if not self.custom_search_space_extender:
                 check_searches(space, unmet, current)
+        self.application.check({name for name, _ in space.distributions()})
         sampler, points = sampling.take_grid(self.sampler, space)
         self.total = min(self.n_trials, points or self.n_trials)
         self.dispatcher = self._dispatcher()
@@ -141,11 +176,14 @@ class SweepEngine(OptunaSweeperImpl):
         off = why_off(self.pruner, directions, storage.shared, self.application.objective)
         pruner = build_pruner(None) if off else self.pruner
         lock = partial(storage.lock, self.study_name or "")
+        self.directory.mkdir(parents=True, exist_ok=True)
         with lock():
+            known = studies.exists(self.study_name, storage)
             self.study = studies.open_study(self.study_name, storage, sampler, pruner, directions)
+            self.fresh = None if known else self.study
             space.settings |= studies.decided(self.study, self._derived(space))
             definition = self.application.definition(space.describe())
-            studies.check_definition(self.study, definition)
+            self._check_definition(definition)
             studies.check_distributions(self.study, space.distributions())
             if self.application.names_trials:
                 results.check_directory(self.study, self.directory)
@@ -216,6 +254,15 @@ class SweepEngine(OptunaSweeperImpl):
         self.total = launched + left
         return left
 
+    def _check_definition(self, definition: dict[str, Any]) -> None:
+        """Refuse another search than the study's; one that could be none says that instead."""
+        try:
+            studies.check_definition(self.study, definition)
+        except SweepError:
+            if self.gate is not None and self.application.names_trials:
+                self.application.judge(self.gate)
+            raise
+
     def _dispatcher(self) -> Dispatcher:
         """Return what runs the jobs: workers that each ask when free, or a launcher in batches."""
         assert self.launcher is not None
@@ -259,6 +306,7 @@ class SweepEngine(OptunaSweeperImpl):
             if proposal is None:
                 return
             self.teller.begins(proposal.trial.number)
+            self.progress.begins(proposal.trial.number)
             self.dispatcher.start(Job(proposal.trial.number, proposal.overrides))
 
     def _retry(self) -> Proposal | None:

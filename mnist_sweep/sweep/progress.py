@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +14,12 @@ from optuna.trial import FrozenTrial
 
 from mnist_sweep.addresses import without_password
 from mnist_sweep.commands import Program, shell
+from mnist_sweep.errors import full_errors
 from mnist_sweep.sweep import outcome, results
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.best import EVENTS
 from mnist_sweep.sweep.dispatch import Dispatcher
+from mnist_sweep.sweep.pace import Pace
 from mnist_sweep.sweep.proposals import Proposal
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.status import LiveView
@@ -53,6 +56,7 @@ class Progress:
         self.max_epochs: dict[int, int] = {}
         self.rejections: list[Proposal] = []  # not said yet
         self.view: LiveView | None = None
+        self.pace = Pace(directory, 1)
         self._say(
             f"study {study.study_name} in {without_password(settings.storage) or 'memory'}: "
             f"{self.done_before} of {total} trials done"
@@ -83,8 +87,13 @@ class Progress:
             self._say(
                 f"{counted(left, 'configuration')} of the search space left to try: each runs once"
             )
+        self.pace = Pace(self.directory, dispatcher.free())
         if sys.stderr.isatty():
             self.view = LiveView(self.total, self.done_before, dispatcher.free())
+
+    def begins(self, number: int) -> None:
+        """Know that a trial is started, for the first time or again."""
+        self.pace.start(number)
 
     def runs_on(self, facts: dict[str, Any]) -> None:
         """Say once what the trials run on, from what the first one recorded at its start."""
@@ -126,22 +135,27 @@ class Progress:
 
     def taken(self, number: int) -> None:
         """Say that another sweep has ended a trial that this one ran as well."""
+        self.pace.started.pop(number, None)
         self._say(f"trial {number} was ended by another sweep: what it came to here is left out")
 
     def retrying(self, number: int, reason: str) -> None:
         """Say that a trial goes on in a new process."""
+        self.pace.started.pop(number, None)
         self._say(f"trial {number}: {reason}; it goes on in a new process")
 
     def failed(self, number: int, reason: str) -> None:
         """Say that a trial came to nothing."""
+        self.pace.end(number)
         self._say(f"trial {number} failed: {reason}", logging.WARNING)
 
     def pruned(self, number: int, reason: str) -> None:
         """Say that a trial was stopped early."""
+        self.pace.end(number)
         self._say(f"trial {number} pruned ({self._done()}): {reason}; {self._standing()}")
 
     def complete(self, number: int, values: Sequence[float]) -> None:
         """Say what a trial came to, what is best, and how long is left."""
+        self.pace.end(number)
         self._say(
             f"trial {number} done ({self._done()}): {self.objective} {_shown(values)}; "
             f"{self._standing()}"
@@ -169,12 +183,21 @@ class Progress:
                 epochs = ", ".join(self._epochs(running))
                 self._say(f"running: {epochs}; {self._done()} done, {self._standing()}")
 
-    def conclude(self, summary: Path) -> None:
-        """Say what was found and where to look next."""
+    def end_view(self) -> None:
+        """Take the view away."""
         if self.view:
             self.view.close()
             self.view = None
         self._say_rejected()
+
+    def raised(self, error: BaseException) -> None:
+        """Show the traceback of a job that raised, where tracebacks are asked for."""
+        if full_errors():
+            self._say("".join(traceback.format_exception(error)).rstrip(), logging.ERROR)
+
+    def conclude(self, summary: Path) -> None:
+        """Say what was found and where to look next."""
+        self.end_view()
         by_status = studies.counts(self.study)
         refused = f", {by_status[studies.REFUSED]} refused" if by_status[studies.REFUSED] else ""
         self._say(
@@ -244,10 +267,9 @@ class Progress:
         parts += [f"{by_status[studies.FAILED]} failed"]
         if by_status[studies.REFUSED]:
             parts.append(f"{by_status[studies.REFUSED]} refused")
-        done = studies.finished(self.study)
-        if done > self.done_before:
-            pace = (time.monotonic() - self.started) / (done - self.done_before)
-            parts.append(f"{duration(pace * (self.total - done))} left")
+        left = self.pace.left(self.total - studies.finished(self.study))
+        if left is not None:
+            parts.append(f"{duration(left)} left")
         return ", ".join(parts)
 
     def _epochs(self, running: Sequence[int]) -> list[str]:
@@ -256,7 +278,9 @@ class Progress:
         for number in running:
             most = self.max_epochs.get(number)
             done = outcome.epochs_done(self.directory / str(number))
-            shown.append(f"trial {number}" + (f" epoch {done}/{most}" if most else ""))
+            how_far = f" epoch {done}/{most}" if most else ""
+            starting = not self.pace.has_begun(number) and not how_far
+            shown.append(f"trial {number}" + (" is starting" if starting else how_far))
         return shown
 
     def _say_once(self, line: str) -> None:

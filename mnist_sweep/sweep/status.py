@@ -1,5 +1,6 @@
 """The view of a sweep in a terminal: a bar of trials, and a line a worker below it."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 from tqdm import tqdm
@@ -23,6 +24,16 @@ class LiveView:
             tqdm(total=0, position=1 + n, leave=False, dynamic_ncols=True, bar_format="  {desc}")
             for n in range(workers)
         ]
+        for number, line in enumerate(self.lines):
+            line.set_description_str(f"worker {number}: starting")
+        # The clock goes on while the sweep is busy, say with its first proposals.
+        self.closed = threading.Event()
+        self.ticker = threading.Thread(target=self._tick, daemon=True, name="clock")
+        self.ticker.start()
+
+    def _tick(self) -> None:
+        while not self.closed.wait(1.0):
+            self.bar.refresh()
 
     def update(self, done: int, standing: str, running: Sequence[str]) -> None:
         """Draw the view anew."""
@@ -39,5 +50,7 @@ class LiveView:
 
     def close(self) -> None:
         """Take the view away."""
+        self.closed.set()
+        self.ticker.join()
         for line in [*self.lines, self.bar]:
             line.close()

@@ -100,6 +100,22 @@ def open_study(
     return study
 
 
+def exists(name: str | None, storage: Storage) -> bool:
+    """Whether a storage has a study of that name."""
+    if name is None:
+        return False
+    try:
+        storage.optuna.get_study_id_from_name(name)
+    except KeyError:
+        return False
+    return True
+
+
+def is_empty(study: optuna.Study) -> bool:
+    """Whether no trial of a study has come to anything, or been judged."""
+    return not counts(study).keys() & {*FINISHED, REJECTED}
+
+
 def direction_names(study: optuna.Study) -> list[str]:
     """Return "maximize" or "minimize" for each objective."""
     return [direction.name.lower() for direction in study.directions]

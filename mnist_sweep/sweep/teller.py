@@ -93,6 +93,8 @@ class Teller:
                 return End(studies.FAILED, str(error), counts=False)
             values = []
         except outcome.JobFailed as error:
+            if error.__cause__ is not None:
+                self.progress.raised(error.__cause__)
             if directory:
                 outcome.record_failure(directory, str(error))
             return End(studies.FAILED, str(error))

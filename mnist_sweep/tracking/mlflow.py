@@ -38,6 +38,7 @@ log = logging.getLogger("mnist_sweep")
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 SQLITE = "sqlite:///"
+ELSEWHERE = ("databricks", "uc")  # stores without a scheme that are no folders
 IDENTITY = "mlflow.json"  # in the run directory: which run of which store it is
 SWEEP = "mnist_sweep.sweep"  # a tag of a sweep's own run, by which its trials find it
 PARAMETERS_A_CALL = 100  # the store's limit
@@ -62,9 +63,11 @@ class Store:
 
     def __init__(self, config: MLflowConfig, folder: str | None = None) -> None:
         given = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-        self.uri = _absolute(given, Path(folder or Path.cwd()))
+        base = Path(folder or Path.cwd())
+        self.uri = _absolute(given, base)
         self.shown = without_password(self.uri)  # as it is printed and recorded
-        with self._errors():
+        # A new store puts artifacts beside where it was made, for good.
+        with self._errors(), _working_in(base):
             self.client = _client(self.uri)
             self.experiment = self._experiment(config.experiment)
 
@@ -131,8 +134,25 @@ class Store:
 
 
 def _absolute(uri: str, folder: Path) -> str:
-    """Return the URI of a SQLite file as seen from any folder: a job may have one of its own."""
-    return f"{SQLITE}{folder / uri.removeprefix(SQLITE)}" if uri.startswith(SQLITE) else uri
+    """Return the URI of a local store as seen from any folder: a job may have one of its own."""
+    if uri.startswith(SQLITE):
+        return f"{SQLITE}{folder / uri.removeprefix(SQLITE)}"
+    if uri.startswith("file:") and not uri.startswith("file:/"):
+        return (folder / uri.removeprefix("file:")).as_uri()
+    if ":" in uri or uri.startswith(ELSEWHERE):
+        return uri
+    return str(folder / uri)
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    """Have a folder as the process's own, which MLflow takes for its default places."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 def _key(name: str) -> str:

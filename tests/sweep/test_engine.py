@@ -567,19 +567,21 @@ def test_after_nothing_fitted_other_choices_are_refused_in_one_line(sweep, capfd
     assert sweep(1, "model.hidden=range(10,26)") == 0
 
 
-def test_a_launcher_that_starts_nothing_costs_no_trial(sweep, capfd):
+def test_a_launcher_that_starts_nothing_leaves_no_study_and_costs_no_trial(sweep, capfd):
     broken = ["hydra/launcher=joblib", "hydra.launcher.backend=foo", "hydra.sweeper.n_jobs=2"]
     assert sweep(2, SMALL, *broken) == 1
     line = capfd.readouterr().err.strip().splitlines()[-1]
     assert line.startswith("error: trial 0 cannot be started: JoblibLauncher: ")
-    assert {studies.status(t) for t in trials()} == {studies.INTERRUPTED}
-    # Neither does one that is broken when trials are gone on with.
-    left = Path("multirun/s/0/.hydra/config.yaml")
+    assert optuna.get_all_study_names("sqlite:///multirun/optuna.db") == []
+    assert not Path("multirun/s").exists()
+    # Neither does one that is broken when a study is gone on with.
+    assert sweep(1, SMALL) == 0
+    left = Path("multirun/s/1/.hydra/config.yaml")
     left.parent.mkdir(parents=True)
     left.touch()
     os.utime(left, (0, 0))
     assert sweep(2, SMALL, *broken) == 1
-    assert {studies.status(t) for t in trials()} == {studies.INTERRUPTED}
+    assert [studies.status(t) for t in trials()] == [studies.COMPLETE, studies.INTERRUPTED]
     assert sweep(2, SMALL) == 0
     assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
 

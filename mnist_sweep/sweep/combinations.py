@@ -1,0 +1,86 @@
+"""Plain Hydra's sweep, to its end: every combination runs, and those that failed are listed."""
+
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from mnist_sweep.effects import check_effects
+from mnist_sweep.errors import full_errors
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.text import counted, one_line
+
+
+class Combinations(BasicSweeper):
+    """Hydra's basic sweeper, which ends with the first batch that has a failure, goes on here."""
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Take what Hydra gives, and hear from the launcher what came of each job."""
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        assert self.launcher is not None
+        self.listener = self.launcher = _Listener(self.launcher)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run every combination. Raises SweepError with a line for each that failed."""
+        assert self.config is not None
+        check_effects(self.config.hydra, sweeps=True)
+        returns = super().sweep(arguments)
+        failures = self.listener.failed()
+        if failures:
+            count = f"{len(failures)} of {counted(len(self.listener.jobs), 'run')} failed:"
+            raise SweepError("\n".join([count, *failures]))
+        return returns
+
+
+class _Listener(Launcher):
+    """A launcher that keeps what each job came to, and returns a failed one as if it were not."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self.launcher = launcher
+        self.jobs: list[tuple[list[str], str | None]] = []  # overrides, and why it failed
+
+    def setup(self, **given: Any) -> None:
+        """Have done so already."""
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run a batch. Raises SweepError where the launcher cannot."""
+        try:
+            returns = self.launcher.launch(job_overrides, initial_job_idx)
+        except (HydraException, OSError):
+            raise
+        except Exception as error:  # each launcher has its own kinds
+            name = type(self.launcher).__name__
+            raise SweepError(f"{name}: {type(error).__name__}: {one_line(error)}") from error
+        return [self._kept(list(o), r) for o, r in zip(job_overrides, returns, strict=True)]
+
+    def _kept(self, overrides: list[str], returned: JobReturn) -> JobReturn:
+        from mnist_sweep.sweep.outcome import JobFailed, check_completed  # optuna comes with it
+
+        try:
+            check_completed(returned)
+        except JobFailed as failure:
+            if full_errors():
+                traceback.print_exception(failure.__cause__)
+            self.jobs.append((overrides, str(failure)))
+            return JobReturn(status=JobStatus.COMPLETED)
+        self.jobs.append((overrides, None))
+        return returned
+
+    def failed(self) -> list[str]:
+        """Return a line for each job that failed: its number, what only it has, and why."""
+        common = set.intersection(*(set(overrides) for overrides, _ in self.jobs))
+        return [
+            f"  #{number} {' '.join([o for o in overrides if o not in common])}: {reason}"
+            for number, (overrides, reason) in enumerate(self.jobs)
+            if reason is not None
+        ]

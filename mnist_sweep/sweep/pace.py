@@ -1,0 +1,54 @@
+"""How long a sweep has left, by how long its trials took once they had begun."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+
+class Pace:
+    """Times the trials of one call, `slots` of which run at a time, with runs in `directory`.
+
+    A job begins when it writes its config, which it does once its process has started and imported
+    what it needs: that happens once a process, and not once a trial.
+    """
+
+    def __init__(self, directory: Path, slots: int, clock: Callable[[], float] = time.time) -> None:
+        self.directory, self.slots, self.clock = directory, max(slots, 1), clock
+        self.started: dict[int, float] = {}
+        self.took: list[float] = []
+
+    def start(self, number: int) -> None:
+        """Know that a trial was given to a launcher."""
+        self.started[number] = self.clock()
+
+    def end(self, number: int) -> None:
+        """Know that a trial came to an end."""
+        if number in self.started:
+            self.took.append(self._elapsed(number))
+            del self.started[number]
+
+    def has_begun(self, number: int) -> bool:
+        """Whether a trial that was started is at work, and its process not still starting."""
+        return self._began(number) is not None
+
+    def left(self, trials: int) -> float | None:
+        """Return the seconds until so many trials more have ended; None while that is unknown."""
+        if not self.took:
+            return None
+        usual = sum(self.took) / len(self.took)
+        running = [max(usual - self._elapsed(number), 0.0) for number in self.started]
+        waiting = max(trials - len(running), 0)
+        together = (sum(running) + waiting * usual) / self.slots
+        return max([together, *running, *([usual] if waiting else [])])
+
+    def _elapsed(self, number: int) -> float:
+        began = self._began(number)
+        return max(self.clock() - (self.started[number] if began is None else began), 0.0)
+
+    def _began(self, number: int) -> float | None:
+        """Return when a trial's job wrote its config; None where that was before it was started."""
+        try:
+            written = (self.directory / str(number) / ".hydra" / "config.yaml").stat().st_mtime
+        except OSError:
+            return None
+        return written if written >= self.started.get(number, 0.0) else None

@@ -1,0 +1,88 @@
+"""What make passes on to the programs, and what it refuses."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ODD = 'it\'s é=a,b (c) & $d $(e) "q" $$ #'
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Return a function that runs make with a Python that prints its arguments."""
+    program = tmp_path / "python"
+    program.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys; print(sys.argv[1:])" "$@"\n'
+    )
+    program.chmod(0o755)
+    (tmp_path / ".ready").touch()
+
+    def run(*words):
+        command = ["make", "-s", "-C", str(ROOT), f"BIN={tmp_path}", f"PYTHON={sys.executable}"]
+        return subprocess.run([*command, *words], capture_output=True, text=True)
+
+    return run
+
+
+def arguments(done):
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    return ast.literal_eval(lines[-1])
+
+
+def test_a_studys_name_reaches_the_programs_as_it_is(make):
+    assert f"study={ODD}" in arguments(make("report", f"STUDY={ODD}"))
+    assert f"study={ODD}" in arguments(make("confirm", f"STUDY={ODD}"))
+    quoted = ODD.replace("'", "\\'")
+    assert f"hydra.sweeper.study_name='{quoted}'" in arguments(make("sweep", f"STUDY={ODD}"))
+
+
+@pytest.mark.parametrize("target", ["dashboard", "report", "confirm"])
+def test_an_address_of_a_storage_reaches_the_programs_as_it_is(make, target):
+    assert "storage=postgresql://u@h/a?b=c&d" in arguments(
+        make(target, "STORAGE=postgresql://u@h/a?b=c&d")
+    )
+
+
+def test_no_storage_is_null_to_hydra(make):
+    assert "hydra.sweeper.storage=null" in arguments(make("sweep", "STORAGE=null"))
+
+
+def test_args_are_words_of_the_shell(make):
+    given = arguments(make("train", "ARGS='x=choice(1,2)' 'y=${z}' seed=1"))
+    assert given == [
+        "-m",
+        "mnist_sweep.train",
+        "model=enhanced",
+        "x=choice(1,2)",
+        "y=${z}",
+        "seed=1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["sweep", "TRAILS=3"], "make sweep does not heed TRAILS: the nearest is TRIALS;"),
+        (["train", "TRIALS=3"], "make train does not heed TRIALS: it heeds MODEL, DATA, EPOCHS"),
+        (["report", "EPOCHS=3"], "make report does not heed EPOCHS"),
+        (["tensorboard", "STUDY=s"], "make tensorboard does not heed STUDY: it heeds none"),
+        (["TRIALS=3"], "make help does not heed TRIALS"),
+        (["test", "ARGS=-x"], "make test does not heed ARGS"),
+    ],
+)
+def test_a_variable_without_an_effect_is_refused(make, words, message):
+    done = make(*words)
+    assert done.returncode != 0
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_what_one_of_the_targets_heeds_is_taken(make):
+    assert make("sweep", "report", "TRIALS=3").returncode == 0
+    assert make("bench-gpu", "REPETITIONS=3").returncode == 0
+    assert make("train", "MNIST_SWEEP_DATA=x", "HYDRA_FULL_ERROR=1").returncode == 0
