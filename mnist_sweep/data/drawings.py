@@ -45,9 +45,9 @@ def read_drawing(path: Path) -> Drawing:
     try:
         if not path.is_file():
             raise DataError(f"{path} is not a file" if path.exists() else f"{path} is not there")
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # of broken EXIF data, which is told; of large pictures
-            with Image.open(path) as image:
+            with Image.open(file) as image:
                 size, remarks = image.size, _remarks(image)
                 grey = _brightness(image, remarks)
     except DataError:
@@ -61,11 +61,15 @@ def read_drawing(path: Path) -> Drawing:
     if found is None:
         raise DataError(f"{path} shows nothing: all of it is about as bright as its border")
     polarity = "dark on light" if found.dark_on_light else "light on dark"
-    note = "; ".join([f"{size[0]}x{size[1]}, {polarity}", *remarks])
-    if grey.shape == (SIZE, SIZE) and _is_placed(found.ink):
-        own = 1 - grey if found.dark_on_light else grey
-        return Drawing(_bytes(own if _is_clean(own) else found.ink), note)
-    return Drawing(_placed(found.ink), note)
+    own = 1 - grey if found.dark_on_light else grey
+    if grey.shape != (SIZE, SIZE):
+        pixels = _placed(found.ink)
+    elif _is_placed(found.ink):
+        pixels = _bytes(own if _is_clean(own) else found.ink)
+    else:
+        pixels = _placed(found.ink)
+        remarks.append("moved to where MNIST's are")
+    return Drawing(pixels, "; ".join([f"{size[0]}x{size[1]}, {polarity}", *remarks]))
 
 
 def _remarks(image: Image.Image) -> list[str]:
@@ -83,11 +87,11 @@ def _brightness(image: Image.Image, remarks: list[str]) -> Grey:
         remarks.append("its EXIF data is broken: not turned")
         upright = image
     if 0 in upright.size:
-        raise DataError(f"{getattr(image, 'filename', 'the picture')} has no pixels")
+        raise ValueError("it has no pixels")
     grey, alpha = _grey(upright), _alpha(upright)
     times = -(-max(grey.shape) // LARGEST)
     if times > 1:
-        grey, alpha = (each if each is None else _reduced(each, times) for each in (grey, alpha))
+        grey, alpha = _reduced(grey, times), None if alpha is None else _reduced(alpha, times)
     return grey if alpha is None else _on_paper(grey, alpha)
 
 

@@ -14,8 +14,8 @@ Grey = npt.NDArray[np.float64]
 INK = 0.25  # of the strongest stroke: what is fainter is paper, or a camera's noise
 FAINTEST = 0.1  # of the range from black to white: a picture of less contrast shows nothing
 UNEVEN = 0.15  # of the contrast: paper that differs by more along the border is unevenly lit
-STROKE = 0.7  # of the contrast: what differs from the paper by more is a stroke, and no shadow
-FILLED = 1.0  # of a part of the border: what fills more of it is no stroke
+STROKE = 0.7  # of the contrast: more than the paper's own differences, but for deep shadows
+FILLED = 1.0  # of a part of the border: a stroke fills less of it than paper does
 WIDEST = 0.35  # of the picture's longer side: no stroke is wider, and no shadow narrower
 NOISY = 0.015  # standard deviations of brightness: less is not worth a filter
 FLOOR = 2.0  # standard deviations of noise that count as paper
@@ -119,7 +119,8 @@ def _surface(grey: Grey) -> Grey:
         root = np.sqrt(weights)[:, None]
         solution = np.linalg.lstsq(terms * root, values * root[:, 0], rcond=None)[0]
         weights = 1 / np.maximum(np.abs(values - terms @ solution), 1e-3)
-    return (terms @ solution).reshape(grey.shape)
+    surface: Grey = (terms @ solution).reshape(grey.shape)
+    return surface
 
 
 def _without_specks(ink: Grey) -> Grey:
