@@ -1,0 +1,44 @@
+"""What is printed, on terminals and in pipes of any encoding."""
+
+import codecs
+import os
+import sys
+from typing import NoReturn
+
+# How characters of ours are written where the output has none of them.
+PLAIN = {"±": "+-"}
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands for characters that an encoding lacks; bytes of file names as they are."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    if all("\udc80" <= character <= "\udcff" for character in text):
+        return text.encode("ascii", "surrogateescape"), error.end
+    known = "".join(PLAIN.get(c, c.encode("ascii", "backslashreplace").decode()) for c in text)
+    return known, error.end
+
+
+codecs.register_error("mnist_sweep.plain", _plain)
+
+
+def prepare() -> None:
+    """Make standard output and error take every text, whatever the locale."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)  # what stands for one in tests has none
+        if reconfigure is not None:
+            reconfigure(errors="mnist_sweep.plain")
+
+
+def fail(message: str) -> NoReturn:
+    """Say in one line what a user can mend, and end with exit code 1."""
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def discard() -> None:
+    """Write no more to a standard output that nobody reads: Python would fail at it in the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
