@@ -89,11 +89,13 @@ def write_bundle(trained: Trained, to: Path, onnx: bool = False) -> float | None
         if onnx:
             shutil.copyfile(written, to / ONNX)
     save_weights(trained.model, to / WEIGHTS)
-    (to / CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(trained.run))))
+    (to / CONFIG).write_text(
+        OmegaConf.to_yaml(OmegaConf.create(asdict(trained.run))), encoding="utf-8"
+    )
     description = describe(trained) | {"weights_sha256": _digest(to / WEIGHTS)}
-    (to / CARD).write_text(card(description, onnx))
+    (to / CARD).write_text(card(description, onnx), encoding="utf-8")
     # Last: a folder without it is no bundle, so that one cut short is not taken for whole.
-    (to / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+    (to / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
     return difference
 
 
@@ -207,7 +209,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise BundleError(f"bundle={folder} is no bundle: it has no {DESCRIPTION}")
     try:
-        description = json.loads(path.read_text())
+        description = json.loads(path.read_text(encoding="utf-8"))
         found = description["format"]
         needed = ("name", "architecture", "parameters", "input", "labels", "weights_sha256")
         absent = [key for key in needed if key not in description]

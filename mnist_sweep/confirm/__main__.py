@@ -6,8 +6,9 @@
 study    a study, whose best trials are taken
 storage  where it is; sqlite:///multirun/optuna.db where that is left out
 top      how many of its trials; 3
-runs     run directories, separated by commas, whose configurations are taken as well
-seeds    how many fresh seeds each is trained with; 5
+runs     run directories, separated by commas, whose configurations are taken as well. A path that
+         has a comma is found where it is there; quotes around it ('a,b') take it as it is
+seeds    how many fresh seeds each is trained with; 5. Below 4 hardly anything can be told
 first    the first seed; 1000. Those of the runs that are taken are left out
 epochs   epochs of each run; as many as it had where that is left out
 data     auto, mnist or mnist_5k; what each was trained on where that is left out
@@ -109,8 +110,7 @@ def _candidates(asked: Confirm) -> tuple[list[Candidate], str]:
         candidates = of_trials(asked.study, directories, asked.top, changes)
         if record.objectives[0] == "val_loss":
             ranked_by = "val_loss"
-    named = [word.strip() for word in asked.runs.split(",") if word.strip()]
-    for candidate in of_runs(named, changes):
+    for candidate in of_runs(arguments.paths(asked.runs), changes):
         add(candidates, candidate)
     return candidates, ranked_by
 
@@ -158,10 +158,10 @@ def _check(asked: Confirm) -> None:
             why = ": one run has no interval" if name == "seeds" else ""
             raise ArgumentError(f"{name} must be at least {least}, but got {value}{why}")
     # Seeds are below 2**32, and each configuration's own is passed over.
-    most = 2**32 - asked.seeds - asked.top - len(asked.runs.split(","))
+    most = 2**32 - asked.seeds - asked.top - len(arguments.paths(asked.runs))
     if asked.first > most:
         raise ArgumentError(f"first must be at most {most}, but got {asked.first}")
-    if not asked.study and not asked.runs.strip(", "):
+    if not asked.study and not arguments.paths(asked.runs):
         raise ArgumentError("name a study=, or run directories with runs=; --help says more")
 
 

@@ -54,9 +54,9 @@ def main(asked: Report) -> None:
     for name, (_, figure) in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=DOTS)
     content = sections(record, [picture for picture, _ in drawn.values()], confirmed)
-    (folder / "report.md").write_text(markdown(record.name, content))
+    (folder / "report.md").write_text(markdown(record.name, content), encoding="utf-8")
     figures = {name: figure for name, (_, figure) in drawn.items()}
-    (folder / "index.html").write_text(page(record.name, content, figures))
+    (folder / "index.html").write_text(page(record.name, content, figures), encoding="utf-8")
     print(f"study {record.name}: {len(record.rows)} trials, {len(record.best)} of them ranked")
     if missing:
         print(f"no pictures of the best network: {missing}")

@@ -14,7 +14,7 @@ ATTRIBUTES = (*RECORDED, "data", "run_directory")
 def write_trials(record: StudyRecord, path: Path) -> None:
     """Write every trial's status, objectives, figures and settings; empty where it has none."""
     settings = sorted({name for row in record.rows for name in row.settings})
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         objectives = [f"objective {name}" for name in record.objectives]
         times = ["began", "ended"]

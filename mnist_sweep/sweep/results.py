@@ -146,14 +146,14 @@ def point_to(link: Path, run: Path) -> None:
         return  # another machine's run, or another task's, which is not ours to point to
     marker = link / "trial"
     with suppress(OSError):
-        if marker.read_text().strip() == run.name:
+        if marker.read_text(encoding="utf-8").strip() == run.name:
             return
     fresh = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
     fresh.mkdir()
     for entry in run.iterdir():
         if not entry.name.startswith(EVENTS):
             (fresh / entry.name).symlink_to(Path("..") / run.name / entry.name)
-    (fresh / "trial").write_text(f"{run.name}\n")
+    (fresh / "trial").write_text(f"{run.name}\n", encoding="utf-8")
     shutil.rmtree(link, ignore_errors=True)
     try:
         fresh.rename(link)
