@@ -2,6 +2,7 @@
 
 import codecs
 import os
+import stat
 import sys
 from typing import NoReturn
 
@@ -23,12 +24,16 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
 codecs.register_error("mnist_sweep.plain", _plain)
 
 
-def prepare() -> None:
-    """Make standard output and error take every text, whatever the locale."""
+def prepare(log: bool = False) -> None:
+    """Make standard output and error take every text, whatever the locale.
+
+    `log`: where they go to a file, it is one of ours, and in UTF-8 as all of them are.
+    """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)  # what stands for one in tests has none
         if reconfigure is not None:
-            reconfigure(errors="mnist_sweep.plain")
+            is_file = log and stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+            reconfigure(encoding="utf-8" if is_file else None, errors="mnist_sweep.plain")
 
 
 def fail(message: str) -> NoReturn:

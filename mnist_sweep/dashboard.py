@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 from mnist_sweep import arguments
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import writing
 from mnist_sweep.report.charts import learning_curve
 from mnist_sweep.report.content import command
 from mnist_sweep.report.network import errors_of
@@ -68,13 +69,15 @@ def main(asked: Dashboard) -> None:
     from optuna_dashboard import run_server
 
     folder = Path(asked.artifacts)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing("artifacts", folder):
+        folder.mkdir(parents=True, exist_ok=True)
     store = FileSystemArtifactStore(str(folder))
     storage = open_existing(asked.storage)
     for name in optuna.get_all_study_names(storage.optuna):
         record = read_study(name, asked.storage)
         if record.definition:  # another application's runs are not ours to read
-            prepare(record, store)
+            with writing("artifacts", folder):
+                prepare(record, store)
     print(f"studies of {without_password(asked.storage)}; figures in {folder}")
     print(f"optuna-dashboard: http://{asked.host}:{asked.port} (Ctrl-C ends it)")
     try:

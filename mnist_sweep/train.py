@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_sweep import console
 from mnist_sweep.config import (
     ConfigError,
     check,
@@ -96,4 +97,5 @@ def main(config: DictConfig) -> "Objective":
 
 
 if __name__ == "__main__":
+    console.prepare()
     main()

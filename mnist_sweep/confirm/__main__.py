@@ -50,9 +50,10 @@ from mnist_sweep.confirm.candidates import (
 from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, conclude, write_conclusion
 from mnist_sweep.confirm.runs import planned
 from mnist_sweep.confirm.work import train
+from mnist_sweep.files import where, writing
 from mnist_sweep.report.reading import read_study
 from mnist_sweep.sweep.storage import without_password
-from mnist_sweep.text import duration, one_line, relative
+from mnist_sweep.text import duration, relative
 
 COLUMNS = "  "
 
@@ -90,7 +91,8 @@ def main(asked: Confirm) -> None:
             print(f"stopped with {done} of {len(runs)} runs done; the same command goes on")
             raise
         conclusion = conclude(runs, ranked_by)
-        path = write_conclusion(conclusion, folder)
+        with writing("to", folder):
+            path = write_conclusion(conclusion, folder)
     print(table(conclusion))
     for sentence in wording.sentences(conclusion):
         print(sentence)
@@ -139,7 +141,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
             f"another confirmation is at work in {folder}: wait for it, or choose another with to="
         ) from error
     except OSError as error:
-        raise ConfirmError(f"to={folder} cannot be written to: {one_line(error)}") from error
+        raise ConfirmError(f"to={folder} cannot be written: {where(error, folder)}") from error
     try:
         yield
     finally:

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from mnist_sweep import arguments
 from mnist_sweep.confirm.conclusion import read_conclusions
+from mnist_sweep.files import writing
 from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import Picture, sections
 from mnist_sweep.report.network import best_network
@@ -45,18 +46,21 @@ def main(asked: Report) -> None:
     """Write the report and say where it is."""
     record = read_study(asked.study, asked.storage)
     folder = Path(asked.to) if asked.to else Path("multirun") / asked.study / "report"
-    folder.mkdir(parents=True, exist_ok=True)
-    write_trials(record, folder / "trials.csv")
+    with writing("to", folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_trials(record, folder / "trials.csv")
     confirmed = read_conclusions(Path("multirun") / asked.study)
     drawn: dict[str, tuple[Picture, Figure]] = charts(record, confirmed)
     pictures, missing = best_network(record)
     drawn |= pictures
-    for name, (_, figure) in drawn.items():
-        figure.savefig(folder / f"{name}.png", dpi=DOTS)
     content = sections(record, [picture for picture, _ in drawn.values()], confirmed)
-    (folder / "report.md").write_text(markdown(record.name, content), encoding="utf-8")
     figures = {name: figure for name, (_, figure) in drawn.items()}
-    (folder / "index.html").write_text(page(record.name, content, figures), encoding="utf-8")
+    with writing("to", folder):
+        for name, figure in figures.items():
+            figure.savefig(folder / f"{name}.png", dpi=DOTS)
+        (folder / "report.md").write_text(markdown(record.name, content), encoding="utf-8")
+        html = page(record.name, content, figures)
+        (folder / "index.html").write_text(html, encoding="utf-8")
     print(f"study {record.name}: {len(record.rows)} trials, {len(record.best)} of them ranked")
     if missing:
         print(f"no pictures of the best network: {missing}")

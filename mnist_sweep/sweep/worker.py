@@ -20,6 +20,7 @@ from hydra.core.utils import JobReturn, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from mnist_sweep import console
 from mnist_sweep.sweep.dispatch import failed_return
 from mnist_sweep.text import one_line
 
@@ -68,6 +69,7 @@ def serve(descriptor: int) -> None:
 
     SIGTERM interrupts a job as Ctrl-C would; Ctrl-C itself is the parent's to handle.
     """
+    console.prepare(log=True)
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
