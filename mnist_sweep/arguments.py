@@ -134,10 +134,11 @@ def run(schema: type[Arguments], usage: str, entry: Callable[[Arguments], Any]) 
             print(usage.strip())
         else:
             entry(parse(schema, words))
-        sys.stdout.flush()
+        print(end="", flush=True)
     except UserError as error:
         console.fail(str(error))
     except KeyboardInterrupt:
+        console.settle()
         sys.exit(130)
     except BrokenPipeError:
         console.discard()

@@ -4,6 +4,7 @@ import codecs
 import os
 import stat
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 # How characters of ours are written where the output has none of them.
@@ -32,18 +33,29 @@ def prepare(log: bool = False) -> None:
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)  # what stands for one in tests has none
         if reconfigure is not None:
-            is_file = log and stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-            reconfigure(encoding="utf-8" if is_file else None, errors="mnist_sweep.plain")
+            reconfigure(errors="mnist_sweep.plain")
+            if log and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                reconfigure(encoding="utf-8", errors="mnist_sweep.plain")
 
 
 def fail(message: str) -> NoReturn:
     """Say in one line what a user can mend, and end with exit code 1."""
+    settle()
     print(f"error: {message}", file=sys.stderr)
     sys.exit(1)
 
 
+def settle() -> None:
+    """Write what is left of the output; discard it where nobody takes it, in silence."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        discard()
+
+
 def discard() -> None:
-    """Write no more to a standard output that nobody reads: Python would fail at it in the end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    """Write no more to a standard output that nobody takes: Python would fail at it in the end."""
+    with suppress(OSError):  # what stands for one in tests has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

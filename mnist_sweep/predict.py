@@ -60,7 +60,7 @@ def main(asked: Predict) -> None:
     for (file, drawing), row in zip(drawings, probabilities, strict=True):
         best = int(row.argmax())
         print(f"{file}: {bundle.labels[best]} ({row[best]:.1%})   {drawing.note}")
-    sys.stdout.flush()  # before the errors, where both go to the same place
+    print(end="", flush=True)  # before the errors, where both go to the same place
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     if failures:

@@ -59,7 +59,7 @@ class RunDirectory:
         """Return the recorded epochs; a last line cut short by a kill is left out."""
         if not self.metrics.exists():
             return []
-        lines = self.metrics.read_text(encoding="utf-8").split("\n")[:-1]
+        lines = self.metrics.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
         return [_parsed(line, self.metrics) for line in lines]
 
     def keep_metrics(self, epochs: int) -> None:
@@ -75,7 +75,7 @@ class RunDirectory:
         """Return what result.json holds, or None where there is none."""
         if not self.result.exists():
             return None
-        return _parsed(self.result.read_text(encoding="utf-8"), self.result)
+        return _parsed(self.result.read_text(encoding="utf-8", errors="replace"), self.result)
 
     def save_best(self, model: nn.Module) -> None:
         """Save the weights that the run keeps."""

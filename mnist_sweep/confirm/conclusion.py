@@ -179,9 +179,15 @@ def _hits(runs: Sequence[SeedRun]) -> Hits:
     """Return which test images each run has right: [seeds, images]."""
     rows = []
     for run in runs:
-        errors = json.loads(run.errors.read_text(encoding="utf-8"))
-        row = np.ones(errors["images"], dtype=np.bool_)
-        row[errors["wrong"]] = False
+        try:
+            errors = json.loads(run.errors.read_text(encoding="utf-8"))
+            row = np.ones(errors["images"], dtype=np.bool_)
+            row[errors["wrong"]] = False
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise ConfirmError(
+                f"{run.errors} is damaged ({one_line(error)}); delete it, and the same "
+                "command writes it again"
+            ) from error
         rows.append(row)
     return np.stack(rows)
 
