@@ -18,6 +18,7 @@ STROKE = 0.7  # of the contrast: more than the paper's own differences, but for 
 FILLED = 1.0  # of a part of the border: a stroke fills less of it than paper does
 WIDEST = 0.35  # of the picture's longer side: no stroke is wider, and no shadow narrower
 NOISY = 0.015  # standard deviations of brightness: less is not worth a filter
+ENOUGH = 40  # pixels a side, to see how a picture is lit
 FLOOR = 2.0  # standard deviations of noise that count as paper
 SPECK = 0.06  # of the largest stroke's ink: what has less is dust
 
@@ -102,25 +103,33 @@ def _evenly_lit(grey: Grey, noise: float) -> tuple[bool, Grey]:
     any stroke fills; a shadow is wider still, and stays.
     """
     smooth = ndimage.median_filter(grey, 3) if noise > NOISY else grey
-    bent = smooth - _surface(smooth)
-    dark_on_light = bool((bent**3).sum() < 0)
+    dark_on_light = bool((_bent(smooth) ** 3).sum() < 0)
     side = 2 * round(WIDEST * max(grey.shape) / 2) + 1
     fill = ndimage.grey_closing if dark_on_light else ndimage.grey_opening
-    return dark_on_light, grey - fill(smooth, size=(side, side), mode="nearest")
+    paper = fill(smooth, size=(side, side), mode="nearest")
+    if not dark_on_light:
+        return False, grey - paper
+    # Ink takes a share of the light that falls on it, in a shadow as out of it.
+    return True, (grey - paper) * (paper.max() / np.maximum(paper, 0.1))
 
 
-def _surface(grey: Grey) -> Grey:
-    """Return the quadratic surface that most of the pixels lie near."""
-    rows, columns = (np.linspace(-1, 1, length) for length in grey.shape)
+def _bent(grey: Grey) -> Grey:
+    """Return how far pixels are from the quadratic surface that most of them lie near.
+
+    Of some of them, evenly taken: that is enough to tell strokes from paper.
+    """
+    step = max(1, max(grey.shape) // ENOUGH)
+    values = grey[::step, ::step]
+    rows, columns = (np.linspace(-1, 1, length) for length in values.shape)
     y, x = (each.ravel() for each in np.meshgrid(rows, columns, indexing="ij"))
     terms = np.stack([np.ones_like(x), x, y, x * y, x**2, y**2], 1)
-    values, weights = grey.ravel(), np.ones(grey.size)
+    away: Grey = values.ravel() - np.median(values)
     for _ in range(10):  # least absolute differences, by weights
-        root = np.sqrt(weights)[:, None]
-        solution = np.linalg.lstsq(terms * root, values * root[:, 0], rcond=None)[0]
-        weights = 1 / np.maximum(np.abs(values - terms @ solution), 1e-3)
-    surface: Grey = (terms @ solution).reshape(grey.shape)
-    return surface
+        weights = 1 / np.maximum(np.abs(away), 1e-3)
+        weighted = terms.T * weights
+        solution = np.linalg.lstsq(weighted @ terms, weighted @ values.ravel(), rcond=None)[0]
+        away = values.ravel() - terms @ solution
+    return away
 
 
 def _without_specks(ink: Grey) -> Grey:
