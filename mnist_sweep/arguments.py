@@ -17,6 +17,8 @@ from mnist_sweep.files import where
 
 Arguments = TypeVar("Arguments")
 
+LITERAL = "$\0{"  # stands for "${": no command line can have it
+
 
 class ArgumentError(UserError):
     """A command line that the entry does not take."""
@@ -47,9 +49,13 @@ def parse(schema: type[Arguments], words: Sequence[str]) -> Arguments:
         ):
             raise ArgumentError(f"{field.name}= must be given; {_known(names)}")
     # A "${" in a path is no interpolation, and a "~" after the "=" is one that no shell expands.
-    literal = {name: home(value).replace("${", r"\${") for name, value in given.items()}
+    literal = {name: home(value).replace("${", LITERAL) for name, value in given.items()}
     parsed = OmegaConf.to_object(typed(schema, OmegaConf.create(literal)))
     assert isinstance(parsed, schema)
+    for name in names:
+        value = getattr(parsed, name)
+        if isinstance(value, str):
+            setattr(parsed, name, value.replace(LITERAL, "${"))
     return parsed
 
 

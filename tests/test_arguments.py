@@ -119,12 +119,15 @@ class Options:
 
 def entry(asked):
     for number in range(asked.lines):
-        print(number, "a line", flush=asked.lines > 3)
+        print(number, "a line", flush=asked.lines > 3)  # else at the end, as into any pipe
     if asked.fails:
         raise UserError("no")
 
 arguments.run(Options, "usage", entry)
 """
+
+
+BUFFERED = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONUNBUFFERED": ""}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,7 @@ def test_a_reader_that_leaves_ends_it_in_silence(words, code, said):
     os.close(reading)
     done = subprocess.run(
         [sys.executable, "-c", PRINTING, *words],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+        env=BUFFERED,
         stdout=writing,
         stderr=subprocess.PIPE,
         text=True,
@@ -150,7 +153,7 @@ def test_a_full_disk_under_the_output_is_one_line():
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", PRINTING],
-            env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+            env=BUFFERED,
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

@@ -66,6 +66,6 @@ def test_what_cannot_be_written_names_the_setting_and_the_path(tmp_path):
     assert str(raised.value) == (
         f"to={to} cannot be written: Not a directory (a part of that path is a file, not a folder)"
     )
-    with pytest.raises(FileError, match=r"to=here cannot be written: .*absent/a: No such file"):
-        with writing("to", Path("here")):
-            (tmp_path / "absent" / "a").touch()
+    message = r"to=here cannot be written: .*absent/a: No such file"
+    with pytest.raises(FileError, match=message), writing("to", Path("here")):
+        (tmp_path / "absent" / "a").touch()
