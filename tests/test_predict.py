@@ -108,7 +108,7 @@ def test_an_exported_model_reads_pictures_in_another_process(command, quick):
     assert code == 1
     assert len(out.splitlines()) == 3
     bad, empty, folder, table = err.splitlines()
-    assert bad.startswith("error: pictures/bad.png cannot be read as a picture: cannot identify")
+    assert bad.startswith("error: pictures/bad.png cannot be read as a picture: it is of no format")
     assert empty.startswith("error: pictures/empty.png cannot be read as a picture")
     assert folder == "error: pictures/folder.png is not a file"
     assert table == (

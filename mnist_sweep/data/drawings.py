@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
 from mnist_sweep.data.sources import SIZE, DataError
@@ -52,6 +52,9 @@ def read_drawing(path: Path) -> Drawing:
                 grey = _brightness(image, remarks)
     except DataError:
         raise
+    except UnidentifiedImageError as error:
+        kind = "it is of no format that Pillow knows" if path.stat().st_size else "it is empty"
+        raise DataError(f"{path} cannot be read as a picture: {kind}") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read as a picture: {reason(error)}") from error
     except Exception as error:  # Pillow's formats have many kinds for what is damaged
