@@ -16,13 +16,13 @@ from mnist_sweep.text import one_line
 # MNIST's digits were scaled to fit a box of this size, and placed with their centre of mass in the
 # middle of the image (http://yann.lecun.com/exdb/mnist/).
 BOX = 20
-# Of all 70,000, counted: the box's longer side is 19 or 20, the centre of mass from 13.48 to 14.50
-# either way (of pixels 0 to 27), the brightest pixel 254 or 255, and 94% of the border at least
-# exactly 0. Somewhat more is allowed for what was drawn, or has gone through a lossy format.
-MIDDLE = 14.0
-ASTRAY = 1.25
-SIDES = (17, 21)
+# Of all 70,000, counted: the longer side of the box around what is not 0 is 19 or 20, the centre of
+# mass from 13.48 to 14.50 either way (of pixels 0 to 27), the brightest pixel 254 or 255, and 94% of
+# the border at least exactly 0.
+MIDDLE, MNIST_ASTRAY, MNIST_SIDES = 14.0, 0.55, (19, 20)
 BRIGHTEST, CLEAN = 250 / 255, 0.9
+# Of strokes that were taken off their paper, and may have gone through a lossy format.
+ASTRAY, SIDES = 1.25, (17, 21)
 
 LARGEST = 512  # pixels a side: of more, so many are made one that the longer side has no more
 
@@ -67,8 +67,10 @@ def read_drawing(path: Path) -> Drawing:
     own = 1 - grey if found.dark_on_light else grey
     if grey.shape != (SIZE, SIZE):
         pixels = _placed(found.ink)
-    elif _is_placed(found.ink):
-        pixels = _bytes(own if _is_clean(own) else found.ink)
+    elif _is_mnists(own):
+        pixels = _bytes(own)
+    elif _is_placed(found.ink, INK, SIDES, ASTRAY):
+        pixels = _bytes(found.ink)
     else:
         pixels = _placed(found.ink)
         remarks.append("moved to where MNIST's are")
@@ -157,9 +159,9 @@ def _on_paper(drawn: Grey, alpha: Grey) -> Grey:
     return drawn * alpha + (1 - alpha) * np.where(around, paper, hole)
 
 
-def _extent(ink: Grey) -> tuple[slice, slice]:
-    """Return the rows and columns of the box around the strokes."""
-    rows, columns = np.nonzero(ink > INK)
+def _extent(ink: Grey, least: float = INK) -> tuple[slice, slice]:
+    """Return the rows and columns of the box around what is above `least`."""
+    rows, columns = np.nonzero(ink > least)
     return slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
 
 
@@ -169,18 +171,18 @@ def _centre(ink: Grey) -> tuple[float, float]:
     return float(row), float(column)
 
 
-def _is_placed(ink: Grey) -> bool:
-    """Whether a picture of MNIST's size has its strokes where MNIST's are."""
-    longer = max(ink[_extent(ink)].shape)
-    strokes = np.where(ink > INK, ink, 0)
-    return SIDES[0] <= longer <= SIDES[1] and all(
-        abs(each - MIDDLE) <= ASTRAY for each in _centre(strokes)
+def _is_mnists(own: Grey) -> bool:
+    """Whether brightness, light on dark, is what MNIST's images all are."""
+    is_clean = own.max() >= BRIGHTEST and float((border(own) == 0).mean()) >= CLEAN
+    return bool(is_clean) and _is_placed(own, 0, MNIST_SIDES, MNIST_ASTRAY)
+
+
+def _is_placed(ink: Grey, least: float, sides: tuple[int, int], astray: float) -> bool:
+    """Whether what is above `least` has a box of such a side, and its middle not farther astray."""
+    strokes = np.where(ink > least, ink, 0)
+    return sides[0] <= max(ink[_extent(ink, least)].shape) <= sides[1] and all(
+        abs(each - MIDDLE) <= astray for each in _centre(strokes)
     )
-
-
-def _is_clean(own: Grey) -> bool:
-    """Whether brightness, light on dark, is as MNIST's: its paper black, its strokes white."""
-    return own.max() >= BRIGHTEST and float((border(own) == 0).mean()) >= CLEAN
 
 
 def _placed(ink: Grey) -> np.ndarray:
