@@ -15,7 +15,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mnist_sweep import widths
+from mnist_sweep import console, widths
 from mnist_sweep.allowed import hydra_whitelist
 from mnist_sweep.callbacks import register_named_callbacks
 from mnist_sweep.config import (
@@ -153,4 +153,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    console.prepare()
     main()
