@@ -57,7 +57,7 @@ $(error make $(goals) does not heed $(firstword $(idle)): $(nearest); an environ
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep test check tensorboard dashboard mlflow confirm report lock clean
+.PHONY: help setup train sweep test upstream check tensorboard dashboard mlflow confirm report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
@@ -89,6 +89,9 @@ sweep: setup ## search under the parameter budget; the same command goes on with
 
 test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIST)
 	$(BIN)/python -m pytest
+
+upstream: setup ## run the suites of Hydra and its Optuna sweeper on ours (needs a package index)
+	$(BIN)/python -m pytest -m upstream -rP tests/upstream
 
 check: setup ## lint, format and types, as CI does
 	$(BIN)/ruff format --check .

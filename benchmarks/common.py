@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import torch
 
+from mnist_sweep.cores import cores
 from mnist_sweep.data import Images
 from mnist_sweep.fit import Precision, evaluate
-from mnist_sweep.sweep.resources import cores
 from mnist_sweep.trained import load_trained
 
 RESULTS = Path(__file__).with_name("results")

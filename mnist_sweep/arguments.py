@@ -41,9 +41,11 @@ def parse(schema: type[Arguments], words: Sequence[str]) -> Arguments:
             and not given.get(field.name)
         ):
             raise ArgumentError(f"{field.name}= must be given; {_known(names)}")
-    parsed = OmegaConf.to_object(typed(schema, OmegaConf.create(given)))
-    assert isinstance(parsed, schema)
-    return parsed
+    # What would stand for another setting is taken as it is written, as everything here is.
+    literal = {name: value.replace("${", r"\${") for name, value in given.items()}
+    settings = OmegaConf.to_container(typed(schema, OmegaConf.create(literal)), resolve=False)
+    assert isinstance(settings, dict)
+    return schema(**{str(name): value for name, value in settings.items()})
 
 
 def _known(names: Sequence[str]) -> str:

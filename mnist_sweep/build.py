@@ -20,9 +20,10 @@ from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Criterion, EarlyStopping, Tracker, Training
+from mnist_sweep.models.layout import Layout, training_layout
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.targets import build, check_node
-from mnist_sweep.text import one_line
+from mnist_sweep.text import one_line, shortened
 
 
 def build_model(node: Any) -> nn.Module:
@@ -74,7 +75,7 @@ def _on_meta_or(name: str) -> Iterator[None]:
     except Exception as error:
         raise ConfigError(
             f"model={name} cannot be counted on the meta device for images [B, 1, 28, 28]: "
-            f"{type(error).__name__}: {one_line(error)}"
+            f"{type(error).__name__}: {shortened(error)}"
         ) from error
 
 
@@ -182,11 +183,20 @@ def _check_last_batch(run: RunConfig, images: int) -> None:
         ) from error
 
 
-def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -> Training:
+def choose_layout(run: RunConfig, device: torch.device) -> Layout:
+    """Return the memory layout of a run's model on a device. Raises UnsafeLayout."""
+    if device.type != "cpu":
+        return Layout()
+    return training_layout(lambda: build_model(run.model))
+
+
+def build_training(
+    run: RunConfig, steps_per_epoch: int, device: torch.device, layout: Layout | None = None
+) -> Training:
     """Build everything that changes during a run, on a device. Seed before calling."""
     model = build_model(run.model)
-    # Convolutions are faster with the channels last; the numbers do not depend on the layout.
-    model = model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # Convolutions are faster with the channels last; the images, of one channel, are either.
+    model = model.to(device=device, memory_format=(layout or Layout()).memory_format)  # type: ignore[call-overload]
     optimizer = build_optimizer(run.optimizer, list(model.parameters()))
     schedule = build_schedule(run.scheduler, optimizer, run.epochs, steps_per_epoch)
     stopping = run.early_stopping

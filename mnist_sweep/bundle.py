@@ -13,15 +13,27 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from mnist_sweep.build import build_model, count_model
-from mnist_sweep.config import ConfigError
+from mnist_sweep.build import count_model
 from mnist_sweep.data import Pipeline
 from mnist_sweep.data.sources import SIZE
 from mnist_sweep.errors import UserError
 from mnist_sweep.onnx import write_onnx
 from mnist_sweep.record import read_weights, save_weights
-from mnist_sweep.text import one_line
-from mnist_sweep.trained import Trained, load_weights
+from mnist_sweep.recorded import (
+    LINE,
+    MAPPING,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Check,
+    Kinds,
+    check_kinds,
+    is_line,
+    is_number,
+    parse_json,
+)
+from mnist_sweep.text import counted, one_line
+from mnist_sweep.trained import Trained, build_with
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION, CONFIG, CARD = (
@@ -50,6 +62,37 @@ FIGURES = (
     "study",
     "trial",
 )
+
+
+REQUIRED = ("name", "architecture", "parameters", "input", "labels", "weights_sha256")
+KINDS: Kinds = {
+    "name": LINE,
+    "architecture": Check(
+        "a mapping with a _target_, without interpolations",
+        lambda value: isinstance(value, dict) and "_target_" in value and "${" not in str(value),
+    ),
+    "parameters": WHOLE,
+    "multiply_adds": WHOLE,
+    "input": MAPPING,
+    "labels": Check(
+        "a list of different lines of printable text",
+        lambda value: (
+            isinstance(value, list)
+            and bool(value)
+            and all(map(is_line, value))
+            and len(set(value)) == len(value)
+        ),
+    ),
+    "training": MAPPING,
+    "figures": MAPPING,
+    "weights_sha256": TEXT,
+}
+PIXELS: Kinds = {
+    "shape": Check(f"[1, {SIZE}, {SIZE}]", lambda value: value == [1, SIZE, SIZE]),
+    "pixels": TEXT,
+    "mean": NUMBER,
+    "std": Check("a finite number greater than 0", lambda value: is_number(value) and value > 0),
+}
 
 
 class BundleError(UserError):
@@ -189,17 +232,37 @@ def read_bundle(path: str, device: torch.device) -> Bundle:
         raise BundleError(f"{weights} is damaged: its SHA-256 is not the one in {DESCRIPTION}")
     node = description["architecture"]
     # Before anything of it is allocated: a mistyped width can be a thousand times too wide.
-    _, parameters = count_model(node, description["name"])
+    shapes, parameters = count_model(node, description["name"])
     if parameters != description["parameters"]:
         raise BundleError(
             f"bundle={path} is damaged: its architecture has {parameters:,} parameters, not the "
             f"{description['parameters']:,} that {DESCRIPTION} names"
         )
-    model = build_model(node)
-    load_weights(model, read_weights(weights, device), str(weights))
+    model = build_with(node, shapes, read_weights(weights, device), str(weights))
+    labels = tuple(description["labels"])
+    outputs = _outputs(shapes)
+    if len(labels) != outputs:
+        raise BundleError(
+            f"{folder / DESCRIPTION} is damaged: it names {counted(len(labels), 'label')}, and the "
+            f"network has {counted(outputs, 'output')}"
+        )
     pixels = description["input"]
     pipeline = Pipeline(float(pixels["mean"]), float(pixels["std"]))
-    return Bundle(model.to(device).eval(), pipeline, tuple(description["labels"]), description)
+    return Bundle(model.to(device).eval(), pipeline, labels, description)
+
+
+def _outputs(shapes: nn.Module) -> int:
+    """Return how many logits a model on the meta device gives for an image."""
+    try:
+        logits = shapes.eval()(torch.empty((1, 1, SIZE, SIZE), device="meta"))
+        rows, outputs = logits.shape
+    except Exception as error:  # a user's model may raise anything
+        raise BundleError(
+            f"{type(shapes).__name__} takes no image [1, 1, {SIZE}, {SIZE}]: {one_line(error)}"
+        ) from error
+    if rows != 1:
+        raise BundleError(f"{type(shapes).__name__} gives {rows} rows of logits for one image")
+    return int(outputs)
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
@@ -207,22 +270,17 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise BundleError(f"bundle={folder} is no bundle: it has no {DESCRIPTION}")
     try:
-        description = json.loads(path.read_text())
-        found = description["format"]
-        needed = ("name", "architecture", "parameters", "input", "labels", "weights_sha256")
-        absent = [key for key in needed if key not in description]
-        absent += [f"input.{key}" for key in ("mean", "std") if key not in description["input"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        kind = type(error).__name__
-        raise BundleError(f"{path} is damaged: {kind}: {one_line(error)}") from error
-    if found != FORMAT:
-        raise BundleError(f"{path} is of format {found}; this version reads format {FORMAT}")
-    if absent:
-        raise BundleError(f"{path} is damaged: it has no {', '.join(absent)}")
-    if not isinstance(description["architecture"], dict):
-        raise ConfigError(f"{path}: architecture must have a _target_")
-    result: dict[str, Any] = description
-    return result
+        description = parse_json(path.read_text(encoding="utf-8"))
+        check_kinds(description, {"format": WHOLE}, ("format",))
+        if description["format"] != FORMAT:
+            raise BundleError(
+                f"{path} is of format {description['format']}; this version reads format {FORMAT}"
+            )
+        check_kinds(description, KINDS, REQUIRED)
+        check_kinds(description["input"], PIXELS, ("mean", "std"))
+    except (OSError, ValueError) as error:
+        raise BundleError(f"{path} is damaged: {one_line(error)}") from error
+    return description
 
 
 def _digest(path: Path) -> str:

@@ -14,6 +14,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.recorded import parse_config
+from mnist_sweep.text import one_line, shortened
 
 MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
@@ -210,7 +212,9 @@ def typed(schema: Any, node: Any, where: str = "") -> DictConfig:
         OmegaConf.resolve(merged)
     except OmegaConfBaseException as error:
         key = ".".join(part for part in (where, error.full_key) if part) or "config"
-        raise ConfigError(f"{key}: {str(error).splitlines()[0]}") from error
+        raise ConfigError(f"{key}: {shortened(str(error).splitlines()[0])}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{where or 'config'}: it is nested too deeply") from error
     assert isinstance(merged, DictConfig)
     return merged
 
@@ -227,6 +231,7 @@ def check(config: DictConfig) -> RunConfig:
         raise ConfigError(f"{', '.join(missing)}: a value must be given")
     run = OmegaConf.to_object(merged)
     assert isinstance(run, RunConfig)
+    _check_nodes(run)
     _check_ranges(run)
     _check_choices(run)
     return run
@@ -248,6 +253,15 @@ def _require(satisfied: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+def _check_nodes(run: RunConfig) -> None:
+    for group in ("model", "optimizer", "scheduler"):
+        node = getattr(run, group)
+        _require(
+            isinstance(node, dict) and isinstance(node.get("_target_"), str),
+            f"{group} must be a config with a _target_, but got {shortened(node)}",
+        )
+
+
 def _check_ranges(run: RunConfig) -> None:
     for name, value, least in (
         ("epochs", run.epochs, 1),
@@ -266,6 +280,7 @@ def _check_ranges(run: RunConfig) -> None:
     _require(run.seed < 2**32, f"seed must be below 2**32, but got {run.seed}")
     for name, number in (("data.std", run.data.std), ("data.timeout", run.data.timeout)):
         _require(number > 0, f"{name} must be greater than 0, but got {number}")
+        _require(math.isfinite(number), f"{name} must be finite, but got {number}")
     _require(math.isfinite(run.data.mean), f"data.mean must be finite, but got {run.data.mean}")
     threads = run.threads or 1
     _require(threads <= MAX_THREADS, f"threads must be at most {MAX_THREADS}, but got {threads}")
@@ -324,9 +339,6 @@ def load_recorded(directory: Any, setting: str = "resume") -> DictConfig:
             f"{setting}={directory} is not a run directory: it has no .hydra/config.yaml"
         )
     try:
-        config = OmegaConf.load(recorded)
-    except Exception as error:  # YAML's and OmegaConf's kinds
-        raise ConfigError(f"{recorded} is damaged: {str(error).splitlines()[0]}") from error
-    if not isinstance(config, DictConfig):
-        raise ConfigError(f"{recorded} is damaged: it holds no settings")
-    return config
+        return parse_config(recorded)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{recorded} is damaged: {one_line(error)}") from error

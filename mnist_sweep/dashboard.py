@@ -12,6 +12,7 @@ matrix, once, and each study a note with its best trial's command line.
 """
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,13 +27,14 @@ from optuna.trial import FrozenTrial
 from tqdm import tqdm
 
 from mnist_sweep import arguments
+from mnist_sweep.addresses import without_password
+from mnist_sweep.commands import entry
 from mnist_sweep.errors import UserError
 from mnist_sweep.report.charts import learning_curve
-from mnist_sweep.report.content import command
 from mnist_sweep.report.network import errors_of
-from mnist_sweep.report.reading import Row, StudyRecord, open_existing, read_study
+from mnist_sweep.report.reading import Row, StudyRecord, of_storage
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.storage import without_password
+from mnist_sweep.sweep.existing import open_to_annotate, open_to_read
 
 DOTS = 100  # an inch
 
@@ -68,22 +70,35 @@ def main(asked: Dashboard) -> None:
     from optuna_dashboard import run_server
 
     folder = Path(asked.artifacts)
-    folder.mkdir(parents=True, exist_ok=True)
-    store = FileSystemArtifactStore(str(folder))
-    storage = open_existing(asked.storage)
-    for name in optuna.get_all_study_names(storage.optuna):
-        record = read_study(name, asked.storage)
-        if record.definition:  # another application's runs are not ours to read
-            prepare(record, store)
-    print(f"studies of {without_password(asked.storage)}; figures in {folder}")
+    storage = open_to_annotate(asked.storage)
+    if storage is None or not _can_hold(folder):
+        print("nothing can be added here: the studies are shown as they are now, without figures")
+        storage, store = open_to_read(asked.storage), None
+    else:
+        store = FileSystemArtifactStore(str(folder))
+        for name in optuna.get_all_study_names(storage):
+            record = of_storage(name, asked.storage, storage)
+            if record.ours:  # another application's runs are not ours to read
+                prepare(record, store)
+    figures = f"; figures in {folder}" if store else ""
+    print(f"studies of {without_password(asked.storage)}{figures}")
     print(f"optuna-dashboard: http://{asked.host}:{asked.port} (Ctrl-C ends it)")
     try:
-        run_server(storage.optuna, asked.host, asked.port, store)
+        run_server(storage, asked.host, asked.port, store)
     except OSError as error:
         raise UserError(
             f"port={asked.port} of {asked.host} cannot be listened on ({error.strerror}); "
             "choose another port"
         ) from error
+
+
+def _can_hold(folder: Path) -> bool:
+    """Make a folder; whether files can be put into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def prepare(record: StudyRecord, store: FileSystemArtifactStore) -> int:
@@ -108,10 +123,12 @@ def note(record: StudyRecord) -> str:
     figures = ", ".join(
         f"{name} {value:.6g}" for name, value in zip(record.objectives, best.values, strict=True)
     )
+    command = record.command(best)
+    again = f"```bash\n{command}\n```\n\n" if command else ""
+    report = entry("report", study=record.name, storage=record.address)
     return (
         f"Best trial: {best.number} ({figures}), in `{best.attributes.get('run_directory')}`\n\n"
-        f"```bash\n{command(best)}\n```\n\n"
-        f"More: `python -m mnist_sweep.report study={record.name}`. A trial whose constraint is "
+        f"{again}More: `{report}`. A trial whose constraint is "
         "above 0 was rejected over budget and never ran; its `reason` says so, and its `status`."
     )
 

@@ -14,6 +14,7 @@ import torch
 
 from mnist_sweep import arguments
 from mnist_sweep.bundle import ONNX, write_bundle
+from mnist_sweep.commands import entry
 from mnist_sweep.text import relative
 from mnist_sweep.trained import load_trained
 
@@ -36,7 +37,7 @@ def main(asked: Export) -> None:
     print(f"bundle: {relative(folder)}")
     if difference is not None:
         print(f"  {ONNX}: its logits are torch's to within {difference:.1g}")
-    print(f"  try it: python -m mnist_sweep.predict bundle={asked.to} images=digit.png")
+    print(f"  try it: {entry('predict', bundle=asked.to, images='digit.png')}")
 
 
 if __name__ == "__main__":

@@ -150,14 +150,22 @@ class Training:
         self.schedule.load_state_dict(state["schedule"])
         self.generator.set_state(state["generator"].cpu())
         self.random = {name: state[name] for name in ("torch_rng", "cuda_rng")}
-        vars(self.kept).update(state["kept"])
+        _load_tracker(self.kept, state["kept"])
         if self.early_stopping and state["early_stopping"]:
-            vars(self.early_stopping.tracker).update(state["early_stopping"])
+            _load_tracker(self.early_stopping.tracker, state["early_stopping"])
+
+
+TRACKED = ("best", "best_epoch", "stale")
 
 
 def _tracker_state(tracker: Tracker) -> dict[str, Any]:
     state = asdict(tracker)
-    return {name: state[name] for name in ("best", "best_epoch", "stale")}
+    return {name: state[name] for name in TRACKED}
+
+
+def _load_tracker(tracker: Tracker, state: dict[str, Any]) -> None:
+    for name in TRACKED:
+        setattr(tracker, name, state[name])
 
 
 @dataclass(frozen=True)

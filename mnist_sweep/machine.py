@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mnist_sweep.cores import cores
 from mnist_sweep.errors import UserError
 
 
@@ -27,8 +28,13 @@ def choose_device(name: str) -> torch.device:
 
 
 def set_threads(threads: int | None) -> int:
-    """Use this many threads, or as many as torch chose; return how many are in use."""
-    if threads is not None:
+    """Use this many threads, or as many as torch chose; return how many are in use.
+
+    Torch knows no cgroup's quota: it is held to `cores()` unless OMP_NUM_THREADS says otherwise.
+    """
+    if threads is None and "OMP_NUM_THREADS" not in os.environ:
+        threads = min(torch.get_num_threads(), cores())
+    if threads not in (None, torch.get_num_threads()):
         torch.set_num_threads(threads)
     return torch.get_num_threads()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mnist_sweep.commands import override, resuming
 from mnist_sweep.config import RunConfig
 from mnist_sweep.fit import Epoch
 from mnist_sweep.text import duration, relative
@@ -70,6 +71,9 @@ class Narrator:
             f"{data['reason']}"
         )
         say_once(f"device: {facts['device']}, {facts['threads']} threads, {facts['precision']}")
+        layout = facts["layout"]
+        if layout["reason"] is not None:
+            self._say(f"layout: {layout['name']}, since the model has {layout['reason']}")
         self._say(f"run directory: {relative(directory)}")
 
     def going_on(self, epoch: int) -> None:
@@ -128,7 +132,7 @@ class Narrator:
         if epoch:
             self._say(
                 f"stopped after epoch {epoch}; go on with: "
-                f"python -m mnist_sweep.train resume={relative(directory)}"
+                + resuming().command([override("resume", relative(directory))])
             )
 
     def _say(self, line: str) -> None:

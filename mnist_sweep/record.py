@@ -4,7 +4,8 @@ import io
 import json
 import math
 import os
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,55 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from mnist_sweep.checkpoint import read_checkpoint
+from mnist_sweep.commands import override, shell
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing
 from mnist_sweep.fit import Epoch
+from mnist_sweep.recorded import (
+    COUNTED,
+    LINE,
+    MAPPING,
+    NUMBER,
+    SIZES,
+    TEXT,
+    WHOLE,
+    Kinds,
+    check_kinds,
+    parse_json,
+)
+from mnist_sweep.text import one_line
 
 # What result.json's `status` says of a run that has come to its end; a diverged one to a bad one.
 COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
+
+
+# What other programs, and readers of ours, may rely on in what was written; None where unknown.
+RESULT: Kinds = {
+    "status": TEXT,
+    "reason": TEXT,
+    "model": LINE,
+    "parameters": WHOLE,
+    "multiply_adds": WHOLE,
+    "seed": WHOLE,
+    "data": {"name": LINE, "reason": TEXT, "sizes": SIZES, "fingerprint": LINE},
+    "device": TEXT,
+    "threads": WHOLE,
+    "precision": TEXT,
+    "study": TEXT,
+    "trial": WHOLE,
+    "max_epochs": WHOLE,
+    "hostname": TEXT,
+    "versions": MAPPING,
+    "git_commit": TEXT,
+    "stacked": WHOLE,
+    "epochs": WHOLE,
+    "best_epoch": WHOLE,
+    **dict.fromkeys(("val_loss", "val_acc", "test_loss", "test_acc", "seconds"), NUMBER),
+}
+EPOCH: Kinds = {"epoch": COUNTED} | {
+    field.name: NUMBER for field in fields(Epoch) if field.name != "epoch"
+}
 
 
 class RecordError(UserError):
@@ -38,8 +82,9 @@ class RunDirectory:
     def start(self) -> None:
         """Prepare an empty run directory. Raises RecordError when it already holds a run."""
         if self.metrics.exists() or self.result.exists():
+            resume = shell([override("resume", str(self.path))])
             raise RecordError(
-                f"{self.path} already holds a run: go on with resume={self.path}, or choose "
+                f"{self.path} already holds a run: go on with {resume}, or choose "
                 "another hydra.run.dir"
             )
         self.best.parent.mkdir(parents=True, exist_ok=True)
@@ -60,8 +105,8 @@ class RunDirectory:
         """Return the recorded epochs; a last line cut short by a kill is left out."""
         if not self.metrics.exists():
             return []
-        lines = self.metrics.read_text().split("\n")[:-1]
-        return [_parsed(line, self.metrics) for line in lines]
+        lines = _text(self.metrics).split("\n")[:-1]
+        return [_parsed(line, self.metrics, EPOCH, ("epoch",)) for line in lines]
 
     def keep_metrics(self, epochs: int) -> None:
         """Drop the lines after the last checkpoint, since those epochs will be run again."""
@@ -76,7 +121,7 @@ class RunDirectory:
         """Return what result.json holds, or None where there is none."""
         if not self.result.exists():
             return None
-        return _parsed(self.result.read_text(), self.result)
+        return _parsed(_text(self.result), self.result, RESULT)
 
     def save_best(self, model: nn.Module) -> None:
         """Save the weights that the run keeps."""
@@ -101,10 +146,9 @@ class RunDirectory:
         if not self.last.exists():
             raise RecordError(f"{self.path} cannot be gone on with: no epoch of it was finished")
         try:
-            state: dict[str, Any] = torch.load(self.last, map_location=device, weights_only=True)
+            return read_checkpoint(self.last, device)
         except Exception as error:  # torch raises many kinds for a damaged file
-            raise RecordError(f"{self.last} is damaged: {str(error).splitlines()[0]}") from error
-        return state
+            raise RecordError(f"{self.last} is damaged: {one_line(error)[:300]}") from error
 
 
 def save_weights(model: nn.Module, path: Path) -> None:
@@ -123,13 +167,19 @@ def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
         raise RecordError(f"{path} cannot be read: {error}") from error
 
 
-def _parsed(text: str, path: Path) -> dict[str, Any]:
+def _text(path: Path) -> str:
     try:
-        parsed = json.loads(text)
-    except json.JSONDecodeError as error:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} cannot be read: {one_line(error)}") from error
+
+
+def _parsed(text: str, path: Path, kinds: Kinds, required: Sequence[str] = ()) -> dict[str, Any]:
+    try:
+        parsed = parse_json(text)
+        check_kinds(parsed, kinds, required)
+    except ValueError as error:
         raise RecordError(f"{path} is damaged: {error}") from error
-    if not isinstance(parsed, dict):
-        raise RecordError(f"{path} is damaged: it holds {text[:40]!r}")
     return parsed
 
 

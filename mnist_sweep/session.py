@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mnist_sweep.build import build_pipeline, build_training
+from mnist_sweep.checkpoint import check_checkpoint
 from mnist_sweep.config import METRICS, ConfigError, RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Diverged, Epoch, Precision, evaluate, fit
 from mnist_sweep.fit_many import fit_many
+from mnist_sweep.models.layout import Layout
 from mnist_sweep.narrate import Narrator
 from mnist_sweep.record import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.text import one_line, relative
@@ -46,6 +48,7 @@ class Session:
         device: torch.device,
         report: Report | None,
         sweep: str | None,
+        layout: Layout,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device, self.sweep = device, sweep
@@ -57,7 +60,7 @@ class Session:
         self.pipeline = build_pipeline(run)
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
-        self.training = build_training(run, self.steps, device)
+        self.training = build_training(run, self.steps, device, layout)
         self.narrator = Narrator(run)
         self.trackers: list[Tracker] = []
         self.started = time.perf_counter()
@@ -75,6 +78,12 @@ class Session:
             self.directory.forget()
             return
         state = self.directory.load_last(self.device)
+        try:
+            check_checkpoint(state, self.training)
+        except ValueError as error:
+            raise RecordError(
+                f"{self.directory.last} is damaged, or not of this model and optimizer: {error}"
+            ) from error
         if state["fingerprint"] != self.dataset.fingerprint:
             raise ConfigError(
                 f"resume={self.directory.path} was trained on other data (fingerprint "
@@ -83,7 +92,7 @@ class Session:
             )
         try:
             self.training.load_state_dict(state["training"])
-        except (RuntimeError, KeyError, ValueError) as error:
+        except Exception as error:  # optimizers and schedules raise as they like
             raise RecordError(
                 f"{self.directory.last} is not of this model and optimizer: {one_line(error)}"
             ) from error
@@ -91,7 +100,7 @@ class Session:
         self.first_epoch = self.training.epoch + 1
         self.directory.keep_metrics(self.training.epoch)
         epochs = self.directory.read_metrics()
-        if epochs and epochs[-1]["train_loss"] is None:
+        if epochs and epochs[-1].get("train_loss") is None:
             # Its process was stopped before it could say so; its weights are lost.
             diverged = Diverged(f"training diverged in epoch {self.training.epoch}")
             self._record_failure(diverged)
@@ -145,6 +154,7 @@ class Session:
 
     def _as_seen(self, count: int) -> torch.Tensor:
         """Return so many training images as the network sees them, [count, 1, 28, 28]."""
+        count = min(count, len(self.dataset.train))
         images = self.dataset.train[torch.arange(count, device=self.device)].images
         draws = self.pipeline.draw(count, torch.Generator().manual_seed(self.run.seed))
         return self.pipeline.prepare(images, None if draws is None else draws.to(self.device))

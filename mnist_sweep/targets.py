@@ -1,7 +1,6 @@
-"""From `_target_` config nodes to objects: what may be named, what it takes, the call."""
+"""From `_target_` config nodes to objects: what a target takes, and the call."""
 
 import inspect
-import os
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -9,49 +8,37 @@ from dataclasses import field, make_dataclass
 from functools import lru_cache
 from typing import Any
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import execution_whitelist
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
+from mnist_sweep.allowed import KINDS, locate, name_of, plain, users_patterns
 from mnist_sweep.config import ConfigError, typed
-from mnist_sweep.text import one_line
+from mnist_sweep.text import one_line, shortened
 
-ENVIRONMENT_VARIABLE = "MNIST_SWEEP_TARGETS"
-OURS = (
-    "mnist_sweep.models.*",
-    "mnist_sweep.schedules.*",
-    "mnist_sweep.sweep.*",
-    "mnist_sweep.tracking.mlflow.SweepRun",
-    "torch.optim.*",
-)
-
-
-def execution_whitelist() -> list[str]:
-    """Return the patterns of targets that a config may name.
-
-    Ours, torch's optimizers, and those in the environment variable MNIST_SWEEP_TARGETS, separated
-    by commas ("my_package.*"). It is no config setting on purpose: a config must not be able to
-    widen what configs may execute.
-    """
-    extra = os.environ.get(ENVIRONMENT_VARIABLE, "").split(",")
-    patterns = [pattern.strip() for pattern in extra if pattern.strip()]
-    return [*OURS, *patterns]
+# What Hydra's `instantiate` reads in a node; here a node is a target and its settings.
+HYDRA_KEYS = ("_args_", "_convert_", "_execution_whitelist_", "_partial_", "_recursive_")
 
 
 def build(group: str, node: Any, **given: Any) -> Any:
     """Call a node's target with its settings and with the `given` arguments.
 
     Raises ConfigError in one line, beginning with the group's name, when the target may not be
-    named, does not exist, takes no such setting, or raises for its value.
+    named, does not exist, is not what the group is for, takes no such setting, or raises for its
+    value. Only the last comes of a call.
     """
     target, settings = check_node(group, node, tuple(given))
     try:
-        return target(**settings, **given)
+        # A user's class may have nodes among its settings and instantiate them.
+        with execution_whitelist(list(users_patterns())):
+            return target(**settings, **given)
     except Exception as error:  # what a target raises for a wrong value is its own choice
         if isinstance(error, ValueError):
-            raise ConfigError(f"{group}: {one_line(error)}") from error
+            raise ConfigError(f"{group}: {shortened(error)}") from error
         kind = type(error).__name__
-        raise ConfigError(f"{group} with {settings}: {kind}: {one_line(error)}") from error
+        raise ConfigError(
+            f"{group} with {shortened(settings)}: {kind}: {shortened(error)}"
+        ) from error
 
 
 def check_node(
@@ -62,54 +49,34 @@ def check_node(
     Raises ConfigError as `build` does.
     """
     if not isinstance(node, Mapping | DictConfig) or "_target_" not in node:
-        raise ConfigError(f"{group} must be a config with a _target_, but got {node!r}")
-    target = locate(f"{group}._target_", str(node["_target_"]))
-    parameters, takes_any = _parameters(target)
+        raise ConfigError(f"{group} must be a config with a _target_, but got {shortened(node)}")
     settings = {str(key): node[key] for key in node if key != "_target_"}
+    for key in HYDRA_KEYS:
+        if key in settings:
+            raise ConfigError(f"{group}.{key} has no effect on a {group}: leave it out")
+    target = locate(f"{group}._target_", node["_target_"], KINDS[group])
+    parameters, takes_any = _parameters(target)
     accepted = [name for name in parameters if name not in given]
     for name in settings:
-        if name not in accepted and not takes_any:
+        if not name.isidentifier() or (name not in accepted and not takes_any):
             raise ConfigError(
-                f"{group}.{name}={settings[name]}: {target.__name__} takes no such setting; "
-                f"it takes {', '.join(accepted) or 'none'}"
+                f"{group}.{name}={shortened(settings[name])}: {name_of(target)} takes no such "
+                f"setting; it takes {', '.join(accepted) or 'none'}"
             )
     required = [name for name in accepted if parameters[name].default is inspect.Parameter.empty]
     absent = [name for name in required if name not in settings]
     if absent:
-        raise ConfigError(f"{group}: {target.__name__} needs a value for {', '.join(absent)}")
+        raise ConfigError(f"{group}: {name_of(target)} needs a value for {', '.join(absent)}")
     return target, _typed_settings(group, target, settings)
-
-
-@lru_cache(maxsize=256)  # a sweep's gate asks for the same target again and again
-def _authorized(path: str, whitelist: tuple[str, ...]) -> Callable[..., Any]:
-    deferred = instantiate(
-        {"_target_": path, "_partial_": True}, _execution_whitelist_=list(whitelist)
-    )
-    target: Callable[..., Any] = deferred.func
-    return target
-
-
-def locate(setting: str, path: str) -> Callable[..., Any]:
-    """Authorize, import and return what a setting names by its dotted path, without calling it.
-
-    Raises ConfigError when it may not be named or does not exist.
-    """
-    try:
-        return _authorized(path, tuple(execution_whitelist()))
-    except InstantiationException as error:
-        reason = one_line(error)
-        if "is not in the" in reason:
-            reason = (
-                f"it is not allowed; allow it through the environment variable, say "
-                f"{ENVIRONMENT_VARIABLE}={path.split('.')[0]}.*"
-            )
-        raise ConfigError(f"{setting}={path}: {reason}") from error
 
 
 @lru_cache(maxsize=256)
 def _parameters(target: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], bool]:
     """Return a target's named parameters, and whether it takes any other keyword as well."""
-    found = inspect.signature(target).parameters.values()
+    try:
+        found = inspect.signature(target).parameters.values()
+    except (TypeError, ValueError):  # of some that are written in C
+        return {}, True
     by_name = {p.name: p for p in found if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     return by_name, any(p.kind is p.VAR_KEYWORD for p in found)
 
@@ -119,11 +86,15 @@ def _typed_settings(
 ) -> dict[str, Any]:
     """Convert settings to the annotated types, or raise ConfigError where one does not fit."""
     annotations = _annotations(target)
-    plain = {name: _plain(value) for name, value in settings.items()}
-    if all(_is_exactly(plain[name], annotations.get(name, Any)) for name in plain):
-        return plain  # as it mostly is, and a sweep's gate asks hundreds of times
+    values = {name: plain(value) for name, value in settings.items()}
+    if all(_is_exactly(values[name], annotations.get(name, Any)) for name in values):
+        return values  # as it mostly is, and a sweep's gate asks hundreds of times
     schema = _schema(target, tuple(settings))
-    merged = typed(schema, OmegaConf.create(settings), where=group)
+    try:
+        node = OmegaConf.create(settings)
+    except OmegaConfBaseException as error:  # half an interpolation
+        raise ConfigError(f"{group}: {one_line(error)}") from error
+    merged = typed(schema, node, where=group)
     converted = OmegaConf.to_container(merged)
     assert isinstance(converted, dict)
     return {str(name): value for name, value in converted.items()}
@@ -143,13 +114,9 @@ def _annotations(target: Callable[..., Any]) -> dict[str, Any]:
     """Return of each parameter's annotation what can be checked."""
     try:
         hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    except NameError:  # annotations that exist for type checkers only
+    except Exception:  # annotations that exist for type checkers only
         return {}
     return {name: _checkable(hint) for name, hint in hints.items()}
-
-
-def _plain(value: Any) -> Any:
-    return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
 def _is_exactly(value: Any, annotation: Any) -> bool:
@@ -168,10 +135,10 @@ def _checkable(annotation: Any) -> Any:
         return annotation
     arguments = typing.get_args(annotation)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        plain = [a for a in arguments if a in (int, float, str, bool)]
-        if len(plain) != 1:
+        simple = [a for a in arguments if a in (int, float, str, bool)]
+        if len(simple) != 1:
             return Any
-        return plain[0] | None if type(None) in arguments else plain[0]
+        return simple[0] | None if type(None) in arguments else simple[0]
     if typing.get_origin(annotation) in (list, Sequence) and arguments:
         return list[_checkable(arguments[0])]  # type: ignore[misc]
     return Any

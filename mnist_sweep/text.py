@@ -36,3 +36,9 @@ def relative(path: Path) -> str:
 def one_line(error: BaseException) -> str:
     """Return an exception's message without line breaks."""
     return " ".join(str(error).split())
+
+
+def shortened(value: object) -> str:
+    """Return a value as one line that a message can hold, whatever it is."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 300 else f"{text[:300]}..."

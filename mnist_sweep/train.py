@@ -15,6 +15,8 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_sweep.allowed import hydra_whitelist
+from mnist_sweep.callbacks import register_named_callbacks
 from mnist_sweep.config import (
     ConfigError,
     check,
@@ -28,7 +30,6 @@ from mnist_sweep.entry import inspected, one_line_errors
 from mnist_sweep.errors import UserError, explain, full_errors
 from mnist_sweep.leavings import leave_nothing
 from mnist_sweep.sweep.combinations import Combinations
-from mnist_sweep.targets import execution_whitelist
 from mnist_sweep.text import command_folder, relative
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def config_directory() -> str:
 
 
 register_resolvers()
+register_named_callbacks()
 
 
 def train(config: DictConfig, directory: Path) -> "Objective":
@@ -90,6 +92,14 @@ def train(config: DictConfig, directory: Path) -> "Objective":
         return execute(run, directory, name=name, resume=False, sweep=sweep, report=report)
 
 
+def _whitelist() -> list[str]:
+    try:
+        return hydra_whitelist()
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
 def job(config: DictConfig) -> "Objective":
     """Do one run as Hydra has it done, by itself or among others.
 
@@ -128,7 +138,7 @@ def _leave_nothing(config: DictConfig, directory: Path) -> None:
 _started_by_hydra = hydra.main(
     config_path=config_directory(),
     config_name="config",
-    execution_whitelist=execution_whitelist(),
+    execution_whitelist=_whitelist(),
 )(job)
 
 

@@ -100,8 +100,10 @@ def test_every_damage_is_one_line_that_says_where(bundle):
         read_bundle(str(bundle), CPU)
     for text, message in (
         ("{", r"bundle.json is damaged: JSONDecodeError"),
-        ("[]", r"bundle.json is damaged: TypeError"),
-        ("{}", r"bundle.json is damaged: KeyError: 'format'"),
+        ("[]", r"bundle.json is damaged: it holds \[\] and no settings"),
+        ("[" * 100_000, r"bundle.json is damaged: it is nested too deeply"),
+        ("1" * 5_000, r"bundle.json is damaged: ValueError"),
+        ("{}", r"bundle.json is damaged: it has no format"),
         ('{"format": 1, "input": {}}', r"it has no name, architecture, parameters, labels"),
     ):
         (bundle / "bundle.json").write_text(text)
@@ -124,7 +126,7 @@ def test_an_architecture_may_only_name_what_a_config_may(bundle, capfd):
     with pytest.raises(ConfigError, match=r"model._target_=os.system"):
         read_bundle(str(bundle), CPU)
     change(bundle, architecture=["os.system"])
-    with pytest.raises(UserError, match="architecture must have a _target_"):
+    with pytest.raises(UserError, match="architecture must be a mapping with a _target_"):
         read_bundle(str(bundle), CPU)
     assert "executed" not in capfd.readouterr().out
 

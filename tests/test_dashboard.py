@@ -10,13 +10,18 @@ from PIL import Image
 from mnist_sweep import dashboard
 from mnist_sweep.dashboard import PREFIX, Dashboard, note, prepare
 from mnist_sweep.errors import UserError
-from mnist_sweep.report.reading import read_study
+from mnist_sweep.report.reading import of_storage
+from mnist_sweep.sweep.existing import open_to_annotate
 from tests.report.conftest import ADDRESS, add, create, ran
 
 
 @pytest.fixture(autouse=True)
 def _quiet():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def opened(name, address):
+    return of_storage(name, address, open_to_annotate(address))
 
 
 def attributes(study):
@@ -42,13 +47,13 @@ def test_finished_trials_get_their_figures_once_and_the_study_its_note(command, 
     study.ask()
     Path("store").mkdir()
     store = FileSystemArtifactStore("store")
-    assert prepare(read_study("s", ADDRESS), store) == 1
+    assert prepare(opened("s", ADDRESS), store) == 1
     (first,) = artifacts(study).values()
     assert set(first) == {"learning_curve.png", "confusion.png"}
     for identity in first.values():
         with Image.open(Path("store") / identity) as image:
             assert image.width > 300
-    assert prepare(read_study("s", ADDRESS), store) == 0
+    assert prepare(opened("s", ADDRESS), store) == 0
     assert artifacts(study) == {1: first}
     text = "".join(str(value) for value in attributes(study).values())
     assert "Best trial: 0 (val_acc 0.9)" in text
@@ -57,7 +62,7 @@ def test_finished_trials_get_their_figures_once_and_the_study_its_note(command, 
 
 def test_a_study_without_a_best_trial_says_so():
     create("s")
-    assert note(read_study("s", ADDRESS)) == "No trial that fits the budget is complete."
+    assert note(opened("s", ADDRESS)) == "No trial that fits the budget is complete."
 
 
 def test_a_port_that_is_taken_is_one_line():
@@ -74,3 +79,23 @@ def test_a_storage_that_there_is_not_is_one_line_and_no_file_is_made():
     with pytest.raises(UserError, match=r"there is no file none.db"):
         dashboard.main(Dashboard(storage="sqlite:///none.db", artifacts="store"))
     assert not Path("none.db").exists()
+
+
+@pytest.mark.parametrize("kind", ["read-only", "another's", "ours"])
+def test_what_is_served_is_changed_only_where_it_is_ours(kind, monkeypatch, capsys):
+    study = create("s")
+    attributes = ran(0) if kind != "another's" else {}
+    add(study, "complete", 0.9, **attributes)
+    if kind == "read-only":
+        monkeypatch.setattr(dashboard, "open_to_annotate", lambda address: None)
+    before = Path("studies.db").read_bytes()
+    served = []
+    monkeypatch.setattr("optuna_dashboard.run_server", lambda *given: served.append(given))
+    dashboard.main(Dashboard(storage=ADDRESS, artifacts="store"))
+    ((storage, *_, store),) = served
+    assert optuna.get_all_study_names(storage) == ["s"]
+    assert (store is None) == (kind == "read-only")
+    assert (Path("studies.db").read_bytes() == before) == (kind != "ours")
+    said = capsys.readouterr().out
+    assert ("nothing can be added here" in said) == (kind == "read-only")
+    assert {path.name for path in Path().iterdir()} <= {"studies.db", "store"}

@@ -37,12 +37,21 @@ def fastest(y):
     return type(y.grad_fn).__name__
 
 
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format], ids=str)
 @pytest.mark.parametrize(
     "settings",
     [
         {"kernel_size": 1},
         {"kernel_size": 1, "bias": False},
         {"kernel_size": 1, "stride": 2},
+        {"kernel_size": 1, "stride": (1, 2)},
+        {"kernel_size": 1, "stride": (3, 2), "bias": False},
+        {"kernel_size": 1, "stride": 2, "padding": (0, 1)},
+        {"kernel_size": 1, "stride": 2, "padding": 1, "padding_mode": "reflect"},
+        {"kernel_size": 1, "stride": 2, "padding": "valid"},
+        {"kernel_size": 1, "stride": 2, "groups": 2},
+        {"kernel_size": 1, "stride": 2, "dilation": 2},
+        {"kernel_size": 1, "padding": "same"},
         {"kernel_size": 1, "padding": 1},
         {"kernel_size": 1, "groups": 2},
         {"kernel_size": 3, "padding": 1},
@@ -51,10 +60,38 @@ def fastest(y):
     ids=str,
 )
 @pytest.mark.usefixtures("threads")
-def test_a_convolution_gives_what_torchs_gives(settings):
-    mine, theirs = same_weights(Conv2d(6, 10, **settings), nn.Conv2d(6, 10, **settings))
-    for one, other in zip(trained(mine, images(6)), trained(theirs, images(6)), strict=True):
+def test_a_convolution_gives_what_torchs_gives(settings, layout):
+    theirs = nn.Conv2d(6, 10, **settings)  # contiguous, which no kernel of torch's gets wrong
+    mine = Conv2d(6, 10, **settings).to(memory_format=layout)
+    mine.load_state_dict(theirs.state_dict())
+    x, contiguous = images(6).contiguous(memory_format=layout), images(6).contiguous()
+    for one, other in zip(trained(mine, x), trained(theirs, contiguous), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    mine, theirs = mine.eval(), theirs.eval()
+    torch.testing.assert_close(mine(x), theirs(contiguous), rtol=1e-4, atol=1e-4)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(mine.train()(x), theirs(contiguous), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("stride", [2, (1, 2), (3, 3)])
+def test_no_strided_1x1_convolution_is_left_to_torch(monkeypatch, stride, training, autocast):
+    original, strides = torch.nn.functional.conv2d, []
+
+    def conv2d(x, weight, bias=None, stride=1, *others, **settings):
+        strides.append(stride)
+        return original(x, weight, bias, stride, *others, **settings)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", conv2d)
+    conv = Conv2d(6, 10, 1, stride=stride).train(training).to(memory_format=torch.channels_last)
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        y = conv(images(6))
+    assert set(strides) <= {1}
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert fastest(y) == (
+        "PermuteBackward0" if training and not autocast else "ConvolutionBackward0"
+    )
 
 
 def test_only_a_1x1_kernel_over_channels_last_trains_as_a_matrix_product():

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from mnist_sweep import pictures, plots
 from mnist_sweep.arguments import ArgumentError
 from mnist_sweep.data import DataError, Images
 from mnist_sweep.pictures import Pictures, choose_image
+from mnist_sweep.sweep.best import point_to
 
 
 @pytest.fixture
@@ -44,6 +46,15 @@ def test_pictures_go_where_they_are_asked_to_and_of_the_split_that_is_asked_for(
     assert Path("elsewhere/confusion.png").exists()
     assert not Path("run/pictures").exists()
     assert "mnist_5k test" in capsys.readouterr().out
+
+
+def test_pictures_of_a_studys_best_run_are_in_the_run_itself(run):
+    study = Path("multirun/s")
+    shutil.copytree(run, study / "3")
+    point_to(study / "best", study / "3")
+    pictures.main(Pictures(str(study / "best")))
+    assert (study / "3/pictures/confusion.png").is_file()
+    assert not (study / "best/pictures").exists()
 
 
 def test_an_image_is_a_number_of_the_split_or_a_file(tmp_path):

@@ -2,8 +2,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from mnist_sweep.allowed import hydra_whitelist
 from mnist_sweep.config import ConfigError
-from mnist_sweep.targets import build, check_node, execution_whitelist
+from mnist_sweep.targets import build, check_node
 
 
 def node(target, **settings):
@@ -27,7 +28,7 @@ def test_a_target_is_called_with_its_settings_and_the_given_arguments():
         (node("mnist_sweep.models.StagedCNN", stages=[["a"]]), "model.stages"),
         (node("mnist_sweep.models.Missing"), "model._target_=mnist_sweep.models.Missing"),
         (node("os.system", command="true"), "model._target_=os.system"),
-        (node("somebody.Net"), "MNIST_SWEEP_TARGETS=somebody.*"),
+        (node("somebody.Net"), "MNIST_SWEEP_TARGETS=somebody.Net"),
         (OmegaConf.create({"hidden": 3}), "model must be a config with a _target_"),
         (None, "model must be a config with a _target_"),
     ],
@@ -63,6 +64,6 @@ def test_an_integer_serves_where_a_float_is_asked_for():
 
 def test_the_environment_variable_adds_patterns(monkeypatch):
     monkeypatch.setenv("MNIST_SWEEP_TARGETS", "mine.*, yours.Net ,")
-    assert execution_whitelist()[-2:] == ["mine.*", "yours.Net"]
+    assert hydra_whitelist()[-2:] == ["mine.*", "yours.Net"]
     monkeypatch.delenv("MNIST_SWEEP_TARGETS")
-    assert "mine.*" not in execution_whitelist()
+    assert "mine.*" not in hydra_whitelist()

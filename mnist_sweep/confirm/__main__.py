@@ -24,7 +24,6 @@ The order is by validation images, over the fresh seeds. Differences are of test
 intervals that hold for other seeds and other images, and for all comparisons together.
 """
 
-import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,7 +33,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mnist_sweep import arguments
+from mnist_sweep.addresses import without_password
 from mnist_sweep.arguments import ArgumentError
+from mnist_sweep.commands import entry
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.candidates import (
     Candidate,
@@ -49,8 +50,7 @@ from mnist_sweep.confirm.candidates import (
 from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, conclude, write_conclusion
 from mnist_sweep.confirm.runs import planned
 from mnist_sweep.confirm.work import train
-from mnist_sweep.report.reading import read_study
-from mnist_sweep.sweep.storage import without_password
+from mnist_sweep.report.reading import StudyRecord, read_study
 from mnist_sweep.text import duration, one_line, relative
 
 COLUMNS = "  "
@@ -76,9 +76,10 @@ def main(asked: Confirm) -> None:
     """Train, conclude, and say what came out."""
     started = time.monotonic()
     _check(asked)
-    candidates, ranked_by = _candidates(asked)
+    record = read_study(asked.study, asked.storage) if asked.study else None
+    candidates, ranked_by = _candidates(asked, record)
     check_same_data(candidates)
-    folder = _folder(asked)
+    folder = _folder(asked, record)
     seeds = seeds_for(candidates, asked.seeds, asked.first)
     with _alone_in(folder):
         runs = planned(candidates, seeds, folder)
@@ -95,18 +96,17 @@ def main(asked: Confirm) -> None:
         print(sentence)
     print(f"{duration(time.monotonic() - started)}; figures: {relative(path)}")
     if asked.study and not asked.to:
-        words = shlex.join([f"study={asked.study}", f"storage={without_password(asked.storage)}"])
-        print(f"look next: python -m mnist_sweep.report {words} (make report)")
+        address = without_password(asked.storage)
+        print(f"look next: {entry('report', study=asked.study, storage=address)}")
 
 
-def _candidates(asked: Confirm) -> tuple[list[Candidate], str]:
+def _candidates(asked: Confirm, record: StudyRecord | None) -> tuple[list[Candidate], str]:
     """Return what is compared, and the figure that orders it."""
     changes, ranked_by = Changes(asked.epochs, asked.data), "val_acc"
     candidates: list[Candidate] = []
-    if asked.study:
-        record = read_study(asked.study, asked.storage)
+    if record:
         directories = {row.number: row.attributes.get("run_directory") for row in record.best}
-        candidates = of_trials(asked.study, directories, asked.top, changes)
+        candidates = of_trials(record.name, directories, asked.top, changes)
         if record.objectives[0] == "val_loss":
             ranked_by = "val_loss"
     named = [word.strip() for word in asked.runs.split(",") if word.strip()]
@@ -115,16 +115,19 @@ def _candidates(asked: Confirm) -> tuple[list[Candidate], str]:
     return candidates, ranked_by
 
 
-def _folder(asked: Confirm) -> Path:
+def _folder(asked: Confirm, record: StudyRecord | None) -> Path:
     """Return where the runs go: other data or epochs are another confirmation."""
     if asked.to:
         return Path(asked.to)
+    home = record.home if record else Path("outputs")
+    if home is None:
+        raise ConfirmError(f"study={asked.study!r} cannot name a folder here; name one with to=")
     name = CONFIRMATION
     if asked.data is not None:
         name += f"-{asked.data}"
     if asked.epochs is not None:
         name += f"-{asked.epochs}-epoch{'' if asked.epochs == 1 else 's'}"
-    return (Path("multirun", asked.study) if asked.study else Path("outputs")) / name
+    return home / name
 
 
 @contextmanager

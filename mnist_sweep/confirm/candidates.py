@@ -71,8 +71,9 @@ def of_trials(
     for number, directory in directories.items():
         if not directory or not Path(directory).is_dir():
             raise ConfirmError(
-                f"trial {number} of study={study} ran in {directory}, which is not here; "
-                "give this command where the sweep was started"
+                f"trial {number} of study={study} ran in {directory}, which is not here, and "
+                "neither the study's database nor the folder multirun/ has it beside it; give this "
+                "command where the sweep was started"
             )
         add(found, _read(directory, f"trial-{number}", f"trial {number}", changes, "study"))
         if len(found) == top:

@@ -73,9 +73,8 @@ class Pipeline:
         prepared = images.unsqueeze(1).float().div_(255)
         if draws is not None:
             prepared = self.augmentation(prepared, draws)
-        # For one channel the layouts coincide in memory; the strides still steer the convolutions.
-        normalized = prepared.sub_(self.mean).div_(self.std)
-        return normalized.contiguous(memory_format=torch.channels_last)
+        # Of one channel, they are contiguous and channels_last alike: the model's layout decides.
+        return prepared.sub_(self.mean).div_(self.std)
 
     def training_batches(
         self, split: Images, batch_size: int, generator: torch.Generator

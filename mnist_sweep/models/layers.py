@@ -19,7 +19,9 @@ class Conv2d(nn.Conv2d):
     """A convolution that, with a 1x1 kernel, is trained as the matrix product that it is.
 
     Of a channels_last tensor the pixels are the rows of a matrix as it lies in memory, and the
-    backward pass of a product is faster than that of a convolution.
+    backward pass of a product is faster than that of a convolution. With a stride, the pixels that
+    are looked at are taken first: oneDNN's kernel for it can write outside its memory
+    (docs/processors.md).
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -28,20 +30,25 @@ class Conv2d(nn.Conv2d):
 
     def convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Do what `forward` does, with another bias or none."""
-        pixels = x.permute(0, 2, 3, 1)  # [B, H, W, in_channels]
-        if not (self._is_pointwise and _trains_on_cpu(self, x) and pixels.is_contiguous()):
+        if self.kernel_size != (1, 1) or x.dim() != 4:
             whole: Tensor = self._conv_forward(x, self.weight, bias)
             return whole
-        return F.linear(pixels, self.weight.flatten(1), bias).permute(0, 3, 1, 2)
+        x = self._looked_at(x)
+        pixels = x.permute(0, 2, 3, 1)  # [B, H', W', in_channels]
+        if self.groups == 1 and _trains_on_cpu(self, x) and pixels.is_contiguous():
+            return F.linear(pixels, self.weight.flatten(1), bias).permute(0, 3, 1, 2)
+        return F.conv2d(x, self.weight, bias, groups=self.groups)
 
-    @property
-    def _is_pointwise(self) -> bool:
-        return (
-            self.kernel_size == (1, 1)
-            and self.stride == (1, 1)
-            and self.padding == (0, 0)
-            and self.groups == 1
-        )
+    def _looked_at(self, x: Tensor) -> Tensor:
+        """Return the pixels that a 1x1 kernel is applied to, [B, in_channels, H', W']."""
+        padding = (0, 0) if isinstance(self.padding, str) else self.padding  # a kernel needs none
+        if any(padding):
+            (height, width), mode = padding, self.padding_mode.replace("zeros", "constant")
+            x = F.pad(x, (width, width, height, height), mode)
+        if self.stride == (1, 1):
+            return x
+        # Means of 1x1 windows, which are the pixels: their backward pass is faster than a slice's.
+        return F.avg_pool2d(x, 1, self.stride)
 
 
 class BatchNorm2d(nn.BatchNorm2d):

@@ -10,7 +10,7 @@ from mnist_sweep.models.checks import (
     check_dropout,
     scaled,
 )
-from mnist_sweep.models.layers import BatchNorm2d
+from mnist_sweep.models.layers import BatchNorm2d, Conv2d
 
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
@@ -31,7 +31,7 @@ class BasicBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+                Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
                 BatchNorm2d(out_channels),
             )
 

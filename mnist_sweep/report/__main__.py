@@ -4,13 +4,14 @@
 
 study    the study's name
 storage  where it is; sqlite:///multirun/optuna.db where that is left out
-to       where the report goes; multirun/<study>/report where that is left out
+to       where the report goes; report/ in the sweep's directory where that is left out
 
 index.html  the report as one page, which needs nothing beside it
 report.md   the same as text, with the figures as PNG files
 trials.csv  a row a trial, rejected ones too
 
-What `python -m mnist_sweep.confirm study=...` has left in multirun/<study>/ is part of it.
+What `python -m mnist_sweep.confirm study=...` has left in the sweep's directory is part of it.
+Reading changes nothing: the storage may be on a read-only medium, and another program's.
 """
 
 from dataclasses import dataclass
@@ -24,10 +25,10 @@ from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import Picture, sections
 from mnist_sweep.report.network import best_network
 from mnist_sweep.report.page import page
-from mnist_sweep.report.reading import read_study
+from mnist_sweep.report.reading import ReportError, StudyRecord, read_study
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
-from mnist_sweep.text import relative
+from mnist_sweep.text import one_line, relative
 
 DOTS = 150  # an inch
 
@@ -44,12 +45,29 @@ class Report:
 def main(asked: Report) -> None:
     """Write the report and say where it is."""
     record = read_study(asked.study, asked.storage)
-    folder = Path(asked.to) if asked.to else Path("multirun") / asked.study / "report"
-    folder.mkdir(parents=True, exist_ok=True)
+    if asked.to:
+        folder = Path(asked.to)
+    elif record.home:
+        folder = record.home / "report"
+        if record.folder not in (None, record.home):
+            print(f"{record.folder} is read-only: the report goes to {folder}")
+    else:
+        raise ReportError(f"study={record.name!r} cannot name a folder here; name one with to=")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(record, folder)
+    except OSError as error:
+        raise ReportError(
+            f"{folder} cannot be written to: {one_line(error)}; to= names another folder"
+        ) from error
+
+
+def _write(record: StudyRecord, folder: Path) -> None:
     write_trials(record, folder / "trials.csv")
-    confirmed = read_conclusions(Path("multirun") / asked.study)
+    home = record.folder or record.home
+    confirmed = read_conclusions(home) if home else []
     drawn: dict[str, tuple[Picture, Figure]] = charts(record, confirmed)
-    pictures, missing = best_network(record)
+    pictures, missing = best_network(record) if record.ours else ({}, None)
     drawn |= pictures
     for name, (_, figure) in drawn.items():
         figure.savefig(folder / f"{name}.png", dpi=DOTS)

@@ -21,6 +21,7 @@ from mnist_sweep.confirm.conclusion import Conclusion
 from mnist_sweep.plots import INK
 from mnist_sweep.record import RecordError, RunDirectory
 from mnist_sweep.report.content import Picture, best_of_each_size
+from mnist_sweep.report.effects import unit
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.reading import Row, StudyRecord
 from mnist_sweep.sweep import study as studies
@@ -51,10 +52,14 @@ def charts(
             for number, conclusion in enumerate(confirmed, start=1)
         },
         "parameters": (f"{objective} against parameters, with the budget", _parameters(record)),
-        "importance": (f"each setting's share of the variance of {objective}", _bars(record)),
+        "importance": (
+            "how much of the variance each setting makes alone; in grey, what several make "
+            "together; in green, a conditional setting among the trials that have it",
+            _bars(record),
+        ),
         "slices": (f"{objective} against each setting", _slices(record)),
         "parallel": (f"the settings of each complete trial, by {objective}", _parallel(record)),
-        "curves": (f"{objective} by epoch; pruned trials in grey", _curves(record)),
+        "curves": (f"{objective} by {record.step}; pruned trials in grey", _curves(record)),
         "rates": (f"learning rate by epoch of the best {TOP} trials", _rates(record)),
     }
     return {
@@ -198,14 +203,26 @@ def _mark(axes: Axes, places: Sequence[float], status: str) -> None:
 
 
 def _bars(record: StudyRecord) -> Figure | None:
-    shares, _ = importances(record)
-    if not shares:
+    told = [each for each in importances(record) if each.shares]
+    if not told:
         return None
-    figure, axes = _axes(7.0, 0.9 + 0.38 * len(shares))
-    names = list(reversed(shares))
-    axes.barh(names, [shares[name] for name in names], color=BLUE)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.set(xlabel=f"share of the variance of {record.objectives[0]}")
+    counts = [len(each.shares) + len(each.parts) + 1 for each in told]
+    figure = Figure(figsize=(7.0, 0.9 * len(told) + 0.38 * sum(counts)), layout="constrained")
+    panels = figure.subplots(len(told), 1, squeeze=False, height_ratios=counts)[:, 0]
+    for axes, importance in zip(panels, told, strict=True):
+        _style(axes)
+        bars = [(name, share, BLUE) for name, share in importance.shares.items()]
+        bars.append(("several together", importance.together, GREY))
+        bars += [
+            (f"{part.setting}\n(of {part.trials} trials)", part.share, GREEN)
+            for part in importance.parts
+        ]
+        names, shares, colours = zip(*reversed(bars), strict=True)
+        axes.barh(range(len(names)), shares, color=colours)
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.set(xlabel=f"share of the variance of {importance.objective} {importance.at}")
     return figure
 
 
@@ -253,7 +270,7 @@ def _plain_log_ticks(axes: Axes) -> None:
 
 def _place(among: BaseDistribution, value: Any) -> float:
     if isinstance(among, CategoricalDistribution):
-        return float(among.choices.index(value))
+        return among.to_internal_repr(value)
     return float(value)
 
 
@@ -296,15 +313,10 @@ def _parallel(record: StudyRecord) -> Figure | None:
 
 
 def _share(among: Any, value: Any) -> float:
-    """Return where a value lies in its range, from 0 to 1 on the range's own scale."""
+    """Return where a value lies on an axis from 0 to 1, whose ends are the first and the last."""
     if isinstance(among, CategoricalDistribution):
-        return among.choices.index(value) / max(1, len(among.choices) - 1)
-    low, high, at = float(among.low), float(among.high), float(value)
-    if low == high:
-        return 0.5
-    if among.log:
-        low, high, at = math.log(low), math.log(high), math.log(at)
-    return (at - low) / (high - low)
+        return among.to_internal_repr(value) / max(1, len(among.choices) - 1)
+    return unit(among, value)
 
 
 def _marks(among: Any) -> list[tuple[float, str]]:
@@ -341,12 +353,14 @@ def _curves(record: StudyRecord) -> Figure | None:
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(max(0.05, min(seen) * 0.9), min(1 - 0.5 * (1 - max(seen)), 0.9999))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel="epoch", ylabel=record.objectives[0])
+    axes.set(xlabel=record.step, ylabel=record.objectives[0])
     _legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 
 def _rates(record: StudyRecord) -> Figure | None:
+    if not record.ours:  # whose files of that name are of another kind
+        return None
     lines = {row.number: _recorded_rates(row) for row in record.best[:TOP]}
     lines = {number: line for number, line in lines.items() if line}
     if not lines:

@@ -1,6 +1,5 @@
 """What a report says, section by section: the same for the text and for the page."""
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,9 +11,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from mnist_sweep.commands import Program
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.conclusion import Conclusion
-from mnist_sweep.report.importance import at_the_ends, importances
+from mnist_sweep.report.importance import Importance, at_the_ends, importances
 from mnist_sweep.report.reading import Row, StudyRecord
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.text import counted, duration
@@ -82,6 +82,7 @@ def sections(
     def shown(*names: str) -> list[Block]:
         return [drawn[name] for name in names if name in drawn]
 
+    objective = record.objectives[0]
     network = [name for name in drawn if name.startswith(("confusion", "failures"))]
     network += [name for name in drawn if name.startswith(("filters", "maps"))]
     found = [
@@ -99,7 +100,7 @@ def sections(
                 for block in (*_confirmed(conclusion), *shown(f"confirmed-{number}"))
             ],
         ),
-        Section("Accuracy against parameters", [*shown("parameters"), *_sizes(record)]),
+        Section(f"{objective} against parameters", [*shown("parameters"), *_sizes(record)]),
         Section(
             "Which settings matter", [*_matters(record), *shown("importance", "slices", "parallel")]
         ),
@@ -109,11 +110,6 @@ def sections(
         Section("Again", _again(record)),
     ]
     return [section for section in found if section.blocks]
-
-
-def command(row: Row) -> str:
-    """Return the command line that trains a trial's configuration again."""
-    return " ".join(["python -m mnist_sweep.train", *(shlex.quote(word) for word in row.command)])
 
 
 def _searched(record: StudyRecord) -> list[Block]:
@@ -142,17 +138,22 @@ def _cost(record: StudyRecord) -> list[Block]:
     counts = record.counts
     trained, saved = record.epochs_trained, record.epochs_saved
     share = f" ({saved / (trained + saved):.0%})" if saved else ""
-    rejected = counted(counts[studies.REJECTED], "proposal")
     lines = [
         f"{counted(len(record.finished), 'trial')} ran: {counts[studies.COMPLETE]} complete, "
-        f"{counts[studies.PRUNED]} pruned, {counts[studies.FAILED]} failed",
-        f"{rejected} rejected over budget, before anything ran",
-        f"{trained:,} epochs trained, {saved:,} saved by pruning{share}",
-        f"{duration(record.seconds)} of training, all trials added up{_wall(record)}",
+        f"{counts[studies.PRUNED]} pruned, {counts[studies.FAILED]} failed"
     ]
+    if record.budget is not None or counts[studies.REJECTED]:
+        rejected = counted(counts[studies.REJECTED], "proposal")
+        why = " over budget" if record.budget is not None else ""
+        lines.append(f"{rejected} rejected{why}, before anything ran")
+    times = [_wall(record)]
+    if record.ours:
+        lines.append(f"{trained:,} epochs trained, {saved:,} saved by pruning{share}")
+        times.insert(0, f"{duration(record.seconds)} of training, all trials added up")
+    lines.append("; ".join(time for time in times if time))
     unfinished = (studies.RUNNING, studies.INTERRUPTED, studies.QUEUED, studies.REFUSED)
     lines += [f"{counts[status]} {status}" for status in unfinished if counts[status]]
-    return [Points(lines)]
+    return [Points([line for line in lines if line])]
 
 
 def _wall(record: StudyRecord) -> str:
@@ -160,7 +161,7 @@ def _wall(record: StudyRecord) -> str:
     ended = [row.ended for row in record.finished if row.ended]
     if not began or not ended:
         return ""
-    return f"; {duration((max(ended) - min(began)).total_seconds())} from the first to the last"
+    return f"{duration((max(ended) - min(began)).total_seconds())} from the first to the last"
 
 
 def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
@@ -175,40 +176,40 @@ def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
             if closest
             else ""
         )
-        return [Note(f"No trial that fits the budget is complete.{hint}")]
+        fits = " that fits the budget" if record.budget is not None else ""
+        return [Note(f"No trial{fits} is complete.{hint}")]
     rows = record.best[:SHOWN]
+    known = [name for name in ("parameters", "epochs") if any(name in r.attributes for r in rows)]
     names = list(dict.fromkeys(name for row in rows for name in row.settings))
     table = Table(
-        ("trial", *record.objectives, "parameters", "epochs", *names),
+        ("trial", *record.objectives, *known, *names),
         [
             (
                 str(row.number),
                 *(f"{value:.6g}" for value in row.values),
-                _number(row.attributes.get("parameters")),
-                str(row.attributes.get("epochs", "")),
+                *(_number(row.attributes.get(name)) for name in known),
                 *(_short(row.settings.get(name, "")) for name in names),
             )
             for row in rows
         ],
     )
-    return [table, *_commands(rows[:1]), *_caution(record, confirmed)]
+    return [table, *_commands(record, rows[:1]), *_caution(record, confirmed)]
 
 
 def _caution(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
     """Say what one run is worth, and how to know more where that has not been found out."""
-    flattered = (
-        "Each is one run, judged on the validation images that chose it, which flatters the first "
-        "of many."
-    )
+    judge = "the validation images that chose it" if record.ours else "the value that chose it"
+    flattered = f"Each is one run, judged by {judge}, which flatters the first of many."
     first = f"trial {record.best[0].number}"
     known = any(standing.title == first for each in confirmed for standing in each.standings)
     ours = "val_acc" in record.best[0].attributes
     if known or not ours or not record.address:
         return [Note(flattered)]
-    address = shlex.join([f"study={record.name}", f"storage={record.address}"])
+    program = record.program or Program()
+    confirm = program.entry("confirm", study=record.name, storage=record.address)
     return [
         Note(f"{flattered} Train the best with fresh seeds before you believe it:"),
-        Commands([("with fresh seeds", f"python -m mnist_sweep.confirm {address}")]),
+        Commands([("with fresh seeds", confirm)]),
     ]
 
 
@@ -242,21 +243,44 @@ def best_of_each_size(record: StudyRecord) -> list[Row]:
 
 
 def _matters(record: StudyRecord) -> list[Block]:
-    shares, caveat = importances(record)
-    blocks: list[Block] = [Note(f"{caveat[0].upper()}{caveat[1:]}.")] if caveat else []
-    if shares:
-        rows = [(name, f"{share:.0%}") for name, share in shares.items()]
-        blocks.append(Table(("setting", "share of the variance"), rows, code=(0,)))
+    blocks: list[Block] = []
+    for importance in importances(record):
+        blocks += _importance(importance)
     ends = at_the_ends(record)
     return [*blocks, Points(ends)] if ends else blocks
 
 
+def _importance(found: Importance) -> list[Block]:
+    trials = counted(found.trials, "trial")
+    if found.why_not:
+        return [Note(f"{found.objective} {found.at} of {trials}: {found.why_not}.")]
+    rows = [(name, f"{share:.0%}", f"all {trials}") for name, share in found.shares.items()]
+    for part in found.parts:
+        having = counted(part.trials, "trial")
+        rows.append((part.setting, f"{part.share:.0%}", f"the {having} that have it"))
+    notes: list[Block] = [
+        Note(
+            f"What makes the variance of {found.objective} {found.at}: the share of each setting "
+            "alone, over the range that was searched (main effects of a Gaussian process, whose "
+            f"predictions for trials that it has not seen correlate with them by {found.skill:.2f}"
+            f"). The rest, {found.together:.0%}, is what settings do together. The slices below "
+            "show which values are better."
+        ),
+        Table(("setting", "share", "of the variance among"), rows, code=(0,)),
+    ]
+    if found.unknown:
+        names = ", ".join(found.unknown)
+        notes.append(Note(f"Too little to tell, among the trials that have them: {names}."))
+    return notes
+
+
 def _again(record: StudyRecord) -> list[Block]:
-    return _commands(record.best[:SHOWN])
+    return _commands(record, record.best[:SHOWN])
 
 
-def _commands(rows: Sequence[Row]) -> list[Block]:
-    lines = [(f"trial {row.number}", command(row)) for row in rows if row.command]
+def _commands(record: StudyRecord, rows: Sequence[Row]) -> list[Block]:
+    known = [(f"trial {row.number}", record.command(row)) for row in rows]
+    lines = [(what, line) for what, line in known if line is not None]
     return [Commands(lines)] if lines else []
 
 

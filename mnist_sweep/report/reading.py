@@ -1,5 +1,6 @@
 """A study as plain data: every trial a row, and what was searched."""
 
+import os
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,16 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
-from sqlalchemy.engine import make_url
 
+from mnist_sweep.addresses import without_password
+from mnist_sweep.commands import Program, from_record
 from mnist_sweep.errors import UserError
+from mnist_sweep.report.places import Places
 from mnist_sweep.sweep import results
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.storage import JOURNAL, Storage, open_storage, without_password
-from mnist_sweep.text import one_line
+from mnist_sweep.sweep.existing import open_to_read
+from mnist_sweep.sweep.settings import check_study_name
+
+# What a trial of ours knows, from its run or from the budget's gate.
+OURS = {"epochs", "max_epochs", "parameters"}
 
 
 class ReportError(UserError):
@@ -59,14 +71,54 @@ class StudyRecord:
     definition: dict[str, Any]
     rows: list[Row]
     best: list[Row]
+    folder: Path | None  # where its sweep wrote, and where that is now
+
+    @property
+    def home(self) -> Path | None:
+        """The folder for what is found out about it: its sweep's directory, or multirun/<study>.
+
+        The latter where its directory is not here, or cannot be written to; None where the study's
+        name, which may be another program's, cannot name a folder.
+        """
+        if self.folder is not None and os.access(self.folder, os.W_OK):
+            return self.folder
+        try:
+            check_study_name(self.name)
+        except SweepError:
+            return None
+        return Path("multirun", self.name)
 
     @property
     def searched(self) -> dict[str, BaseDistribution]:
-        """What was drawn, by name, and from where; in the order of the first trials."""
+        """What was drawn, by name, and from where; in the order of the first trials.
+
+        A range that a later sweep has moved reaches from the least to the greatest.
+        """
         found: dict[str, BaseDistribution] = {}
         for trial in self.study.get_trials(deepcopy=False):
-            found |= {n: among for n, among in trial.distributions.items() if n not in found}
+            for name, among in trial.distributions.items():
+                found[name] = _both(found.get(name, among), among)
         return found
+
+    @property
+    def ours(self) -> bool:
+        """Whether its trials are runs of ours, and not of another application."""
+        return any(OURS & row.attributes.keys() for row in self.rows)
+
+    @property
+    def program(self) -> Program | None:
+        """How its sweep was started; None where that is not known."""
+        recorded = self.study.user_attrs.get(studies.COMMAND)
+        return from_record(recorded) if recorded is not None or self.ours else None
+
+    def command(self, row: Row) -> str | None:
+        """Return the line that trains a trial's configuration again; None where none is known."""
+        return self.program.command(row.command) if self.program and row.command else None
+
+    @property
+    def step(self) -> str:
+        """What its trials report after."""
+        return "epoch" if self.ours else "step"
 
     @property
     def counts(self) -> Counter[str]:
@@ -100,20 +152,44 @@ class StudyRecord:
         return limit if isinstance(limit, int) else None
 
 
+def _both(one: BaseDistribution, other: BaseDistribution) -> BaseDistribution:
+    """Return a range that holds two of a setting, on the scale of the first."""
+    if one == other or isinstance(one, CategoricalDistribution):
+        return one
+    assert isinstance(one, FloatDistribution | IntDistribution)
+    assert isinstance(other, FloatDistribution | IntDistribution)
+    low, high = min(one.low, other.low), max(one.high, other.high)
+    if (low, high) == (one.low, one.high):
+        return one
+    log = one.log and other.log
+    if isinstance(one, IntDistribution):
+        return IntDistribution(int(low), int(high), log=log)
+    return FloatDistribution(low, high, log=log)
+
+
 def read_study(name: str, address: str) -> StudyRecord:
-    """Read a study. Raises ReportError where there is none of that name, or no such storage."""
-    storage = open_existing(address)
-    names = optuna.get_all_study_names(storage.optuna)
+    """Read a study, which changes nothing.
+
+    Raises StorageError where there is no such storage, and ReportError where it has none of that
+    name.
+    """
+    return of_storage(name, address, open_to_read(address))
+
+
+def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
+    """Read a study of an opened storage. Raises ReportError where it has none of that name."""
+    names = optuna.get_all_study_names(storage)
     if name not in names:
         known = ", ".join(sorted(names)) or "none"
         raise ReportError(f"study={name} is not in {without_password(address)}; it has {known}")
-    study = optuna.load_study(study_name=name, storage=storage.optuna)
+    study = optuna.load_study(study_name=name, storage=storage)
     definition = dict(study.user_attrs.get(studies.DEFINITION, {}))
     objective = definition.get("objective") or "value"
     objectives = [objective] if isinstance(objective, str) else [str(o) for o in objective]
     if len(objectives) != len(study.directions):
         objectives = [f"value {n}" for n in range(len(study.directions))]
-    rows = [row(trial) for trial in study.get_trials(deepcopy=False)]
+    places = Places(study, address)
+    rows = [row(trial, places) for trial in study.get_trials(deepcopy=False)]
     directions = studies.direction_names(study)
     return StudyRecord(
         study,
@@ -124,33 +200,16 @@ def read_study(name: str, address: str) -> StudyRecord:
         definition,
         rows,
         _ranked(study, rows, directions),
+        places.folder,
     )
 
 
-def open_existing(address: str) -> Storage:
-    """Open a storage that there is. Raises ReportError."""
-    _check_exists(address)
-    try:
-        return open_storage(address)
-    except SweepError as error:
-        reason = one_line(error.__cause__ or error)
-        raise ReportError(f"storage={without_password(address)}: {reason}") from error
-
-
-def _check_exists(address: str) -> None:
-    """Opening a file's storage would make the file."""
-    path = None
-    if address.startswith(JOURNAL):
-        path = Path(address.removeprefix(JOURNAL))
-    elif address.startswith("sqlite:///"):
-        path = Path(str(make_url(address).database))
-    if path is not None and not path.exists():
-        raise ReportError(f"storage={address}: there is no file {path}; name the study's storage")
-
-
-def row(trial: FrozenTrial) -> Row:
-    """Return a trial as plain data."""
+def row(trial: FrozenTrial, places: Places) -> Row:
+    """Return a trial as plain data, with its run's directory where that is now."""
     attributes = dict(trial.user_attrs)
+    directory = places.run(trial.number, attributes.pop("run_directory", None))
+    if directory is not None:
+        attributes["run_directory"] = directory
     complete = trial.state == optuna.trial.TrialState.COMPLETE
     return Row(
         number=trial.number,

@@ -13,15 +13,18 @@ ATTRIBUTES = (*RECORDED, "data", "run_directory")
 
 def write_trials(record: StudyRecord, path: Path) -> None:
     """Write every trial's status, objectives, figures and settings; empty where it has none."""
+    known = [
+        name for name in ATTRIBUTES if record.ours or any(name in r.attributes for r in record.rows)
+    ]
     settings = sorted({name for row in record.rows for name in row.settings})
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         objectives = [f"objective {name}" for name in record.objectives]
         times = ["began", "ended"]
-        writer.writerow(["trial", "status", "reason", *objectives, *ATTRIBUTES, *times, *settings])
+        writer.writerow(["trial", "status", "reason", *objectives, *known, *times, *settings])
         for row in record.rows:
             values = row.values or [""] * len(objectives)
-            attributes = [row.attributes.get(name, "") for name in ATTRIBUTES]
+            attributes = [row.attributes.get(name, "") for name in known]
             chosen = [row.settings.get(name, "") for name in settings]
             start = [row.number, row.status, row.reason or ""]
             writer.writerow([*start, *values, *attributes, *_times(row), *chosen])

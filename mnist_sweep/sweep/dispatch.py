@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 
@@ -120,12 +120,13 @@ class Batches:
             returns = self.launcher.launch(overrides, initial_job_idx=jobs[0].number)
         except HydraException:  # a setting is wrong, which no other try would mend
             raise
-        except SystemExit as stop:
-            reason = f"the job exited with code {stop.code}"
-            return self._all_lost(jobs, reason, died=len(jobs) > 1)
         except Exception as error:  # joblib raises when a worker of its dies, and all is lost
             reason = f"{type(self.launcher).__name__}: {one_line(error)}"
             return self._all_lost(jobs, reason, died=True)
+        except KeyboardInterrupt:  # the user's, as far as can be told here
+            raise
+        except BaseException as stop:
+            return self._all_lost(jobs, str(ending(stop)), died=len(jobs) > 1)
         return [Finished(job, returned=r) for job, r in zip(jobs, returns, strict=True)]
 
     def _all_lost(self, jobs: list[Job], reason: str, died: bool) -> list[Finished]:
@@ -176,14 +177,24 @@ def run_all(
                 log.warning("#%d: %s; running it again", number, finished.reason)
                 waiting.append(finished.job)
             else:
-                returns[number] = failed_return(RuntimeError(finished.reason))
+                error = RuntimeError(finished.reason)
+                returns[number] = failed_return(error, finished.job.overrides)
         watch(returns)
     return [returns[job.number] for job in jobs]
 
 
-def failed_return(error: Exception) -> JobReturn:
-    """Return what Hydra returns for a job that raised."""
+def failed_return(error: Exception, overrides: Sequence[str] = ()) -> JobReturn:
+    """Return what Hydra returns for a job that raised, which names the job by its overrides."""
     returned = JobReturn()
+    returned.overrides = list(filter_overrides(overrides))
     returned.status = JobStatus.FAILED
     returned.return_value = error
     return returned
+
+
+def ending(stop: BaseException) -> RuntimeError:
+    """Return the error of a job that raised what is no Exception: it asked its process to end."""
+    if isinstance(stop, SystemExit):
+        return RuntimeError(f"the job exited with code {stop.code}")
+    said = one_line(stop)
+    return RuntimeError(f"the job raised {type(stop).__name__}" + (f": {said}" if said else ""))

@@ -13,6 +13,9 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig
 
+from mnist_sweep.addresses import said_of
+from mnist_sweep.allowed import KINDS, locate
+from mnist_sweep.commands import this_program
 from mnist_sweep.effects import check_effects
 from mnist_sweep.errors import explain
 from mnist_sweep.sweep import results, sampling
@@ -30,9 +33,9 @@ from mnist_sweep.sweep.space import parse_space
 from mnist_sweep.sweep.storage import OUTAGE, open_storage
 from mnist_sweep.sweep.supply import Supply
 from mnist_sweep.sweep.teller import Teller
-from mnist_sweep.targets import locate
 from mnist_sweep.text import one_line, relative
 
+GATE, SPACE = "hydra.sweeper.gate", "hydra.sweeper.custom_search_space"
 WAIT = 1.0  # seconds between looks at what runs
 
 
@@ -50,11 +53,13 @@ class SweepEngine(OptunaSweeperImpl):
     ) -> None:
         super().__init__(*stock)
         self.settings = settings
+        named = settings.custom_search_space
+        self.custom_search_space_extender = locate(SPACE, named, KINDS[SPACE]) if named else None
         self.sampler_config, self.conditional = sampler_config, conditional
         self.enqueued = enqueued or []
         self.pruner = build_pruner(pruner_config)
         gate = settings.gate
-        self.gate = locate("hydra.sweeper.gate", gate) if gate else None
+        self.gate = locate(GATE, gate, KINDS[GATE]) if gate else None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -64,6 +69,7 @@ class SweepEngine(OptunaSweeperImpl):
         self.context, self.composed = hydra_context, config
         self.directory = Path(str(self.sweep_dir))
         self.application = Application(config, str(self.sweep_dir))
+        self.program = this_program()
 
     def sweep(self, arguments: list[str]) -> None:
         """Run the study to `n_trials` launched trials in all, and write its results.
@@ -91,9 +97,12 @@ class SweepEngine(OptunaSweeperImpl):
             sys.exit(130)
         except OUTAGE as error:
             raise SweepError(
-                f"the storage does not answer: {one_line(error)[:200]}; when it does, the same "
+                f"the storage does not answer: {self._said(error)}; when it does, the same "
                 "command goes on with the study"
             ) from error
+
+    def _said(self, error: Exception) -> str:
+        return said_of(self.settings.storage, one_line(error))[:200]
 
     def _close(self) -> None:
         """End what runs, leave it to be gone on with, and say how things stand."""
@@ -156,6 +165,7 @@ class SweepEngine(OptunaSweeperImpl):
             studies.check_distributions(self.study, space.distributions())
             if self.application.names_trials:
                 results.check_directory(self.study, self.directory)
+            studies.record_start(self.study, relative(self.directory), self.program.recorded())
             earlier = studies.count_sweep(self.study)
             self.study.sampler = sampling.reseed(self.study.sampler, self.sampler_config, earlier)
             enqueue(self.study, space, self.composed, self.enqueued, self.settings.default_first)
@@ -170,7 +180,12 @@ class SweepEngine(OptunaSweeperImpl):
             self.settings.resamples,
         )
         self.progress = Progress(
-            self.study, self.settings, self.total, self.application.objective, self.directory
+            self.study,
+            self.settings,
+            self.total,
+            self.application.objective,
+            self.directory,
+            self.program,
         )
         self.progress.decisions(missing, off, self.dispatcher)
         self.supply = Supply(

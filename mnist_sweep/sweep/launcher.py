@@ -81,7 +81,7 @@ class WorkersLauncher(Launcher):
         jobs = [Job(initial_job_idx + n, list(o)) for n, o in enumerate(job_overrides)]
         if self.pool is None:
             self.pool = self.workers()
-            atexit.register(self.pool.close, PATIENCE)  # they wait for the next batch until then
+            atexit.register(_close, self.pool)  # they wait for the next batch until then
         pool = self.pool
         log.info(
             "Launching %d jobs in %d worker processes, sweep output dir : %s",
@@ -94,8 +94,15 @@ class WorkersLauncher(Launcher):
         try:
             return run_all(pool, jobs, self.max_retries)
         except BaseException:
-            pool.close(PATIENCE)
+            _close(pool)
             raise
+
+
+def _close(pool: "Workers") -> None:
+    try:
+        pool.close(PATIENCE)
+    except KeyboardInterrupt:  # whoever runs has had time enough
+        pool.close(0)
 
 
 def _check_count(name: str, value: object, least: int) -> None:

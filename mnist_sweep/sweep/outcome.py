@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,15 @@ RECORDED = (
 )
 
 
+MOST_SHOWN = 100  # letters of a value that is no objective
+
+
 class JobFailed(UserError):
-    """A job raised, or returned no finite objective."""
+    """A job raised, was lost, or returned no objective."""
+
+
+class BadValue(JobFailed):
+    """A job returned no objective: one failed trial, which ends no sweep."""
 
 
 def check_completed(returned: JobReturn) -> None:
@@ -52,24 +60,43 @@ def check_completed(returned: JobReturn) -> None:
 
 
 def objectives(returned: JobReturn, directions: int) -> list[float]:
-    """Return a job's objectives, one a direction. Raises JobFailed where it has none."""
+    """Return a job's objectives, one a direction. Raises JobFailed, BadValue where it has none.
+
+    What a float can be made of is an objective, infinity too, as to the stock sweeper and Optuna.
+    """
     check_completed(returned)
     value = returned.return_value
     try:
-        single = directions == 1 and not isinstance(value, list | tuple)
-        values = [float(value)] if single else [float(v) for v in value]
-    except (TypeError, ValueError):
+        values = _floats(value, directions)
+    except Exception:  # an object of the task's own may raise anything
         expected = "a float" if directions == 1 else f"{directions} floats"
-        raise JobFailed(f"the job returned {value!r}, not {expected}") from None
+        raise BadValue(f"the job returned {_shown(value)}, not {expected}") from None
     if len(values) != directions:
-        raise JobFailed(f"the job returned {len(values)} values for {directions} directions")
-    if not all(math.isfinite(v) for v in values):
-        raise JobFailed(f"the objective is {value}")
+        raise BadValue(f"the job returned {len(values)} values for {directions} directions")
+    if any(math.isnan(v) for v in values):
+        raise BadValue(f"the objective is {_shown(value)}")
     return values
 
 
+def _floats(value: Any, directions: int) -> list[float]:
+    if directions > 1 or isinstance(value, list | tuple):
+        return [float(v) for v in value]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, for an array of one number
+        return [float(value)]
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a line can show it."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:
+        text = type(value).__name__
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
 def values(finished: Finished, directions: int) -> list[float]:
-    """Return the objectives of a job that finished, one a direction. Raises JobFailed."""
+    """Return the objectives of a job that finished, one a direction. Raises JobFailed, BadValue."""
     if finished.returned is None:
         raise JobFailed(str(finished.reason))
     return objectives(finished.returned, directions)

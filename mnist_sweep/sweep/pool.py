@@ -1,5 +1,6 @@
 """Worker processes: one job each at a time, persistent, each to be lost without the others."""
 
+import logging
 import os
 import signal
 import socket
@@ -14,13 +15,25 @@ from typing import IO
 
 import cloudpickle
 
+from mnist_sweep.sweep import process_group
 from mnist_sweep.sweep.dispatch import Finished, Job
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.worker import Task
+from mnist_sweep.sweep.worker import Program, Task
 from mnist_sweep.text import one_line, relative
 
-# Set before anything is imported: whoever unpickles the task must find its modules.
-BOOT = "import sys; sys.path[:] = {path!r}; from mnist_sweep.sweep.worker import serve; serve({fd})"
+log = logging.getLogger("mnist_sweep")
+
+# The path before anything is imported: whoever unpickles the task must find its modules. The first
+# exit handler is the last to run, after multiprocessing's, which waits for a job's own processes.
+BOOT = """
+import sys
+sys.path[:] = {path!r}
+import atexit
+from mnist_sweep.sweep import process_group
+atexit.register(process_group.terminate_rest)
+from mnist_sweep.sweep.worker import serve
+serve({fd})
+"""
 
 POLL = 1.0  # seconds after which a dead worker is noticed that left its socket to a child
 MEANING = {"SIGKILL": "out of memory, or kill -9", "SIGSEGV": "segmentation fault"}
@@ -49,13 +62,14 @@ class Worker:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
         theirs.close()
         if output is not None:
             output.close()
         self.connection = Connection(ours.detach())
         with suppress(OSError):  # it has died already, as whoever waits for it will find
-            self.connection.send((sys.argv, list(preload)))
+            self.connection.send((Program.this(), list(preload)))
             self.connection.send_bytes(task)
         self.job: Job | None = None
         self.started = 0.0
@@ -67,12 +81,13 @@ class Worker:
             self.connection.send((job.number, list(job.overrides)))
 
     def death(self) -> str:
-        """Say how the process ended; one that closed its socket and lives on is ended."""
+        """Say how the process ended; what it has left, or itself where it lives on, is killed."""
         try:
             code = self.process.wait(timeout=1.0)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
+        except subprocess.TimeoutExpired:  # it has closed its socket
+            code = None
+        process_group.kill(self.process.pid)
+        code = self.process.wait() if code is None else code
         where = f"; see {relative(self.log)}" if self.log else ""
         if code >= 0:
             return f"the worker process exited with code {code}{where}"
@@ -81,9 +96,25 @@ class Worker:
         return f"the worker process was ended by {name}{meaning}{where}"
 
     def kill(self) -> None:
-        """End the process now."""
-        self.process.kill()
+        """End the process now, with all that its job has started."""
+        process_group.kill(self.process.pid)
         self.process.wait()
+        self.connection.close()
+
+    def ask_to_end(self) -> None:
+        """Have an idle process end as any does, and interrupt a job as Ctrl-C would."""
+        if self.job is not None:
+            self.process.terminate()
+        else:
+            self.connection.close()
+
+    def end(self, deadline: float | None) -> None:
+        """Wait for the process that was asked to end, and kill it at the deadline."""
+        try:
+            self.process.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.kill()
+        process_group.end(self.process.pid)
         self.connection.close()
 
 
@@ -139,7 +170,10 @@ class Workers:
         idle = [n for n, w in enumerate(self.slots) if w is not None and w.job is None]
         slot = (idle or [n for n, w in enumerate(self.slots) if w is None])[0]
         worker = self.slots[slot]
-        if worker is None or worker.process.poll() is not None:  # died while it was idle
+        if worker is not None and worker.process.poll() is not None:  # died while it was idle
+            worker.kill()
+            worker = None
+        if worker is None:
             worker = self.slots[slot] = self._worker(slot)
         worker.start(job)
 
@@ -189,18 +223,31 @@ class Workers:
         return Finished(worker.job, reason=f"it ran past trial_timeout={self.timeout:g} seconds")
 
     def close(self, patience: float) -> None:
-        """End what still runs, giving it `patience` seconds to record that."""
+        """End what still runs, giving it `patience` seconds to record that.
+
+        An idle process ends as any does, however long its threads and exit handlers take, unless
+        there is no patience at all. On KeyboardInterrupt, close it once more without.
+        """
         workers = [worker for worker in self.slots if worker is not None]
         for worker in workers:
-            if worker.job is not None:
-                worker.process.terminate()  # which it takes as Ctrl-C
-            else:
-                worker.connection.close()
+            worker.ask_to_end()
         deadline = time.monotonic() + patience
-        for worker in workers:
-            try:
-                worker.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.kill()
-            worker.connection.close()
+        busy = [worker for worker in workers if worker.job is not None or not patience]
+        for worker in busy:
+            worker.end(deadline)
+        idle = [worker for worker in workers if worker not in busy]
+        for worker in idle:
+            self._outlast(worker, deadline)
         self.slots = [None] * len(self.slots)
+
+    def _outlast(self, worker: Worker, deadline: float) -> None:
+        """Wait for an idle worker's end, and say so when that takes long."""
+        try:
+            worker.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            log.warning(
+                "waiting for worker process %d, whose jobs left threads or exit handlers that "
+                "still run; Ctrl-C ends it",
+                worker.process.pid,
+            )
+        worker.end(None)

@@ -1,11 +1,10 @@
 """What a sweep says: where it begins, a line a trial, how it stands, what was found."""
 
 import logging
-import shlex
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,17 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
+from mnist_sweep.addresses import without_password
+from mnist_sweep.commands import Program, shell
 from mnist_sweep.errors import full_errors
 from mnist_sweep.sweep import outcome, results
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.best import EVENTS
 from mnist_sweep.sweep.dispatch import Dispatcher
 from mnist_sweep.sweep.pace import Pace
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.status import LiveView
-from mnist_sweep.sweep.storage import OUTAGE, without_password
+from mnist_sweep.sweep.storage import OUTAGE
 from mnist_sweep.text import counted, duration, relative
 
 log = logging.getLogger("mnist_sweep")
@@ -42,9 +44,11 @@ class Progress:
         total: int,
         objective: str,
         directory: Path,
+        program: Program,
     ) -> None:
         self.study, self.settings, self.total = study, settings, total
         self.objective, self.directory = objective, directory
+        self.program = program
         self.started = self.spoke = time.monotonic()
         self.done_before = studies.finished(study)
         self.said: set[str] = set()
@@ -174,15 +178,22 @@ class Progress:
             self._say("no trial is complete and feasible, so there is no best one")
         folder = relative(summary.parent)
         self._say(f"results: {relative(summary)}")
-        self._say(f"look next: tensorboard --logdir {shlex.quote(str(folder))} (make tensorboard)")
+        where = "look next: "
+        for line in self._commands(folder, best):
+            self._say(f"{where}{line}")
+            where = " " * len(where)
+
+    def _commands(self, folder: str, best: Sequence[FrozenTrial]) -> Iterator[str]:
+        """Yield the command lines that show what was found."""
+        if any(self.directory.glob(f"*/{EVENTS}*")):
+            yield shell(["tensorboard", "--logdir", folder])
         address = without_password(self.settings.storage)
         if address:
-            named = shlex.join([f"study={self.study.study_name}", f"storage={address}"])
-            self._say(f"           python -m mnist_sweep.report {named} (make report)")
+            named = {"study": self.study.study_name, "storage": address}
+            yield self.program.entry("report", **named)
             if best and "val_acc" in best[0].user_attrs:  # a run of ours
-                self._say(f"           python -m mnist_sweep.confirm {named} (make confirm)")
-            address = address.removeprefix("journal:///")
-            self._say(f"           optuna-dashboard {shlex.quote(address)} (make dashboard)")
+                yield self.program.entry("confirm", **named)
+            yield shell(["optuna-dashboard", address.removeprefix("journal:///")])
 
     def _best(self, trial: FrozenTrial) -> None:
         attributes = trial.user_attrs
@@ -193,8 +204,8 @@ class Progress:
             f"best: trial {trial.number} with {self.objective} {_shown(trial.values)}{size}, "
             f"in {where}"
         )
-        overrides = shlex.join(attributes.get("overrides", []))
-        self._say(f"  train it again: {_program()} {overrides}")
+        again = self.program.command(attributes.get("overrides", []))
+        self._say(f"  train it again: {without_password(again)}")
 
     def _done(self) -> str:
         return f"{studies.finished(self.study)}/{self.total}"
@@ -241,15 +252,6 @@ class Progress:
             self.view.above(lambda: log.log(level, line))
         else:
             log.log(level, line)
-
-
-def _program() -> str:
-    """Return how the user called this program, for a command to be typed again."""
-    main = sys.modules["__main__"].__spec__
-    if main is not None:
-        return f"python -m {main.name.removesuffix('.__main__')}"
-    script = Path(sys.argv[0])
-    return f"python {relative(script)}" if script.suffix == ".py" else script.name
 
 
 def _shown(values: Sequence[float]) -> str:

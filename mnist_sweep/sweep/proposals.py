@@ -218,10 +218,16 @@ class Proposer:
         except Exception as error:  # composing raises many kinds
             raise InvalidProposal(one_line(error)) from error
         try:
-            return self.gate(config, hydra)
+            verdict = self.gate(config, hydra)
         except UserError:
             raise
         except Exception as error:
             raise SweepError(
                 f"hydra.sweeper.gate raised {type(error).__name__}: {one_line(error)}"
             ) from error
+        if not isinstance(verdict, Verdict):
+            raise SweepError(
+                "hydra.sweeper.gate must return a mnist_sweep.sweep.gate.Verdict, but returned a "
+                f"{type(verdict).__name__}"
+            )
+        return verdict

@@ -7,10 +7,14 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 
+from mnist_sweep.allowed import KINDS, check_tree
+from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.left_over import PRUNER, own_settings
 from mnist_sweep.text import one_line
 
 TARGETS = ("optuna.pruners.*",)
@@ -24,11 +28,14 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
     if config is None:
         return NopPruner()
     try:
-        config = _with_epochs_or_auto(config)
+        config = _with_epochs_or_auto(own_settings(config, PRUNER))
+        check_tree("hydra.sweeper.pruner", config, KINDS["hydra.sweeper.pruner"])
         with warnings.catch_warnings():
             # Optuna's interface of some may change; it is Optuna's pin that guards against that.
             warnings.simplefilter("ignore", ExperimentalWarning)
             pruner = instantiate(config, _execution_whitelist_=TARGETS)
+    except UserError as error:  # what may not be named
+        raise SweepError(str(error)) from error
     except Exception as error:
         cause = error.__cause__ if isinstance(error, InstantiationException) else error
         reason = one_line(cause or error)
@@ -49,7 +56,10 @@ def _with_epochs_or_auto(config: Any) -> Any:
         return config
     if not OmegaConf.is_interpolation(config, "max_resource"):
         return config
-    epochs = config.max_resource
+    try:
+        epochs = config.max_resource
+    except OmegaConfBaseException:  # what a job alone can resolve
+        epochs = None
     if type(epochs) is int and epochs >= 1:
         return config
     mended = config.copy()

@@ -5,21 +5,17 @@ import shutil
 from collections.abc import Mapping
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from mnist_sweep.cores import cores
 
 # What OpenMP, MKL and OpenBLAS read at their start.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def cores() -> int:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def gpus(config: DictConfig) -> list[str]:
     """Return the GPUs that jobs of a config may use, as CUDA_VISIBLE_DEVICES names them."""
-    if OmegaConf.select(config, "device", default="auto") == "cpu":
+    if _device(config) == "cpu":
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
@@ -29,6 +25,14 @@ def gpus(config: DictConfig) -> list[str]:
     import torch
 
     return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def _device(config: DictConfig) -> object:
+    """Return what a config says of its device; None where that is for its jobs to know."""
+    try:
+        return OmegaConf.select(config, "device", default=None)
+    except OmegaConfBaseException:
+        return None
 
 
 def worker_environments(

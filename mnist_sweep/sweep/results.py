@@ -1,9 +1,6 @@
 """What a study found: its best trials, how close its rejections came, and the summary file."""
 
 import math
-import shutil
-import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +9,14 @@ from omegaconf import OmegaConf
 from optuna.samplers import GridSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist_sweep.addresses import without_password
 from mnist_sweep.files import replacing
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.best import point_to
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.storage import without_password
 from mnist_sweep.text import relative
 
-EVENTS = "events.out.tfevents"  # how TensorBoard's files begin
+FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
 
 
 def best_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -77,7 +75,7 @@ def epochs_saved(study: optuna.Study) -> int:
 
 def path_in(directory: Path) -> Path:
     """Return where a sweep directory has its results."""
-    return directory / "optimization_results.yaml"
+    return directory / FILE
 
 
 def check_directory(study: optuna.Study, directory: Path) -> None:
@@ -88,7 +86,7 @@ def check_directory(study: optuna.Study, directory: Path) -> None:
     if recorded not in (None, identity) or (runs and not study.get_trials(deepcopy=False)):
         raise SweepError(
             f"{relative(directory)} holds the runs of another study of that name (its database is "
-            f"gone, or another one): move it away, or {studies.ANOTHER_NAME}"
+            f"gone, or another one): move it away, or {studies.another_name()}"
         )
 
 
@@ -135,27 +133,3 @@ def write_results(
 def _rejection(trial: FrozenTrial) -> dict[str, Any]:
     parameters = trial.user_attrs.get("parameters")
     return {"trial": trial.number, "parameters": parameters, "params": trial.params}
-
-
-def point_to(link: Path, run: Path) -> None:
-    """Make a directory whose entries link to a run's, all but its TensorBoard events.
-
-    TensorBoard follows links: one to the directory itself would show the run a second time.
-    """
-    if not run.is_dir() or run.resolve().parent != link.parent.resolve():
-        return  # another machine's run, or another task's, which is not ours to point to
-    marker = link / "trial"
-    with suppress(OSError):
-        if marker.read_text().strip() == run.name:
-            return
-    fresh = link.with_name(f".{link.name}.{uuid.uuid4().hex[:8]}")
-    fresh.mkdir()
-    for entry in run.iterdir():
-        if not entry.name.startswith(EVENTS):
-            (fresh / entry.name).symlink_to(Path("..") / run.name / entry.name)
-    (fresh / "trial").write_text(f"{run.name}\n")
-    shutil.rmtree(link, ignore_errors=True)
-    try:
-        fresh.rename(link)
-    except OSError:  # another sweep of the study was quicker
-        shutil.rmtree(fresh, ignore_errors=True)

@@ -1,9 +1,9 @@
 """The sweeper's own settings, checked before a study is opened."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -88,6 +88,12 @@ def check_shapes(direction: Any, params: Any, conditional: Any) -> None:
             _require_mapping(f"conditional.{outer}.{value}", "settings to sweeps", inner)
 
 
+# What a study's directory has.
+OF_A_STUDY = re.compile(
+    r"\d+|\..*|best|confirmation(-.*)?|optimization_results\.yaml|report|workers", re.DOTALL
+)
+
+
 def _require_mapping(name: str, what: str, value: Any) -> None:
     if not isinstance(value, Mapping | DictConfig):
         raise SweepError(f"hydra.sweeper.{name} must map {what}, but got {value!r}")
@@ -95,10 +101,28 @@ def _require_mapping(name: str, what: str, value: Any) -> None:
 
 def check_study_name(name: str | None) -> None:
     """Raise SweepError for a name that cannot be the name of the sweep's directory."""
-    path = PurePath(name or "")
-    odd = {"\n", "\\"} & set(name or "")  # Hydra's override grammar cannot say them
-    if not name or path.is_absolute() or ".." in path.parts or odd:
-        raise SweepError(f"hydra.sweeper.study_name={name!r} must name a directory below multirun/")
+    objection = why_no_directory(name)
+    if objection:
+        raise SweepError(
+            f"hydra.sweeper.study_name={name!r} must name a directory below multirun/: {objection}"
+        )
+
+
+def why_no_directory(name: str | None) -> str | None:
+    """Say why a study of that name cannot have multirun/<name> to itself; None where it can."""
+    if not name:
+        return "it is empty"
+    first, *inner = name.split("/")
+    if not name.isprintable() or "\\" in name:  # Hydra's override grammar cannot say them
+        return "it has a backslash, or a character that cannot be printed"
+    if {first, *inner} & {"", ".", ".."}:
+        return "it has an empty part, . or .."
+    if first == "artifacts" or first.startswith("optuna.db"):
+        return f"multirun/{first} is taken"
+    for part in inner:
+        if OF_A_STUDY.fullmatch(part):
+            return f"{part} is a name within a study's directory"
+    return None
 
 
 def objective_names(config: DictConfig) -> list[str]:

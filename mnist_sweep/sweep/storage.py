@@ -1,6 +1,5 @@
 """Where studies live: opening a storage by its address, and one lock for all who share it."""
 
-import re
 import sqlite3
 import tempfile
 import time
@@ -26,6 +25,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from mnist_sweep.addresses import said_of, without_password
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.text import one_line
 
@@ -175,13 +175,5 @@ def open_storage(address: str | None) -> Storage:
             hint = "; pip install 'mnist-sweep[postgresql]' and write postgresql+psycopg://"
         raise SweepError(
             f"hydra.sweeper.storage={without_password(address)} cannot be opened: "
-            f"{one_line(error)[:300]}{hint}"
+            f"{said_of(address, one_line(error))[:300]}{hint}"
         ) from error
-
-
-def without_password(address: str | None) -> str | None:
-    """Return an address as it may be printed and recorded."""
-    try:
-        return None if address is None else make_url(address).render_as_string()
-    except Exception:  # it is no URL, but may hold a password as one does
-        return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", str(address))

@@ -11,12 +11,12 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist_sweep.addresses import said_of
+from mnist_sweep.commands import by_make
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.processes import SWEEP
 from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.text import one_line
-
-ANOTHER_NAME = "choose another hydra.sweeper.study_name (make sweep STUDY=name)"
 
 # What a trial's user attribute `status` says. Launched trials that came to an end count towards
 # n_trials; the others do not.
@@ -42,6 +42,8 @@ STATES = {
 # What a launched trial came to that says no status of its own.
 BY_STATE = {STATES[status]: status for status in FINISHED}
 
+COMMAND = "command"  # the study's user attribute that says how its last sweep was started
+DIRECTORY = "directory"  # the study's user attribute that says where that sweep wrote
 ID = "id"  # the study's user attribute that a directory of runs is recognized by
 DEFINITION = "definition"  # the study's user attribute that says what is searched
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
@@ -57,6 +59,12 @@ VOLATILE = (
     "threads",
     "tracking",
 )
+
+
+def another_name() -> str:
+    """Return what to do where a study's name is taken."""
+    hint = " (make sweep STUDY=name)" if by_make() else ""
+    return f"choose another hydra.sweeper.study_name{hint}"
 
 
 def open_study(
@@ -81,12 +89,13 @@ def open_study(
             load_if_exists=True,
         )
     except Exception as error:  # each database driver raises its own kinds
-        raise SweepError(f"study {name!r} cannot be opened: {one_line(error)[:300]}") from error
+        reason = said_of(storage.address, one_line(error))[:300]
+        raise SweepError(f"study {name!r} cannot be opened: {reason}") from error
     recorded = direction_names(study)
     if recorded != list(directions):
         raise SweepError(
             f"study {name!r} exists with direction {', '.join(recorded)}, not "
-            f"{', '.join(directions)}: {ANOTHER_NAME}"
+            f"{', '.join(directions)}: {another_name()}"
         )
     return study
 
@@ -121,7 +130,7 @@ def check_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
     if differences:
         raise SweepError(
             f"study {study.study_name!r} exists with another search: {'; '.join(differences)}. "
-            f"Take that back, or {ANOTHER_NAME}"
+            f"Take that back, or {another_name()}"
         )
 
 
@@ -141,7 +150,8 @@ def check_distributions(
         except ValueError as error:
             raise SweepError(
                 f"study {study.study_name!r} has drawn {name} from {drawn[name]} before, which "
-                f"cannot become {distribution}: {one_line(error)} Take that back, or {ANOTHER_NAME}"
+                f"cannot become {distribution}: {one_line(error)} Take that back, or "
+                f"{another_name()}"
             ) from error
 
 
@@ -149,6 +159,13 @@ def record_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
     """Record what a study searches, once it has something to lose: a launched trial."""
     if DEFINITION not in study.user_attrs:
         study.set_user_attr(DEFINITION, definition)
+
+
+def record_start(study: optuna.Study, directory: str, command: dict[str, Any]) -> None:
+    """Record where a sweep writes, and how to start its program again."""
+    for key, value in ((DIRECTORY, directory), (COMMAND, command)):
+        if study.user_attrs.get(key) != value:
+            study.set_user_attr(key, value)
 
 
 def check_data(study: optuna.Study, figures: Mapping[str, Any]) -> None:
@@ -160,7 +177,7 @@ def check_data(study: optuna.Study, figures: Mapping[str, Any]) -> None:
         raise SweepError(
             f"study {study.study_name!r} is on data {recorded}, but this trial ran on "
             f"{figures.get('data')} {fingerprint}: name the data set (data=mnist or "
-            f"data=mnist_5k), or {ANOTHER_NAME}"
+            f"data=mnist_5k), or {another_name()}"
         )
 
 

@@ -69,12 +69,16 @@ class BudgetSweeper(OptunaSweeper):
         preload: Any = None,
     ) -> None:
         # These import optuna, which `--help` must not wait for.
+        from mnist_sweep.allowed import KINDS, check_tree
+        from mnist_sweep.errors import UserError
         from mnist_sweep.sweep.engine import SweepEngine
         from mnist_sweep.sweep.errors import SweepError
+        from mnist_sweep.sweep.left_over import SAMPLER, own_settings
         from mnist_sweep.sweep.settings import check_settings, check_shapes
         from mnist_sweep.text import one_line
 
         check_shapes(direction, params, conditional)
+        sampler = own_settings(sampler, SAMPLER)
         settings = check_settings(
             n_trials=n_trials,
             n_jobs=n_jobs,
@@ -100,10 +104,11 @@ class BudgetSweeper(OptunaSweeper):
             settings.n_trials,
             settings.n_jobs,
             settings.max_failure_rate,
-            settings.custom_search_space,
+            None,  # custom_search_space, whose refusal there helps nobody: the engine's own
             params,
         )
         try:
+            check_tree("hydra.sweeper.sampler", sampler, KINDS["hydra.sweeper.sampler"])
             super().__init__(sampler, *stock)
             self.sweeper = SweepEngine(
                 self.sweeper.sampler,
@@ -116,5 +121,7 @@ class BudgetSweeper(OptunaSweeper):
             )
         except SweepError:
             raise
+        except UserError as error:  # what may not be named
+            raise SweepError(str(error)) from error
         except Exception as error:  # what the named sampler, gate or space raises
             raise SweepError(f"hydra.sweeper cannot be set up: {one_line(error)}") from error

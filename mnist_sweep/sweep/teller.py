@@ -20,11 +20,15 @@ from mnist_sweep.sweep.trial import PRUNED
 
 @dataclass(frozen=True)
 class End:
-    """What a trial came to: its status, why, and its objectives where it is complete."""
+    """What a trial came to: its status, why, and its objectives where it is complete.
+
+    `counts`: whether a failure is one of those that `max_failure_rate` limits.
+    """
 
     status: str
     reason: str | None
     values: list[float] | None = None
+    counts: bool = True
 
 
 class Teller:
@@ -68,8 +72,10 @@ class Teller:
             self.progress.taken(proposal.trial.number)
             return
         number = proposal.trial.number
-        if end.status == studies.FAILED:
+        if end.status == studies.FAILED and end.counts:
             self.supply.fail(number, str(end.reason))
+        elif end.status == studies.FAILED:
+            self.progress.failed(number, str(end.reason))
         elif end.status == studies.PRUNED:
             patiently(lambda: self.progress.pruned(number, str(end.reason)))
         else:
@@ -82,6 +88,10 @@ class Teller:
         stopped = self.study._storage.get_trial(proposal.trial._trial_id).system_attrs.get(PRUNED)
         try:
             values = outcome.values(finished, len(self.study.directions))
+        except outcome.BadValue as error:
+            if stopped is None:
+                return End(studies.FAILED, str(error), counts=False)
+            values = []
         except outcome.JobFailed as error:
             if error.__cause__ is not None:
                 self.progress.raised(error.__cause__)
@@ -107,8 +117,9 @@ class Teller:
         facts = outcome.recorded(directory) if directory else {}
         figures = outcome.figures(directory, facts) if directory else {}
         self._check_data(facts, figures)
-        ours = ("study=", "trial=", "search=", "hydra.")
-        figures["overrides"] = [o for o in proposal.overrides if not o.startswith(ours)]
+        # What the sweep itself says; another application may have settings of the first names.
+        sweeps = ("hydra.",) if self.runs is None else ("study=", "trial=", "search=", "hydra.")
+        figures["overrides"] = [o for o in proposal.overrides if not o.startswith(sweeps)]
         for name, value in figures.items():
             proposal.trial.set_user_attr(name, value)
         return facts

@@ -22,6 +22,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from mnist_sweep.addresses import said_of, without_password
 from mnist_sweep.config import MLflowConfig, sweep_name, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Epoch
@@ -64,6 +65,7 @@ class Store:
         given = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
         base = Path(folder or Path.cwd())
         self.uri = _absolute(given, base)
+        self.shown = without_password(self.uri)  # as it is printed and recorded
         # A new store puts artifacts beside where it was made, for good.
         with self._errors(), _working_in(base):
             self.client = _client(self.uri)
@@ -76,8 +78,8 @@ class Store:
         except UserError:
             raise
         except Exception as error:  # MLflow's, SQLAlchemy's and requests' kinds
-            reason = one_line(error)[:300]
-            raise MLflowError(f"tracking.mlflow.uri={self.uri}: {reason}") from error
+            reason = said_of(self.uri, one_line(error))[:300]
+            raise MLflowError(f"tracking.mlflow.uri={self.shown}: {reason}") from error
 
     def _experiment(self, name: str) -> str:
         found = self.client.get_experiment_by_name(name)
@@ -85,7 +87,7 @@ class Store:
             return str(self.client.create_experiment(name))
         if found.lifecycle_stage != "active":
             raise MLflowError(
-                f"tracking.mlflow.experiment={name} has been deleted in {self.uri}: restore it, "
+                f"tracking.mlflow.experiment={name} has been deleted in {self.shown}: restore it, "
                 "or name another"
             )
         return str(found.experiment_id)
@@ -167,7 +169,9 @@ def _client(uri: str) -> "MlflowClient":
 
     if uri.startswith(SQLITE) and not os.access(Path(uri.removeprefix(SQLITE)).parent, os.W_OK):
         # Here, since MLflow would try for a minute.
-        raise MLflowError(f"tracking.mlflow.uri={uri}: its folder cannot be written to")
+        raise MLflowError(
+            f"tracking.mlflow.uri={without_password(uri)}: its folder cannot be written to"
+        )
     for chatty in ("mlflow.store.db.utils", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=uri)
@@ -193,13 +197,13 @@ class MLflow:
         folder = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else None
         self.store = Store(config, folder)
         self.client = self.store.client
-        identity = {"uri": self.store.uri, "data": facts["data"]["fingerprint"]}
+        identity = {"uri": self.store.shown, "data": facts["data"]["fingerprint"]}
         known = _read_identity(directory, identity)
         self.new = not (known and self._goes_on(known))
         self.run_id = self._begin(settings, facts, sweep) if self.new else str(known)
         (directory / IDENTITY).write_text(json.dumps({**identity, "run_id": self.run_id}) + "\n")
         if sweep is None:
-            log.info("mlflow: run %s in %s", self.run_id, self.store.uri)
+            log.info("mlflow: run %s in %s", self.run_id, self.store.shown)
 
     def _goes_on(self, run_id: str) -> bool:
         try:
@@ -285,7 +289,7 @@ class MLflow:
         except Exception as error:
             if kind not in self.failed:
                 self.failed.add(kind)
-                reason = one_line(error)[:200]
+                reason = said_of(self.store.uri, one_line(error))[:200]
                 where = f"they are in {self.directory} alone"
                 log.warning("mlflow: %s of this run: %s; %s", kind, reason, where)
 
@@ -296,6 +300,10 @@ def _read_identity(directory: Path, identity: Mapping[str, str]) -> str | None:
         known = json.loads((directory / IDENTITY).read_text())
     except (OSError, ValueError):
         return None
+    if not isinstance(known, dict):
+        return None
+    # Earlier versions recorded the address as it was.
+    known = {key: without_password(str(value)) for key, value in known.items()}
     same = all(known.get(key) == value for key, value in identity.items())
     return str(known["run_id"]) if same and "run_id" in known else None
 
@@ -320,7 +328,7 @@ class SweepRun(Callback):
             # Hydra makes a warning of what callbacks raise, and goes on.
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
-        log.info("mlflow: %s, run %s of %s", self.store.uri, self.run_id, name)
+        log.info("mlflow: %s, run %s of %s", self.store.shown, self.run_id, name)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Add what the sweep has come to, and end its run.

@@ -14,7 +14,7 @@ from mnist_sweep.confirm.candidates import (
     of_trials,
     seeds_for,
 )
-from mnist_sweep.sweep.results import point_to
+from mnist_sweep.sweep.best import point_to
 
 AS_IT_WAS = Changes()
 

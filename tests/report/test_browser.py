@@ -62,7 +62,7 @@ def test_the_page_runs_without_errors_and_its_links_resolve(report):
     inner = [link for link in found.links if link.startswith("#")]
     assert inner
     assert all(link[1:] in found.ids for link in inner)
-    assert found.seen["svg"] == 6
+    assert found.seen["svg"] == 5
 
 
 @pytest.mark.parametrize("width", [1200, 500], ids=["wide", "phone"])

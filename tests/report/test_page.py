@@ -65,7 +65,7 @@ def test_the_page_is_whole_and_needs_nothing_beside_it(written):
             assert link[1:] in found.ids, link
         else:
             assert link.startswith("data:"), link
-    assert found.seen["svg"] == 6
+    assert found.seen["svg"] == 5
     assert found.seen["h1"] == 1
     assert found.seen["h2"] == len(re.findall('<a href="#s', written))
 

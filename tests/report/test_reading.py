@@ -3,7 +3,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from mnist_sweep.report.reading import ReportError, read_study
+from mnist_sweep.errors import UserError
+from mnist_sweep.report.reading import read_study
 from tests.report.conftest import ADDRESS, SPACE, add, create
 
 
@@ -75,11 +76,11 @@ def test_a_study_of_another_application_is_read_too():
         ("other", ADDRESS, "study=other is not in sqlite:///studies.db; it has usual"),
         ("usual", "sqlite:///none.db", "there is no file none.db; name the study's storage"),
         ("usual", "journal:///none.log", "there is no file none.log"),
-        ("usual", "nonsense", "storage=nonsense: Could not parse SQLAlchemy URL"),
+        ("usual", "nonsense", "storage=nonsense cannot be read: Could not parse SQLAlchemy URL"),
     ],
 )
 def test_what_is_not_there_is_one_line_and_nothing_is_made(usual, name, address, message):
-    with pytest.raises(ReportError, match=message) as raised:
+    with pytest.raises(UserError, match=message) as raised:
         read_study(name, address)
     assert "\n" not in str(raised.value)
     assert "error:" not in str(raised.value)

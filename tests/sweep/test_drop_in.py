@@ -186,6 +186,51 @@ def test_the_failure_rate_is_of_all_trials(app, capfd, rate, code, trials):
     assert results().best_value is None
 
 
+@pytest.mark.parametrize("bad", [None, float("nan"), "nothing", [1.0, 2.0]], ids=str)
+def test_a_bad_value_is_one_failed_trial_and_ends_no_sweep(app, capfd, bad):
+    """With max_failure_rate=0 too, as under the stock sweeper."""
+    assert app(GROUP_NAME, task=lambda c: bad if c.x < 0 else c.x) == 0
+    assert len(study().trials) == 12
+    failed = [trial for trial in study().trials if trial.params["x"] < 0]
+    assert failed
+    for trial in study().trials:
+        assert trial.state.name == ("FAIL" if trial in failed else "COMPLETE")
+    assert capfd.readouterr().out.count(" failed: ") == len(failed)
+    assert results().best_value >= 0
+
+
+def test_where_every_value_is_bad_the_sweep_says_that_there_is_no_best_one(app, capfd):
+    assert app(GROUP_NAME, "hydra.sweeper.n_trials=3", task=lambda c: None) == 0
+    assert [trial.state.name for trial in study().trials] == ["FAIL"] * 3
+    printed = capfd.readouterr().out
+    assert "trial 0 failed: the job returned None, not a float" in printed
+    assert "no trial is complete and feasible, so there is no best one" in printed
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_infinity_is_a_complete_trials_value(app, sign):
+    infinite = sign * float("inf")
+    assert app(GROUP_NAME, task=lambda c: infinite if c.x < 0 else c.x) == 0
+    values = {trial.value for trial in study().trials}
+    assert {trial.state.name for trial in study().trials} == {"COMPLETE"}
+    assert infinite in values
+    assert results().best_value == min(values)
+
+
+def test_a_job_that_asks_its_process_to_end_by_an_exception_of_its_own_is_a_failed_trial(app):
+    class Stop(BaseException):
+        pass
+
+    def task(config):
+        if config.x < 0:
+            raise Stop("enough")
+        return config.x
+
+    assert app(GROUP_NAME, "hydra.sweeper.max_failure_rate=1", task=task) == 0
+    reasons = {t.user_attrs["reason"] for t in study().trials if t.params["x"] < 0}
+    assert reasons == {"the job raised Stop: enough"}
+
+
 def test_a_study_in_memory_works_and_is_not_pruned(app, capfd):
     assert app(GROUP_NAME, storage="null") == 0
     assert results().best_value is not None

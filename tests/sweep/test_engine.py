@@ -393,9 +393,44 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
         (["hydra.sweeper.enqueue=5"], "hydra.sweeper.enqueue must list configurations, but got 5"),
         (["hydra.sweeper.max_failure_rate=2"], "hydra.sweeper.max_failure_rate must be in [0, 1]"),
         (["hydra.sweeper.storage=foo"], "hydra.sweeper.storage=foo cannot be opened: "),
-        (["hydra.sweeper.gate=os.system"], "hydra.sweeper cannot be set up: hydra.sweeper.gate="),
-        (["hydra.sweeper.gate=mnist_sweep.sweep.none"], "hydra.sweeper cannot be set up:"),
-        (["hydra.sweeper.custom_search_space=foo.bar"], "hydra.sweeper cannot be set up:"),
+        (["hydra.sweeper.gate=os.system"], "hydra.sweeper.gate=os.system: "),
+        (
+            ["hydra.sweeper.gate=mnist_sweep.sweep.gate.none"],
+            "hydra.sweeper.gate=mnist_sweep.sweep.gate.none does not exist: ",
+        ),
+        (
+            ["hydra.sweeper.gate=mnist_sweep.sweep.worker._import"],
+            "hydra.sweeper.gate=mnist_sweep.sweep.worker._import: it is not allowed here; if you "
+            "trust it, allow it through the environment variable, "
+            "MNIST_SWEEP_TARGETS=mnist_sweep.sweep.worker._import",
+        ),
+        (
+            ["hydra.sweeper.gate=mnist_sweep.sweep.gate.Verdict"],
+            "hydra.sweeper.gate=mnist_sweep.sweep.gate.Verdict is not allowed here: ",
+        ),
+        (
+            ["hydra.sweeper.custom_search_space=foo.bar"],
+            "hydra.sweeper.custom_search_space=foo.bar: it is not allowed here; if you trust it, "
+            "allow it through the environment variable, MNIST_SWEEP_TARGETS=foo.bar",
+        ),
+        (
+            ["hydra.sweeper.sampler._target_=optuna.samplers._random.RandomSampler"],
+            "hydra.sweeper.sampler._target_=optuna.samplers._random.RandomSampler is not allowed: "
+            "a name that begins with _ is private",
+        ),
+        (
+            ["hydra.sweeper._target_=os.system"],
+            "hydra.sweeper._target_=os.system is not an installed plugin; there are ",
+        ),
+        (
+            ["hydra.launcher._target_=os.system"],
+            "hydra.launcher._target_=os.system is not an installed plugin; there are ",
+        ),
+        (
+            ["+hydra.callbacks.mine._target_=mine.Callback"],
+            "hydra.callbacks.mine._target_=mine.Callback: it is not allowed here; if you trust "
+            "it, allow it through the environment variable, MNIST_SWEEP_TARGETS=mine.Callback",
+        ),
         (["hydra.sweeper.direction=minimize"], "hydra.sweeper.direction=minimize does not go with"),
         (["hydra.sweeper.direction=up"], "hydra.sweeper.direction=up does not go with"),
         (
@@ -525,7 +560,7 @@ def test_after_nothing_fitted_other_choices_are_refused_in_one_line(sweep, capfd
     line = capfd.readouterr().err.strip()
     assert line.startswith("error: study 's' has drawn model.hidden from IntDistribution(high=60")
     assert "\n" not in line
-    assert line.endswith("choose another hydra.sweeper.study_name (make sweep STUDY=name)")
+    assert line.endswith("choose another hydra.sweeper.study_name")
     assert sweep(1, "model.hidden=range(10,26)") == 0
 
 

@@ -52,6 +52,45 @@ class Task:
             if not marker.exists():
                 marker.touch()
                 os._exit(1)
+        elif what == "children":  # one in the worker's group, and one in a session of its own
+            import subprocess
+
+            ours = subprocess.Popen(["sleep", "600"])
+            theirs = subprocess.Popen(["sleep", "600"], start_new_session=True)
+            Path(rest[0]).write_text(f"{ours.pid} {theirs.pid}")
+            if rest[1] == "exit":
+                os._exit(3)
+            if rest[1] == "hang":
+                time.sleep(600)
+        elif what == "handlers":
+            import subprocess
+
+            code = "import signal; print(*(signal.getsignal(getattr(signal, f'SIG{n}')) for n in "
+            code += "('INT', 'TERM')))"
+            command = [sys.executable, "-c", code]
+            run = subprocess.run(command, capture_output=True, text=True)
+            returned.return_value = run.stdout.strip()
+        elif what == "terminated":  # what a child that is terminated leaves, and says
+            import multiprocessing
+
+            child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(600,))
+            child.start()
+            child.terminate()
+            child.join()
+            returned.return_value = child.exitcode
+        elif what == "at exit":
+            import atexit
+
+            atexit.register(Path(rest[0]).touch)
+        elif what == "thread":
+            slow = threading.Thread(target=lambda: (time.sleep(1.5), Path(rest[0]).touch()))
+            slow.start()
+        elif what == "raises":
+            raise {"keyboard": KeyboardInterrupt, "system": SystemExit, "own": GeneratorExit}[
+                rest[0]
+            ](*rest[1:])
+        elif what == "unflushed":
+            print("printed by a job")
         elif what == "unpicklable":
             returned.return_value = threading.Lock()
         elif what == "raise":
@@ -199,6 +238,124 @@ def test_what_cannot_be_sent_back_is_an_error_that_says_so(pool):
         _ = returned.return_value
 
 
+def alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def children(marker):
+    """The processes that a job has started, once it has said which."""
+    while not (marker.exists() and marker.read_text().count(" ")):
+        time.sleep(0.01)
+    return [int(pid) for pid in marker.read_text().split()]
+
+
+def until_gone(pids):
+    deadline = time.monotonic() + 10
+    while any(alive(pid) for pid in pids):
+        assert time.monotonic() < deadline, "what a job has started lives on"
+        time.sleep(0.02)
+
+
+def test_what_a_job_prints_is_there_when_it_has_returned(pool, tmp_path):
+    workers = pool(logs=tmp_path / "workers")
+    run(workers, "unflushed")
+    (log,) = (tmp_path / "workers").iterdir()
+    assert log.read_text() == "printed by a job\n"
+
+
+@pytest.mark.parametrize("what", ["at exit", "thread"])
+def test_an_idle_worker_ends_as_a_process_does(pool, tmp_path, what):
+    """Its exit handlers run and its threads are waited for, beyond the patience with jobs."""
+    workers = pool()
+    run(workers, what, str(tmp_path / "done"))
+    workers.close(patience=0.1)
+    assert (tmp_path / "done").exists()
+
+
+def test_a_worker_without_a_job_yet_is_not_waited_for(pool):
+    workers = pool(preload=["tests.sweep.slow_module"])
+    workers.expect(1)
+    began = time.monotonic()
+    workers.close(patience=10)
+    assert time.monotonic() - began < 5
+
+
+def test_a_job_that_outlives_the_patience_is_cut_off(pool, tmp_path):
+    workers = pool()
+    workers.start(Job(0, ["children", str(tmp_path / "pids"), "hang"]))
+    pids = children(tmp_path / "pids")
+    workers.close(patience=0)
+    until_gone(pids)
+
+
+def test_what_jobs_leave_ends_with_their_worker(pool, tmp_path):
+    workers = pool()
+    run(workers, "children", str(tmp_path / "pids"), "return")
+    ours, theirs = children(tmp_path / "pids")
+    assert alive(ours)
+    workers.close(patience=10)
+    until_gone([ours])
+    psutil.Process(theirs).kill()  # it has left the group, and its job has returned
+
+
+def test_what_a_job_has_started_ends_when_it_runs_past_its_timeout(pool, tmp_path):
+    workers = pool(timeout=1.5)
+    workers.start(Job(7, ["children", str(tmp_path / "pids"), "hang"]))
+    pids = children(tmp_path / "pids")
+    (finished,) = wait_for(workers)
+    assert finished.reason.startswith("it ran past")
+    until_gone(pids)
+
+
+@pytest.mark.parametrize("how", ["exit", "kill -9"])
+def test_what_a_job_has_started_ends_when_its_worker_dies(pool, tmp_path, how):
+    workers = pool()
+    workers.start(Job(7, ["children", str(tmp_path / "pids"), "exit" if how == "exit" else "hang"]))
+    ours, theirs = children(tmp_path / "pids")
+    if how != "exit":
+        workers.slots[0].process.kill()
+    (finished,) = wait_for(workers)
+    assert finished.died
+    until_gone([ours])
+    psutil.Process(theirs).kill()  # nobody is left who knows of it
+
+
+def test_what_a_job_starts_has_the_handlers_of_any_process(pool):
+    workers = pool()
+    assert run(workers, "handlers").returned.return_value == (
+        "<built-in function default_int_handler> 0"
+    )
+    assert run(workers, "terminated").returned.return_value == -signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        (["keyboard"], "the job raised KeyboardInterrupt"),
+        (["own", "enough"], "the job raised GeneratorExit: enough"),
+        (["system", "4"], "the job exited with code 4"),
+    ],
+)
+def test_a_job_that_asks_for_its_processs_end_has_failed_and_the_worker_lives(pool, what, reason):
+    workers = pool()
+    finished = run(workers, "raises", *what)
+    assert not finished.died
+    assert finished.returned.overrides == ["raises", *what]
+    with pytest.raises(RuntimeError, match=reason):
+        _ = finished.returned.return_value
+    assert run(workers, "pid").returned is not None
+
+
+def test_a_lost_job_is_named_by_its_overrides(pool, capfd):
+    (lost,) = run_all(pool(), [Job(0, ["exit", "hydra.verbose=true"])], max_retries=0)
+    with pytest.raises(RuntimeError, match="exited with code 3"):
+        _ = lost.return_value
+    assert "Error executing job with overrides: ['exit']" in capfd.readouterr().err
+
+
 def test_closing_interrupts_a_job_which_can_record_it(pool, tmp_path):
     workers = pool()
     record = tmp_path / "interrupted"
@@ -209,14 +366,15 @@ def test_closing_interrupts_a_job_which_can_record_it(pool, tmp_path):
     assert record.exists()
 
 
-def test_workers_end_with_their_parent_in_the_midst_of_a_job(tmp_path):
+@pytest.mark.parametrize("what", ["interrupted", "children"])
+def test_workers_end_with_their_parent_in_the_midst_of_a_job(tmp_path, what):
     code = (
         "import time\n"
         "from tests.sweep.test_pool import Task\n"
         "from mnist_sweep.sweep.dispatch import Job\n"
         "from mnist_sweep.sweep.pool import Workers\n"
         "pool = Workers(1, Task(), lambda slot: {})\n"
-        f"pool.start(Job(0, ['interrupted', {str(tmp_path / 'job')!r}]))\n"
+        f"pool.start(Job(0, [{what!r}, {str(tmp_path / 'job')!r}, 'hang']))\n"
         "print(pool.slots[0].process.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -225,13 +383,19 @@ def test_workers_end_with_their_parent_in_the_midst_of_a_job(tmp_path):
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=root
     )
     worker = psutil.Process(int(parent.stdout.readline()))
-    while not (tmp_path / "job.started").exists():
+    if what == "children":
+        pids = children(tmp_path / "job")
+    while what != "children" and not (tmp_path / "job.started").exists():
         time.sleep(0.01)
     parent.kill()
-    parent.communicate()
+    parent.wait()
+    parent.stdout.close()  # which what a job has started may hold, too
     psutil.wait_procs([worker], timeout=10)
     assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
-    assert not (tmp_path / "job").exists()
+    if what == "children":
+        until_gone(pids)
+    else:
+        assert not (tmp_path / "job").exists()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

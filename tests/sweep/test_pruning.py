@@ -55,6 +55,8 @@ def test_a_pruners_settings_reach_it():
         ({"epochs": 9.0}, "auto"),
         ({"epochs": "9"}, "auto"),
         ({"epochs": {"warm": 1}}, "auto"),
+        ({"epochs": "${oc.env:ONLY_IN_JOBS}"}, "auto"),
+        ({"epochs": "???"}, "auto"),
     ],
     ids=str,
 )
@@ -88,24 +90,25 @@ def test_no_config_is_no_pruning():
     ("name", "reason"),
     [
         ("os.system", "execution whitelist"),
-        ("builtins.print", "execution whitelist"),
-        ("optuna.create_study", "execution whitelist"),
-        ("optuna.samplers.RandomSampler", "execution whitelist"),
-        ("optuna.prunersx.MedianPruner", "execution whitelist"),
-        ("optuna.pruners.NoSuchPruner", "NoSuchPruner"),
+        ("builtins.print", "MNIST_SWEEP_TARGETS=builtins.print"),
+        ("optuna.create_study", "MNIST_SWEEP_TARGETS=optuna.create_study"),
+        ("optuna.samplers.RandomSampler", "MNIST_SWEEP_TARGETS=optuna.samplers.RandomSampler"),
+        ("optuna.prunersx.MedianPruner", "MNIST_SWEEP_TARGETS=optuna.prunersx.MedianPruner"),
+        ("optuna.pruners.NoSuchPruner", "does not exist"),
+        ("optuna.pruners._median.MedianPruner", "a name that begins with _ is private"),
     ],
 )
 def test_a_target_that_is_no_pruner_of_optunas_is_refused_in_one_line(name, reason):
     with pytest.raises(SweepError) as error:
         build_pruner(target(name))
     line = str(error.value)
-    assert line.startswith(f"error: hydra.sweeper.pruner={{'_target_': '{name}'}} cannot be built")
-    assert reason in line.partition("cannot be built: ")[2]
+    assert line.startswith(f"error: hydra.sweeper.pruner._target_={name}")
+    assert reason in line
     assert "\n" not in line
 
 
 def test_a_refused_target_is_never_called():
-    with pytest.raises(SweepError, match="cannot be built"):
+    with pytest.raises(SweepError, match=r"pathlib\.Path\.touch"):
         build_pruner(target("pathlib.Path.touch", _args_=["touched"]))
     assert not Path("touched").exists()
 

@@ -1,4 +1,3 @@
-import os
 import shutil
 
 import pytest
@@ -6,7 +5,7 @@ import torch
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep import resources
-from mnist_sweep.sweep.resources import THREADS, cores, gpus, worker_environments
+from mnist_sweep.sweep.resources import THREADS, gpus, worker_environments
 
 AUTO, CPU = OmegaConf.create({"device": "auto"}), OmegaConf.create({"device": "cpu"})
 
@@ -42,19 +41,6 @@ def devices(environments):
     return [environment.get("CUDA_VISIBLE_DEVICES") for environment in environments]
 
 
-def test_cores_are_those_that_the_process_may_use(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3, 5, 7}, raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert cores() == 3
-
-
-@pytest.mark.parametrize(("count", "expected"), [(6, 6), (None, 1)])
-def test_without_affinities_cores_are_the_machines(monkeypatch, count, expected):
-    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: count)
-    assert cores() == expected
-
-
 @pytest.mark.parametrize(
     ("visible", "expected"),
     [
@@ -77,6 +63,31 @@ def test_jobs_of_the_cpu_have_no_gpu(machine, visible):
     machine(visible, devices=2)
     assert gpus(CPU) == []
     assert gpus(AUTO) == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        "${oc.env:ONLY_IN_JOBS}",
+        "${nowhere}",
+        "${no_such_resolver:1}",
+        "${.device}",
+        "${fails:}",
+        "???",
+        None,
+        {"kind": "gpu"},
+    ],
+    ids=str,
+)
+def test_a_device_that_only_jobs_can_resolve_stops_nothing(machine, device):
+    """Theirs may be any GPU."""
+
+    def fails():
+        raise RuntimeError("no job runs")
+
+    OmegaConf.register_resolver("fails", fails, replace=True)
+    machine(devices=2)
+    assert gpus(OmegaConf.create({"device": device})) == ["0", "1"]
 
 
 def test_a_task_that_knows_no_device_may_use_every_gpu(machine):

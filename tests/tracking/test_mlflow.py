@@ -116,6 +116,38 @@ def test_a_run_gone_on_with_is_one_run_and_gets_the_epochs_that_it_lacks(config)
     assert len(recorded(config)) == 1
 
 
+@pytest.mark.parametrize(
+    "address", ["http://user:secret@host", "http://host?password=secret", "http://secret@host"]
+)
+def test_a_password_in_the_address_is_neither_recorded_nor_said(
+    store, monkeypatch, caplog, address
+):
+    caplog.set_level(logging.INFO)
+    real = ours._client
+    monkeypatch.setattr(ours, "_client", lambda uri: real(f"sqlite:///{store}"))
+    config = MLflowConfig(uri=address, experiment=f"secretly {address}".replace("secret@", ""))
+    config.experiment = config.experiment.replace("secret", "x")
+    first = run_in("run", config)
+    identity = json.loads(Path("run/mlflow.json").read_text())
+    assert "secret" not in json.dumps(identity)
+    # As an earlier version left it.
+    Path("run/mlflow.json").write_text(json.dumps(identity | {"uri": address}))
+    again = run_in("run", config)
+    assert again.run_id == first.run_id
+
+    def fail(*arguments, **named):
+        raise OSError(f"no answer from {address}, secret")
+
+    monkeypatch.setattr(again.client, "log_batch", fail)
+    again.epoch(epoch(1), None)
+    monkeypatch.setattr(ours, "_client", fail)
+    with pytest.raises(MLflowError) as error:
+        Store(config)
+    assert "host" in str(error.value)
+    assert "secret" not in str(error.value) + caplog.text
+    assert "no answer" in caplog.text
+
+
 def test_a_run_on_other_data_or_whose_own_is_gone_is_a_new_one(config, caplog):
     first = run_in("run", config)
     other = run_in("run", config, data={"name": "mnist", "fingerprint": "other"})

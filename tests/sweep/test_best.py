@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from mnist_sweep.sweep.best import point_to
+from mnist_sweep.trained import real_directory
+
+BEST = Path("multirun/s/best")
+
+
+@pytest.fixture
+def runs():
+    """Two run directories of a study."""
+    found = []
+    for number in ("0", "1"):
+        run = Path("multirun/s") / number
+        (run / ".hydra").mkdir(parents=True)
+        (run / "result.json").write_text(number)
+        (run / "events.out.tfevents.1").touch()
+        found.append(run)
+    return found
+
+
+def entries():
+    return {path.name for path in BEST.iterdir()}
+
+
+def test_it_links_to_one_run_after_another_and_leaves_nothing_beside(runs):
+    for run in runs:
+        point_to(BEST, run)
+        assert entries() == {".hydra", "result.json", "trial"}
+        assert (BEST / "result.json").read_text() == run.name
+        assert (BEST / "trial").read_text() == f"{run.name}\n"
+    assert {path.name for path in Path("multirun/s").iterdir()} == {"0", "1", "best"}
+
+
+def test_what_somebody_has_put_there_stays(runs):
+    point_to(BEST, runs[0])
+    (BEST / "notes.txt").write_text("mine")
+    (BEST / "pictures").mkdir()
+    (BEST / "pictures" / "confusion.png").write_text("mine too")
+    (BEST / "elsewhere").symlink_to("/tmp")
+    (runs[1] / "notes.txt").write_text("of the run")
+    point_to(BEST, runs[1])
+    assert entries() == {".hydra", "result.json", "trial", "notes.txt", "pictures", "elsewhere"}
+    assert (BEST / "result.json").read_text() == "1"
+    assert (BEST / "notes.txt").read_text() == "mine"
+    assert (BEST / "pictures" / "confusion.png").read_text() == "mine too"
+    assert (BEST / "elsewhere").readlink() == Path("/tmp")
+
+
+def test_what_is_not_our_directory_is_left_alone(runs):
+    BEST.write_text("a file of mine")
+    point_to(BEST, runs[0])
+    assert BEST.read_text() == "a file of mine"
+    BEST.unlink()
+    mine = Path("mine")
+    mine.mkdir()
+    BEST.symlink_to(mine.resolve())
+    point_to(BEST, runs[0])
+    assert list(mine.iterdir()) == []
+
+
+def test_the_files_of_best_are_those_of_its_run(runs):
+    point_to(BEST, runs[1])
+    assert real_directory(str(BEST)) == runs[1].resolve()
+    assert real_directory("multirun/s/0").resolve() == runs[0].resolve()
+
+
+def test_a_record_that_is_a_link_leads_nowhere_else(tmp_path):
+    (tmp_path / "far" / "away" / ".hydra").mkdir(parents=True)
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / ".hydra").symlink_to(tmp_path / "far" / "away" / ".hydra")
+    assert real_directory(str(tmp_path / "given")) == tmp_path / "given"

@@ -1,0 +1,71 @@
+"""The same on processors without AVX-512, each part in a process of its own, which may crash."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mnist_sweep import train
+
+ROOT = Path(__file__).parent.parent
+AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"}
+HERE = torch.backends.cpu.get_cpu_capability()
+HAS_AVX2 = HERE == "AVX2" or HERE.startswith("AVX512")
+# This processor as it is, and where it has more than AVX2, as one that has not.
+PROCESSORS = {HERE: {}} | ({"AVX2": AVX2} if HAS_AVX2 else {})
+MODELS = sorted(path.stem for path in (Path(train.config_directory()) / "model").glob("*.yaml"))
+
+# A convolution as ONEDNN_VERBOSE=1 has it: kernel's name, pass, and shape.
+EXECUTED = re.compile(r"exec,cpu,convolution,([\w:]+),(\w+),.*,mb\d+_(?:g\d+)?ic(\d+)oc\d+_(\S+?),")
+
+
+def separately(arguments, environment, **more):
+    """Run Python in a process of its own; return its output, or fail with the end of it."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment, **more},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    end = (done.stdout[-1500:] + done.stderr[-1500:]).strip()
+    assert done.returncode == 0, f"exit code {done.returncode}, after:\n{end}"
+    return done.stdout
+
+
+@pytest.mark.parametrize("processor", PROCESSORS.values(), ids=PROCESSORS)
+def test_our_convolutions_are_right(processor):
+    said = separately(["-m", "tests.every_processor", "convolutions"], processor)
+    assert said.endswith("done\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processor", PROCESSORS.values(), ids=PROCESSORS)
+@pytest.mark.parametrize("model", MODELS)
+def test_every_shipped_model_trains_and_meets_no_faulty_kernel(model, processor):
+    widths = ["its own"] if model in ("linear", "mlp") else ["0.1", "0.3", "0.45", "0.6", "1.0"]
+    arguments = ["-m", "tests.every_processor", "runs", model, *widths]
+    said = separately(arguments, processor, ONEDNN_VERBOSE="1")
+    assert said.endswith("done\n")
+    kernels = EXECUTED.findall(said)
+    assert kernels or model in ("linear", "mlp")
+    if processor:
+        assert not [name for name, *_ in kernels if "avx512" in name]
+        assert any("avx2" in name for name, *_ in kernels) or not kernels
+    for _name, direction, channels, shape in kernels:
+        strided = re.search(r"kh1sh[^1]|kw1sw[^1]", shape)
+        assert not (strided and "kh1" in shape and "kw1" in shape), (direction, channels, shape)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(HERE == "AVX2", reason="this processor has AVX2 and no more: they run as it is")
+@pytest.mark.skipif(not HAS_AVX2, reason="this processor has no AVX2")
+@pytest.mark.parametrize("module", ["test_layers", "test_layout", "test_models", "test_fit"])
+def test_the_tests_of_what_computes_pass_without_avx512(module):
+    pytest_alone = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{module}.py"]
+    assert " passed" in separately(pytest_alone, AVX2)
