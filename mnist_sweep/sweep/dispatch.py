@@ -11,9 +11,14 @@ from hydra.core.utils import JobReturn, JobStatus, filter_overrides
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
 
+from mnist_sweep.errors import UserError
 from mnist_sweep.text import one_line
 
 log = logging.getLogger(__name__)
+
+
+class JobEnded(UserError):
+    """A job asked its process to end."""
 
 
 @dataclass(frozen=True)
@@ -192,9 +197,9 @@ def failed_return(error: Exception, overrides: Sequence[str] = ()) -> JobReturn:
     return returned
 
 
-def ending(stop: BaseException) -> RuntimeError:
+def ending(stop: BaseException) -> JobEnded:
     """Return the error of a job that raised what is no Exception: it asked its process to end."""
     if isinstance(stop, SystemExit):
-        return RuntimeError(f"the job exited with code {stop.code}")
+        return JobEnded(f"the job exited with code {stop.code}")
     said = one_line(stop)
-    return RuntimeError(f"the job raised {type(stop).__name__}" + (f": {said}" if said else ""))
+    return JobEnded(f"the job raised {type(stop).__name__}" + (f": {said}" if said else ""))

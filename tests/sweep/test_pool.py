@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mnist_sweep.sweep.dispatch import Job, failed_return, run_all
+from mnist_sweep.sweep.dispatch import Job, JobEnded, failed_return, run_all
 from mnist_sweep.sweep.pool import Workers
 
 
@@ -344,7 +344,7 @@ def test_a_job_that_asks_for_its_processs_end_has_failed_and_the_worker_lives(po
     finished = run(workers, "raises", *what)
     assert not finished.died
     assert finished.returned.overrides == ["raises", *what]
-    with pytest.raises(RuntimeError, match=reason):
+    with pytest.raises(JobEnded, match=reason):
         _ = finished.returned.return_value
     assert run(workers, "pid").returned is not None
 

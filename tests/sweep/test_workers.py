@@ -128,7 +128,7 @@ def test_trials_that_misbehave_fail_with_their_reasons_and_the_sweep_goes_on():
     reasons = {
         "raise": "ValueError: a bug in the model",
         "not_a_number": "training diverged in epoch 1: train_loss is nan",
-        "sys_exit": "RuntimeError: the job exited with code 4",
+        "sys_exit": "the job exited with code 4",
         "os_exit": "the worker process exited with code 5",
         "segfault": "the worker process was ended by SIGSEGV (segmentation fault)",
         "hang": "it ran past trial_timeout=20 seconds",
