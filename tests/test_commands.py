@@ -165,7 +165,7 @@ study: 3
 def environment(monkeypatch):
     root = str(Path(commands.__file__).parent.parent)
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PYTHONPATH": root, "PATH": scripts, TARGETS: "mine.*,a b.*"}
+    return {**os.environ, "PYTHONPATH": root, "PATH": scripts, TARGETS: "mine.*,theirs.*"}
 
 
 def test_another_applications_command_trains_its_best_again(environment):
@@ -194,7 +194,7 @@ def test_another_applications_command_trains_its_best_again(environment):
     (report,) = re.findall(r"look next: (.*)", said)
     study = optuna.load_study(study_name="it's", storage="sqlite:///my studies.db")
     expected = {"x": study.best_params["x"], "text": text, "study": 4}
-    assert f"{TARGETS}='mine.*,a b.*' python 'my app/it'\"'\"'s.py'" in again
+    assert f"{TARGETS}='mine.*,theirs.*' python 'my app/it'\"'\"'s.py'" in again
     assert composed(run(again)) == expected
     run(report)
     (page,) = Path("multirun").rglob("report.md")
