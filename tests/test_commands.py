@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -14,7 +15,9 @@ from omegaconf import OmegaConf
 
 from mnist_sweep import arguments, commands
 from mnist_sweep.commands import TARGETS, Program, entry, from_record, override, shell
+from mnist_sweep.narrate import Narrator
 from mnist_sweep.report.__main__ import Report
+from mnist_sweep.sweep.study import another_name
 
 TEXTS = [
     "plain", "a b", " a ", "it's", 'say "x"', "a=b", "a,b", "f(x)", "a&b", "é", "c$5", "$HOME",
@@ -108,6 +111,33 @@ def test_a_record_sets_no_other_variable():
 def test_hydras_options_are_read_as_hydra_reads_them(monkeypatch, given, options):
     monkeypatch.setattr(sys, "argv", ["app.py", *given])
     assert list(commands.this_program().options) == options
+
+
+def test_an_interrupted_run_says_how_it_goes_on(caplog, monkeypatch):
+    monkeypatch.setenv(TARGETS, "mine.*")
+    caplog.set_level("INFO", "mnist_sweep")
+    directory = Path("it's, here/a=b (é) $5")
+    Narrator(SimpleNamespace(trial=None)).interrupted(3, directory)
+    line = caplog.messages[-1].partition("go on with: ")[2]
+    variable, *program, resume = shlex.split(line)
+    assert (variable, program) == (f"{TARGETS}=mine.*", list(commands.TRAIN))
+    assert as_hydra_reads(resume) == ("resume", str(directory))
+
+
+@pytest.mark.parametrize(
+    ("level", "words", "hint"),
+    [
+        ("1", commands.TRAIN, " (make sweep STUDY=name)"),
+        ("1", ("python", "app.py"), ""),  # which has a Makefile of its own
+        (None, commands.TRAIN, ""),
+    ],
+)
+def test_only_who_started_our_sweep_by_make_is_told_of_make(monkeypatch, level, words, hint):
+    monkeypatch.delenv("MAKELEVEL", raising=False)
+    if level:
+        monkeypatch.setenv("MAKELEVEL", level)
+    monkeypatch.setattr(commands, "this_program", lambda: Program(words))
+    assert another_name() == f"choose another hydra.sweeper.study_name{hint}"
 
 
 APP = """
