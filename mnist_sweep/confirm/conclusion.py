@@ -244,7 +244,8 @@ def _errors(path: Path) -> dict[str, Any]:
             raise ValueError(f"images and wrong do not go together: {found['images']} images")
     except (OSError, ValueError) as error:
         raise ConfirmError(
-            f"{path} is damaged ({one_line(error)}); delete it, and the same command writes it again"
+            f"{path} is damaged ({one_line(error)}); delete it, and the same command writes it "
+            "again"
         ) from error
     return found
 
