@@ -20,10 +20,60 @@ from mnist_sweep.confirm.intervals import (
 from mnist_sweep.confirm.runs import SeedRun
 from mnist_sweep.files import replacing
 from mnist_sweep.record import COMPLETE
+from mnist_sweep.recorded import (
+    COUNTED,
+    LINE,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    Check,
+    Kinds,
+    check_kinds,
+    is_number,
+    is_whole,
+    parse_json,
+)
 from mnist_sweep.text import one_line, relative
 
 CONFIRMATION = "confirmation"  # what folders that hold one are called, or begin with
 FILE = "confirmation.json"
+
+
+MOST_IMAGES = 10_000_000  # of a test split, a thousand times MNIST's
+
+INDICES = Check(
+    "a list of whole numbers",
+    lambda value: isinstance(value, list) and all(map(is_whole, value)),
+)
+NUMBERS = Check(
+    "a list of numbers", lambda value: isinstance(value, list) and all(map(is_number, value))
+)
+FLOAT = Check(
+    "a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)
+)
+INTERVAL: Kinds = dict.fromkeys(("mean", "low", "high"), FLOAT)
+STANDING: Kinds = {
+    "title": TEXT,
+    "model": LINE,
+    "parameters": WHOLE,
+    "epochs": WHOLE,
+    "searched": NUMBER,
+    "seeds": INDICES,
+    "accuracies": NUMBERS,
+    "diverged": INDICES,
+    **dict.fromkeys(("val_acc", "val_loss", "test_acc"), INTERVAL),
+}
+COMPARISON: Kinds = {"title": TEXT, "seeds": WHOLE, "difference": INTERVAL}
+CONCLUSION: Kinds = {
+    "data": TEXT,
+    "images": WHOLE,
+    "ranked_by": TEXT,
+    "level": NUMBER,
+    "unsettled": Check(
+        "a list of texts",
+        lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -179,17 +229,25 @@ def _hits(runs: Sequence[SeedRun]) -> Hits:
     """Return which test images each run has right: [seeds, images]."""
     rows = []
     for run in runs:
-        try:
-            errors = json.loads(run.errors.read_text(encoding="utf-8"))
-            row = np.ones(errors["images"], dtype=np.bool_)
-            row[errors["wrong"]] = False
-        except (ValueError, TypeError, KeyError, IndexError) as error:
-            raise ConfirmError(
-                f"{run.errors} is damaged ({one_line(error)}); delete it, and the same "
-                "command writes it again"
-            ) from error
+        errors = _errors(run.errors)
+        row = np.ones(errors["images"], dtype=np.bool_)
+        row[errors["wrong"]] = False
         rows.append(row)
     return np.stack(rows)
+
+
+def _errors(path: Path) -> dict[str, Any]:
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"))
+        check_kinds(found, {"images": COUNTED, "wrong": INDICES}, ("images", "wrong"))
+        if found["images"] > MOST_IMAGES or max(found["wrong"], default=0) >= found["images"]:
+            raise ValueError(f"images and wrong do not go together: {found['images']} images")
+    except (OSError, ValueError) as error:
+        raise ConfirmError(
+            f"{path} is damaged ({one_line(error)}); delete it, and the same command writes it "
+            "again"
+        ) from error
+    return found
 
 
 def write_conclusion(conclusion: Conclusion, folder: Path) -> Path:
@@ -210,11 +268,16 @@ def read_conclusions(study: Path) -> list[Conclusion]:
 
 def _read(path: Path) -> Conclusion:
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
+        check_kinds(found, CONCLUSION, tuple(CONCLUSION))
+        for standing in found["standings"]:
+            check_kinds(standing, STANDING, ("title", "model", "parameters", "epochs"))
+        for comparison in found["comparisons"]:
+            check_kinds(comparison, COMPARISON, tuple(COMPARISON))
         found["standings"] = [Standing(**_intervals(each)) for each in found["standings"]]
         found["comparisons"] = [Comparison(**_intervals(each)) for each in found["comparisons"]]
         return Conclusion(**found)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfirmError(
             f"{path} is damaged ({one_line(error)}); give the command again that wrote it"
         ) from error

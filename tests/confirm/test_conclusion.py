@@ -136,3 +136,50 @@ def test_a_damaged_conclusion_is_said_to_be_so(tmp_path, content):
     (tmp_path / "confirmation" / "confirmation.json").write_text(content)
     with pytest.raises(ConfirmError, match=r"confirmation.json is damaged \("):
         read_conclusions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "value"),
+    [
+        (None, "images", "many"),
+        (None, "level", None),
+        (None, "unsettled", "none"),
+        ("standings", "parameters", "many"),
+        ("standings", "seeds", "abc"),
+        ("standings", "accuracies", ["good"]),
+        ("standings", "val_acc", {"mean": "good", "low": 0, "high": 1}),
+        ("standings", "test_acc", 0.9),
+        ("comparisons", "difference", {"mean": 0.1}),
+        ("comparisons", "seeds", -1),
+    ],
+)
+def test_a_conclusion_with_an_entry_of_the_wrong_kind_is_damaged(
+    ended, tmp_path, where, key, value
+):
+    (tmp_path / "confirmation").mkdir()
+    path = write_conclusion(
+        conclude(ended("good", GOOD, val_acc=0.99) + ended("bad", BAD), "val_acc"),
+        tmp_path / "confirmation",
+    )
+    found = json.loads(path.read_text())
+    (found if where is None else found[where][0])[key] = value
+    path.write_text(json.dumps(found))
+    with pytest.raises(ConfirmError, match=r"confirmation.json is damaged \("):
+        read_conclusions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        '{"images": 1000000000000, "wrong": []}',
+        '{"images": 10, "wrong": [10]}',
+        '{"images": 10, "wrong": "abc"}',
+        '{"images": 10, "wrong": [[1]]}',
+    ],
+)
+def test_a_damaged_list_of_errors_is_said_to_be_so(ended, content):
+    runs = ended("good", GOOD)
+    runs[0].errors.write_text(content)
+    with pytest.raises(ConfirmError, match=r"test_errors.json is damaged \("):
+        conclude(runs, "val_acc")
