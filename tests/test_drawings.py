@@ -123,24 +123,24 @@ def test_an_image_of_mnist_keeps_every_pixel(tmp_path, digits, dark):
 
 
 @pytest.mark.parametrize("dark", [True, False])
-@pytest.mark.parametrize("contrast", [1.0, 0.8, 0.4])
+@pytest.mark.parametrize("contrast", [0.8, 0.4])
 @pytest.mark.parametrize("paper", [255, 220, 180, 128])
 def test_the_paper_is_taken_off_a_picture_of_mnists_own_size(
     tmp_path, digits, paper, contrast, dark
 ):
     assert (
-        unlike(tmp_path, digits[::3], lambda digit, _: rendered(digit, paper, contrast, dark)) < 2
+        unlike(tmp_path, digits[::10], lambda digit, _: rendered(digit, paper, contrast, dark)) < 2
     )
 
 
 @pytest.mark.parametrize("dark", [True, False])
-@pytest.mark.parametrize("side", [40, 64, 200, 1100])
+@pytest.mark.parametrize("side", [40, 200, 1100])
 def test_a_picture_of_another_size_becomes_the_image_that_it_shows(tmp_path, digits, side, dark):
     def other(digit, draw):
         return rendered(digit, 220, 0.8, dark, side)
 
-    assert unlike(tmp_path, digits[::8], other, side) < 2
-    assert unlike(tmp_path, digits[::8], other) < 15  # resampled twice
+    assert unlike(tmp_path, digits[::12], other, side) < 2
+    assert unlike(tmp_path, digits[::12], other) < 15  # resampled twice
 
 
 def shifted(digit, draw, side=28):
@@ -170,7 +170,7 @@ def test_a_digit_that_fills_its_picture_keeps_its_polarity(tmp_path, digits, tim
         cut = digit[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
         return 1 - np.kron(cut, np.ones((times, times))) / 255
 
-    assert unlike(tmp_path, digits, tight) < 6
+    assert unlike(tmp_path, digits[::3], tight) < 6
 
 
 @pytest.mark.parametrize("side", [28, 100])
@@ -179,7 +179,7 @@ def test_noise_is_no_ink(tmp_path, digits, side, noise):
     def grainy(digit, draw):
         return rendered(digit, 220, 0.8, True, side) + draw.normal(0, noise, (side, side))
 
-    assert unlike(tmp_path, digits[::5], grainy, side) < 10
+    assert unlike(tmp_path, digits[::10], grainy, side) < 10
 
 
 @pytest.mark.parametrize("darkest", [0.8, 0.5])
@@ -192,7 +192,7 @@ def test_a_shadow_is_no_ink(tmp_path, digits, side, kind, darkest):
             across = (across > 0.6).astype(float)
         return rendered(digit, 230, 0.8, True, side) * (darkest + (1 - darkest) * across)
 
-    assert unlike(tmp_path, digits[::5], lit, side) < (8 if kind == "gradient" else 14)
+    assert unlike(tmp_path, digits[::10], lit, side) < (8 if kind == "gradient" else 14)
 
 
 @pytest.mark.parametrize("hidden", [0, 255])
@@ -201,7 +201,7 @@ def test_what_is_transparent_around_paper_is_paper(tmp_path, digits, side, paper
     """A sheet with rounded corners, whose pixels have some colour that is not seen."""
     place = np.linspace(-1, 1, side)
     clear = place[:, None] ** 4 + place[None, :] ** 4 > 1.2
-    for digit in digits[::8]:
+    for digit in digits[::12]:
         grey = np.rint(255 * rendered(digit, paper, 0.9, True, side)).astype(np.uint8)
         alpha = np.where(clear, 0, 255).astype(np.uint8)
         whole = read(tmp_path / "whole.png", grey / 255)
@@ -351,7 +351,7 @@ UNREADABLE = {
     "not finite": (not_finite, "not finite"),
     "a folder": (lambda path: path.mkdir(), "is not a file"),
     "a pipe": (os.mkfifo, "is not a file"),
-    "gone": (lambda path: path.symlink_to("nowhere"), "is not there"),
+    "gone": (lambda path: path.symlink_to("nowhere"), "there is no such file"),
 }
 
 
@@ -365,7 +365,7 @@ def test_what_shows_nothing_or_is_no_picture_is_one_line_with_its_name(tmp_path,
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("damage", range(60))
+@pytest.mark.parametrize("damage", range(30))
 def test_whatever_is_damaged_is_read_or_refused(tmp_path, damage):
     draw = np.random.default_rng(damage)
     suffix = ["png", "jpg", "gif", "tif", "bmp", "webp"][damage % 6]

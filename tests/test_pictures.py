@@ -61,7 +61,9 @@ def test_an_image_is_a_number_of_the_split_or_a_file(tmp_path):
     pixels = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8)
     split = Images(pixels, torch.arange(5))
     assert torch.equal(choose_image("3", split), pixels[3])
-    Image.fromarray(pixels[2].numpy()).save(tmp_path / "a.png")
+    drawn = torch.zeros(60, 60, dtype=torch.uint8)
+    drawn[10:50, 20:26] = 255
+    Image.fromarray(drawn.numpy()).save(tmp_path / "a.png")
     assert choose_image(str(tmp_path / "a.png"), split).shape == (28, 28)
     for number in ("5", "-1"):
         with pytest.raises(ArgumentError, match=f"image={number}: the split has images 0 to 4"):

@@ -110,7 +110,7 @@ def test_an_exported_model_reads_pictures_in_another_process(command, quick):
     bad, empty, folder, table = err.splitlines()
     assert bad.startswith("error: pictures/bad.png cannot be read as a picture: it is of no format")
     assert empty.startswith("error: pictures/empty.png cannot be read as a picture")
-    assert folder == "error: pictures/folder.png is not a file"
+    assert folder == "error: pictures/folder.png cannot be read as a picture: it is not a file"
     assert table == (
         "error: csv=absent/read.csv cannot be written: No such file or directory "
         "(is the path right, and are its folders there?)"

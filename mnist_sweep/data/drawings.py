@@ -44,7 +44,8 @@ def read_drawing(path: Path) -> Drawing:
     """
     try:
         if not path.is_file():
-            raise DataError(f"{path} is not a file" if path.exists() else f"{path} is not there")
+            said = "it is not a file" if path.exists() else "there is no such file"
+            raise DataError(f"{path} cannot be read as a picture: {said}")
         with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # of broken EXIF data, which is told; of large pictures
             with Image.open(file) as image:
