@@ -25,9 +25,11 @@ from optuna.trial import TrialState
 from benchmarks.common import title
 from mnist_sweep import train
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.compose import Composer
+from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.gate import parameter_budget
+from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.proposals import Proposer
-from mnist_sweep.sweep.space import parse_space
 from mnist_sweep.sweep.storage import open_storage
 
 PROPOSALS = 200
@@ -54,11 +56,13 @@ def measure(address: str) -> dict[str, list[float]]:
     alone, swept = create("alone"), create("swept")
     loader = hydra.config_loader
     names = lambda number: ["study=benchmark", f"trial={number}"]  # noqa: E731
-    proposer = Proposer(swept, space, config, loader, parameter_budget, None, names, resamples=0)
+    compose = Composer(loader, config)
+    current = Current(config, compose)
+    proposer = Proposer(swept, space, current, compose, parameter_budget, None, names, resamples=0)
 
     def by_optuna() -> None:
         trial = alone.ask()
-        space.suggest(trial, config.hydra.runtime.choices)
+        space.suggest(trial, current)
         alone.tell(trial, state=TrialState.PRUNED)
 
     def by_sweeper() -> None:

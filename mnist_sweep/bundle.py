@@ -17,6 +17,7 @@ from mnist_sweep.build import count_model
 from mnist_sweep.data import Pipeline
 from mnist_sweep.data.sources import SIZE
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import writing
 from mnist_sweep.onnx import write_onnx
 from mnist_sweep.record import read_weights, save_weights
 from mnist_sweep.recorded import (
@@ -120,24 +121,43 @@ def write_bundle(trained: Trained, to: Path, onnx: bool = False) -> float | None
     """Write a run's model, with everything that using it needs, to a folder that is not there yet.
 
     With `onnx` as ONNX too; returns how far the logits of that are from torch's. Raises
-    BundleError where the folder is there, and OnnxError.
+    BundleError where the folder is there, FileError where it cannot be written, and OnnxError.
     """
-    if to.exists() and (not to.is_dir() or any(to.iterdir())):
-        raise BundleError(f"to={to} exists already: name a folder that does not, or is empty")
+    with writing("to", to):
+        if to.exists() and (not to.is_dir() or any(to.iterdir())):
+            raise BundleError(f"to={to} exists already: name a folder that does not, or is empty")
     with tempfile.TemporaryDirectory() as beside:
-        # First, and elsewhere: a model that cannot be written so leaves no half of a bundle.
-        written = Path(beside) / ONNX
-        difference = write_onnx(trained.model, trained.pipeline, written) if onnx else None
-        to.mkdir(parents=True, exist_ok=True)
-        if onnx:
-            shutil.copyfile(written, to / ONNX)
-    save_weights(trained.model, to / WEIGHTS)
-    (to / CONFIG).write_text(OmegaConf.to_yaml(OmegaConf.create(asdict(trained.run))))
-    description = describe(trained) | {"weights_sha256": _digest(to / WEIGHTS)}
-    (to / CARD).write_text(card(description, onnx))
-    # Last: a folder without it is no bundle, so that one cut short is not taken for whole.
-    (to / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+        # First, and elsewhere: what cannot be written leaves no half of a bundle.
+        made = Path(beside)
+        difference = write_onnx(trained.model, trained.pipeline, made / ONNX) if onnx else None
+        save_weights(trained.model, made / WEIGHTS)
+        config = OmegaConf.to_yaml(OmegaConf.create(asdict(trained.run)))
+        (made / CONFIG).write_text(config, encoding="utf-8")
+        description = describe(trained) | {"weights_sha256": _digest(made / WEIGHTS)}
+        (made / CARD).write_text(card(description, onnx), encoding="utf-8")
+        text = json.dumps(description, indent=2) + "\n"
+        (made / DESCRIPTION).write_text(text, encoding="utf-8")
+        with writing("to", to):
+            _copy(made, to)
     return difference
+
+
+def _copy(made: Path, to: Path) -> None:
+    """Copy a bundle's files, or none of them."""
+    is_new, copies = not to.exists(), []
+    to.mkdir(parents=True, exist_ok=True)
+    try:
+        # Last: a folder without its description is no bundle, so that one that a kill has cut short
+        # is not taken for whole.
+        for file in sorted(made.iterdir(), key=lambda file: file.name == DESCRIPTION):
+            copies.append(to / file.name)
+            shutil.copyfile(file, copies[-1])
+    except OSError:
+        for copy in copies:
+            copy.unlink(missing_ok=True)
+        if is_new:
+            to.rmdir()
+        raise
 
 
 def describe(trained: Trained) -> dict[str, Any]:

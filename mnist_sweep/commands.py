@@ -20,7 +20,8 @@ OPTIONS = {
     "config_name": "--config-name",
     "config_dir": "--config-dir",
 }
-PLAIN = re.compile(r"[A-Za-z_][\w./:-]*", re.ASCII)  # what Hydra's grammar takes for a text
+# What Hydra's grammar takes for a text: a word or a path, but no number.
+PLAIN = re.compile(r"(?:[A-Za-z_]|[\w.-]*/)[\w./:-]*", re.ASCII)
 WORDS = ("null", "true", "false", "nan", "inf")  # and what it does not
 
 

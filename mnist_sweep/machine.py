@@ -65,20 +65,51 @@ def versions() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def git_commit() -> str | None:
-    """Return the commit of the checkout this package runs from, "-dirty" appended where it differs.
+    """Return the commit of the checkout this package runs from; see `commit_of`."""
+    return commit_of(Path(__file__))
 
-    None where the package is installed without a checkout.
+
+# What makes git look at another repository than the one that a folder is in, as in its hooks.
+ELSEWHERE = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+)
+PATIENCE = 10.0  # seconds for git to answer, on a slow disk too
+
+
+def commit_of(module: Path) -> str | None:
+    """Return the commit that a package's module is of, "-dirty" appended where files differ.
+
+    Those are the files that git tracks in the folder that the package is in: what a run leaves
+    beside them is no change. None where git does not track the module, as in an installed package,
+    also one in the midst of another checkout; where there is no git; and where git will not say,
+    as of a checkout that another user owns (its safe.directory).
     """
-    root = Path(__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
+    package = module.resolve().parent
+    environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE}
 
-    def git(*arguments: str) -> str:
+    def git(folder: Path, *arguments: str) -> bytes:
+        # A run is to leave the index alone, and to start no daemon that watches the files.
+        quiet = ["git", "-C", str(folder), "--no-optional-locks", "-c", "core.fsmonitor=false"]
         return subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
+            [*quiet, *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=PATIENCE,
         ).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
+        git(package, "ls-files", "--error-unmatch", "--", module.name)
+        commit = git(package, "rev-parse", "--verify", "HEAD").decode("ascii")
+        changed = git(package.parent, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    except (OSError, subprocess.SubprocessError):
         return None
+    return commit + ("-dirty" if changed else "")

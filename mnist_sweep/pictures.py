@@ -24,6 +24,7 @@ from mnist_sweep.arguments import ArgumentError
 from mnist_sweep.build import build_dataset
 from mnist_sweep.data import Images
 from mnist_sweep.data.drawings import read_drawing
+from mnist_sweep.files import writing
 from mnist_sweep.text import relative
 from mnist_sweep.trained import load_trained
 
@@ -49,7 +50,8 @@ def main(asked: Pictures) -> None:
     split: Images = getattr(dataset, asked.split)
     pixels = choose_image(asked.image, split)
     folder = Path(asked.to) if asked.to else trained.path / "pictures"
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing("to", folder):  # before the network is asked, which takes a while
+        folder.mkdir(parents=True, exist_ok=True)
     name = f"{trained.name}, {dataset.name} {asked.split}"
     predictions = insight.predict(trained.model, split, trained.pipeline)
     drawn = {
@@ -57,8 +59,9 @@ def main(asked: Pictures) -> None:
         "failures": figures.failures(predictions, split, name),
         **figures.network(trained.model, trained.pipeline, pixels),
     }
-    for file, figure in drawn.items():
-        figure.savefig(folder / f"{file}.png", dpi=DOTS)
+    with writing("to", folder):
+        for file, figure in drawn.items():
+            figure.savefig(folder / f"{file}.png", dpi=DOTS)
     wrong = int((predictions.predicted != predictions.labels).sum())
     print(f"{name}: {wrong:,} of {len(split):,} images wrong ({predictions.accuracy:.2%} right)")
     print(f"{len(drawn)} pictures in {relative(folder)}")

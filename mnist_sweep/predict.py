@@ -4,7 +4,8 @@
 
 bundle  the folder that `python -m mnist_sweep.export` wrote
 images  pictures of one digit each, and folders of them, separated by commas: any usual format and
-        size, grey or coloured, light on dark or dark on light
+        size, grey or coloured, light on dark or dark on light. A name that has a comma is found
+        where it is there; quotes around a name ('a,b.png') take it as it is
 csv     also writes a line a picture: file, label, probability, and the probability of every label
 device  auto, cpu or cuda
 """
@@ -23,9 +24,13 @@ from mnist_sweep import arguments
 from mnist_sweep.bundle import Bundle, read_bundle
 from mnist_sweep.data import DataError
 from mnist_sweep.data.drawings import Drawing, read_drawing
+from mnist_sweep.errors import UserError
+from mnist_sweep.files import FileError, where, writing
 from mnist_sweep.machine import choose_device, describe
+from mnist_sweep.text import one_line
 
 BATCH = 256
+ESCAPED = "surrogateescape"  # names of files that are not UTF-8 are written as they are
 
 
 @dataclass
@@ -47,11 +52,15 @@ def main(asked: Predict) -> None:
     print(f"model: {name}, {count:,} parameters, on {describe(device)}; pictures: {len(files)}")
     drawings, failures = _read(files)
     probabilities = predict(bundle, [drawing for _, drawing in drawings])
+    if asked.csv is not None:  # first: whoever reads the lines may leave, as head does
+        try:
+            _write(Path(asked.csv), bundle.labels, [file for file, _ in drawings], probabilities)
+        except FileError as error:  # and if it fails, the lines are still to be had
+            failures.append(error)
     for (file, drawing), row in zip(drawings, probabilities, strict=True):
         best = int(row.argmax())
         print(f"{file}: {bundle.labels[best]} ({row[best]:.1%})   {drawing.note}")
-    if asked.csv is not None:
-        _write(Path(asked.csv), bundle.labels, [file for file, _ in drawings], probabilities)
+    print(end="", flush=True)  # before the errors, where both go to the same place
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     if failures:
@@ -71,26 +80,32 @@ def find_pictures(images: str) -> list[Path]:
 
     Raises DataError for a name that is neither, and for a folder without a picture.
     """
-    suffixes = set(Image.registered_extensions())
+    formats = Image.registered_extensions().items()
+    suffixes = {suffix for suffix, name in formats if name in Image.OPEN}
     files: list[Path] = []
-    for name in filter(None, (part.strip() for part in images.split(","))):
-        path = Path(name).expanduser()
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
-            if not inside:
-                raise DataError(f"images={name}: no picture in that folder")
-            files += inside
-        elif path.is_file():
-            files.append(path)
-        else:
-            raise DataError(f"images={name}: no such file or folder")
+    for name in arguments.paths(images):
+        path = Path(name)
+        try:
+            if path.is_dir():
+                inside = sorted(p for p in path.iterdir() if p.suffix.lower() in suffixes)
+                if not inside:
+                    raise DataError(f"images={name}: no picture in that folder")
+                files += inside
+            elif path.exists():
+                files.append(path)
+            else:
+                raise DataError(f"images={name}: no such file or folder")
+        except (OSError, ValueError) as error:  # a name that cannot be one is a ValueError
+            said = where(error, path) if isinstance(error, OSError) else one_line(error)
+            raise DataError(f"images={name} cannot be read: {said}") from error
     if not files:
         raise DataError(f"images={images} names no picture")
     return files
 
 
-def _read(files: Sequence[Path]) -> tuple[list[tuple[Path, Drawing]], list[DataError]]:
-    drawings, failures = [], []
+def _read(files: Sequence[Path]) -> tuple[list[tuple[Path, Drawing]], list[UserError]]:
+    drawings: list[tuple[Path, Drawing]] = []
+    failures: list[UserError] = []
     for file in files:
         try:
             drawings.append((file, read_drawing(file)))
@@ -102,17 +117,12 @@ def _read(files: Sequence[Path]) -> tuple[list[tuple[Path, Drawing]], list[DataE
 def _write(
     path: Path, labels: Sequence[str], files: Sequence[Path], probabilities: torch.Tensor
 ) -> None:
-    try:
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["file", "label", "probability", *(f"p_{label}" for label in labels)])
-            for name, row in zip(files, probabilities.tolist(), strict=True):
-                best = max(range(len(row)), key=row.__getitem__)
-                writer.writerow(
-                    [name, labels[best], f"{row[best]:.6f}", *(f"{p:.6f}" for p in row)]
-                )
-    except OSError as error:
-        raise DataError(f"csv={path} cannot be written: {error.strerror}") from error
+    with writing("csv", path), path.open("w", newline="", encoding="utf-8", errors=ESCAPED) as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "label", "probability", *(f"p_{label}" for label in labels)])
+        for name, row in zip(files, probabilities.tolist(), strict=True):
+            best = max(range(len(row)), key=row.__getitem__)
+            writer.writerow([name, labels[best], f"{row[best]:.6f}", *(f"{p:.6f}" for p in row)])
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ class RunDirectory:
 
     def append_metrics(self, epoch: Epoch) -> None:
         """Add an epoch's line; figures that are not finite numbers become null."""
-        with self.metrics.open("a") as file:
+        with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(_finite(asdict(epoch))) + "\n")
             file.flush()
 

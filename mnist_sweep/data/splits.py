@@ -96,6 +96,7 @@ def load_dataset(
 
 
 def _ensure_files(root: Path, folder: str, raw: Path, download: bool, timeout: float) -> str:
+    """Return how the files came to be there. Raises DataError where they are not."""
     missing = missing_files(raw)
     if not missing:
         return f"found in {raw}"

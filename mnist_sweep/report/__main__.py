@@ -69,12 +69,13 @@ def _write(record: StudyRecord, folder: Path) -> None:
     drawn: dict[str, tuple[Picture, Figure]] = charts(record, confirmed)
     pictures, missing = best_network(record) if record.ours else ({}, None)
     drawn |= pictures
-    for name, (_, figure) in drawn.items():
-        figure.savefig(folder / f"{name}.png", dpi=DOTS)
     content = sections(record, [picture for picture, _ in drawn.values()], confirmed)
-    (folder / "report.md").write_text(markdown(record.name, content))
     figures = {name: figure for name, (_, figure) in drawn.items()}
-    (folder / "index.html").write_text(page(record.name, content, figures))
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=DOTS)
+    (folder / "report.md").write_text(markdown(record.name, content), encoding="utf-8")
+    html = page(record.name, content, figures)
+    (folder / "index.html").write_text(html, encoding="utf-8")
     print(f"study {record.name}: {len(record.rows)} trials, {len(record.best)} of them ranked")
     if missing:
         print(f"no pictures of the best network: {missing}")

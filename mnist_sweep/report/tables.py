@@ -17,7 +17,7 @@ def write_trials(record: StudyRecord, path: Path) -> None:
         name for name in ATTRIBUTES if record.ours or any(name in r.attributes for r in record.rows)
     ]
     settings = sorted({name for row in record.rows for name in row.settings})
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         objectives = [f"objective {name}" for name in record.objectives]
         times = ["began", "ended"]

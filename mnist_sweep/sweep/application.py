@@ -25,12 +25,6 @@ class Application:
         self.config, self.sweep_directory = config, sweep_directory
         self.names_trials = "study" in config and "trial" in config
 
-    def has(self, name: str) -> bool:
-        """Whether the config has a setting or a group of that name."""
-        marker = object()
-        known = name in self.config.hydra.runtime.choices
-        return known or OmegaConf.select(self.config, name, default=marker) is not marker
-
     @property
     def resumes(self) -> bool:
         """Whether it is asked to go on with a run, which no sweep can be."""

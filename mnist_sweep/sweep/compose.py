@@ -55,6 +55,16 @@ class Composer:
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         return config, hydra
 
+    def base(self, groups: Sequence[str]) -> tuple[DictConfig, DictConfig]:
+        """Return the config, and its Hydra config, that these choices of groups compose to."""
+        base, hydra = self.composed(tuple(groups))
+        return pickle.loads(base), hydra
+
+    def options(self, group: str) -> list[str]:
+        """Return the options of a config group; none where it is no group."""
+        options: list[str] = self.loader.get_group_options(group)
+        return options
+
     def parse(self, line: str) -> Override:
         """Parse an override; one of a number without the grammar, which takes 0.2 ms over it."""
         for pattern, kind in ((FLOAT, float), (INTEGER, int)):

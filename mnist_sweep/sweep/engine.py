@@ -11,7 +11,7 @@ import optuna
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.addresses import said_of
 from mnist_sweep.allowed import KINDS, locate
@@ -21,15 +21,26 @@ from mnist_sweep.errors import explain
 from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.application import Application
+from mnist_sweep.sweep.compose import Composer
+from mnist_sweep.sweep.conditions import check_conditions, check_searches
+from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.dispatch import Batches, Deaths, Dispatcher, Finished, Job
 from mnist_sweep.sweep.enqueue import enqueue
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.launcher import PATIENCE, WorkersLauncher
+from mnist_sweep.sweep.parsing import parse_space
+from mnist_sweep.sweep.points import Points
 from mnist_sweep.sweep.progress import Progress
 from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.pruning import build_pruner, why_off
-from mnist_sweep.sweep.settings import Settings, check_objective, check_study_name
-from mnist_sweep.sweep.space import parse_space
+from mnist_sweep.sweep.searchable import check_name, check_space
+from mnist_sweep.sweep.settings import (
+    Settings,
+    check_objective,
+    check_study_name,
+    take_study_name,
+)
+from mnist_sweep.sweep.space import SearchSpace
 from mnist_sweep.sweep.storage import OUTAGE, open_storage
 from mnist_sweep.sweep.supply import Supply
 from mnist_sweep.sweep.teller import Teller
@@ -65,6 +76,7 @@ class SweepEngine(OptunaSweeperImpl):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Take what Hydra gives; the launcher is made by the stock sweeper."""
+        self.study_name = self.settings.study_name = take_study_name(config)
         super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
         self.context, self.composed = hydra_context, config
         self.directory = Path(str(self.sweep_dir))
@@ -143,10 +155,19 @@ class SweepEngine(OptunaSweeperImpl):
             check_effects(self.composed.hydra, sweeps=True)
             check_study_name(self.study_name)
         check_objective(self.composed, directions)
-        space = parse_space(self.params, self.conditional, arguments)
-        missing = (
-            space.without_missing(self.application.has) if self.application.names_trials else []
-        )
+        loader = self.context.config_loader
+        compose = Composer(loader, self.composed)
+        current = Current(self.composed, compose)
+        space = parse_space(self.params, self.conditional, arguments, current, loader)
+        unmet = check_conditions(space, current)
+        missing: list[str] = []
+        ours = self.application.names_trials
+        if ours:
+            check_space(space, current)
+            space.find_varying(current)
+            missing = space.without_missing(current.is_setting)
+            if not self.custom_search_space_extender:
+                check_searches(space, unmet, current)
         self.application.check({name for name, _ in space.distributions()})
         sampler, points = sampling.take_grid(self.sampler, space)
         self.total = min(self.n_trials, points or self.n_trials)
@@ -155,12 +176,13 @@ class SweepEngine(OptunaSweeperImpl):
         off = why_off(self.pruner, directions, storage.shared, self.application.objective)
         pruner = build_pruner(None) if off else self.pruner
         lock = partial(storage.lock, self.study_name or "")
-        definition = self.application.definition(space.describe())
         self.directory.mkdir(parents=True, exist_ok=True)
         with lock():
             known = studies.exists(self.study_name, storage)
             self.study = studies.open_study(self.study_name, storage, sampler, pruner, directions)
             self.fresh = None if known else self.study
+            space.settings |= studies.decided(self.study, self._derived(space))
+            definition = self.application.definition(space.describe())
             self._check_definition(definition)
             studies.check_distributions(self.study, space.distributions())
             if self.application.names_trials:
@@ -168,16 +190,22 @@ class SweepEngine(OptunaSweeperImpl):
             studies.record_start(self.study, relative(self.directory), self.program.recorded())
             earlier = studies.count_sweep(self.study)
             self.study.sampler = sampling.reseed(self.study.sampler, self.sampler_config, earlier)
-            enqueue(self.study, space, self.composed, self.enqueued, self.settings.default_first)
+            enqueue(self.study, space, current, self.enqueued, self.settings.default_first)
+        # Another application's job may answer otherwise to the same question; ours does not.
+        repeatable = ours and not self.custom_search_space_extender and points is None
+        untried = Points(self.study, space, current) if repeatable else None
+        left = self._limit(untried)
         proposer = Proposer(
             self.study,
             space,
-            self.composed,
-            self.context.config_loader,
+            current,
+            compose,
             self.gate,
             self.custom_search_space_extender,
             partial(self.application.trial_overrides, self.study.study_name),
             self.settings.resamples,
+            untried,
+            check_name if ours else lambda name: None,
         )
         self.progress = Progress(
             self.study,
@@ -187,7 +215,7 @@ class SweepEngine(OptunaSweeperImpl):
             self.directory,
             self.program,
         )
-        self.progress.decisions(missing, off, self.dispatcher)
+        self.progress.decisions(missing, unmet, off, self.dispatcher, left)
         self.supply = Supply(
             self.study,
             lock,
@@ -203,6 +231,28 @@ class SweepEngine(OptunaSweeperImpl):
         self.teller = Teller(self.study, self.supply, self.progress, runs)
         self.deaths = Deaths(self.settings.max_retries)
         self.retries: list[Proposal] = []
+
+    def _derived(self, space: SearchSpace) -> set[str]:
+        """Return the settings whose range a resolver of the config computes."""
+        params = OmegaConf.select(self.composed, "hydra.sweeper.params")
+        if not isinstance(params, DictConfig):
+            return set()
+        names = {n for n in map(str, params) if OmegaConf.is_interpolation(params, n)}
+        return names & space.optional & space.settings.keys()
+
+    def _limit(self, points: Points | None) -> int | None:
+        """Lower the total to what a small space has; return what that has left, None if enough."""
+        if points is None:
+            return None
+        launched = studies.launched(self.study)
+        wanted = self.total - launched
+        if wanted <= 0:
+            return None
+        left = points.left(wanted)
+        if left >= wanted:
+            return None
+        self.total = launched + left
+        return left
 
     def _check_definition(self, definition: dict[str, Any]) -> None:
         """Refuse another search than the study's; one that could be none says that instead."""

@@ -4,19 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import optuna
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from omegaconf import DictConfig
+from optuna.distributions import BaseDistribution
 from optuna.samplers import GridSampler
 
+from mnist_sweep.sweep.current import NOTHING, Current
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space import SearchSpace, override_value
+from mnist_sweep.sweep.grammar import member
+from mnist_sweep.sweep.space import UNKNOWN, SearchSpace
+from mnist_sweep.sweep.values import written
 
 
 def enqueue(
     study: optuna.Study,
     space: SearchSpace,
-    config: DictConfig,
+    current: Current,
     configurations: Sequence[Mapping[str, Any]],
     default_first: bool,
 ) -> None:
@@ -33,83 +35,58 @@ def enqueue(
         raise SweepError(
             f"hydra.sweeper.enqueue must list configurations, but got {configurations!r}"
         )
-    queued = [_checked(n, space, config, chosen) for n, chosen in enumerate(configurations)]
+    queued = [_checked(n, space, current, chosen) for n, chosen in enumerate(configurations)]
     if default_first and not study.get_trials(deepcopy=False):
-        default = default_configuration(space, config)
+        default = default_configuration(space, current)
         if default:
             study.enqueue_trial(default)
     for chosen in queued:
         study.enqueue_trial(chosen, skip_if_exists=True)
 
 
-def default_configuration(space: SearchSpace, config: DictConfig) -> dict[str, Any]:
+def default_configuration(space: SearchSpace, current: Current) -> dict[str, Any]:
     """Return the composed config's own values of what is searched, as far as the space has them."""
+    searched, values = _walked(space, current, {})
+    return {name: values[name] for name in searched if name in values}
+
+
+def _walked(
+    space: SearchSpace, current: Current, chosen: Mapping[str, Any]
+) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
+    """Return what is searched where the conditions of the chosen and of the default values hold.
+
+    And those values, as the space has them.
+    """
+    searched: dict[str, BaseDistribution] = {}
     values: dict[str, Any] = {}
-    for name, distribution in _searched(space, config, {}).items():
-        found = _member(distribution, _current(config, name))
-        if found is not None:
-            values[name] = found
-    return values
 
+    def choose(name: str, distribution: BaseDistribution) -> Any:
+        searched[name] = distribution
+        value = chosen[name] if name in chosen else current.value(name)
+        found = None if value is NOTHING else member(distribution, value)
+        if found is None:
+            return UNKNOWN
+        values[name] = found
+        return found
 
-def _searched(
-    space: SearchSpace, config: DictConfig, chosen: Mapping[str, Any]
-) -> dict[str, BaseDistribution]:
-    """Return what is searched where the conditions of the chosen and of the default values hold."""
-    searched = space.searched()
-    for outer, branches in space.conditional.items():
-        setting = space.settings.get(outer)
-        default = setting
-        if setting is None:
-            default = config.hydra.runtime.choices.get(outer)
-        elif isinstance(setting, BaseDistribution):
-            default = _member(setting, _current(config, outer))
-        branch = branches.get(override_value(chosen.get(outer, default)), {})
-        searched |= {n: s for n, s in branch.items() if isinstance(s, BaseDistribution)}
-    return searched
-
-
-def _current(config: DictConfig, name: str) -> Any:
-    """Return the composed value of a setting, or the choice of a group."""
-    plain = name.lstrip("+")
-    choice = config.hydra.runtime.choices.get(plain)
-    try:
-        return choice if choice is not None else OmegaConf.select(config, plain)
-    except OmegaConfBaseException:  # it has no value of its own, say one from the environment
-        return None
-
-
-def _member(distribution: BaseDistribution, value: Any) -> Any:
-    """Return a value as the distribution has it, or None where it does not."""
-    if isinstance(distribution, CategoricalDistribution):
-        written = override_value(value)
-        return next((c for c in distribution.choices if override_value(c) == written), None)
-    try:
-        internal = distribution.to_internal_repr(value)
-        if not distribution._contains(internal):
-            return None
-        return distribution.to_external_repr(internal)
-    except (TypeError, ValueError):
-        return None
+    space.walk(choose, current)
+    return searched, values
 
 
 def _checked(
-    position: int, space: SearchSpace, config: DictConfig, chosen: Mapping[str, Any]
+    position: int, space: SearchSpace, current: Current, chosen: Mapping[str, Any]
 ) -> dict[str, Any]:
     where = f"hydra.sweeper.enqueue[{position}]"
     if not isinstance(chosen, Mapping | DictConfig):
         raise SweepError(f"{where} must map settings to values, but got {chosen!r}")
     given = {str(name): value for name, value in chosen.items()}
-    searched = _searched(space, config, given)
-    values = {}
+    searched, values = _walked(space, current, given)
     for name, value in given.items():
+        text = f"{name}={written(value)}"
         if name not in searched:
             raise SweepError(
-                f"{where}: {name}={value} is not searched here; searched are "
-                f"{', '.join(sorted(searched))}"
+                f"{where}: {text} is not searched here; searched are {', '.join(sorted(searched))}"
             )
-        member = _member(searched[name], value)
-        if member is None:
-            raise SweepError(f"{where}: {name}={value} is outside the space's {searched[name]}")
-        values[name] = member
-    return values
+        if name not in values:
+            raise SweepError(f"{where}: {text} is outside the space's {searched[name]}")
+    return {name: values[name] for name in given}

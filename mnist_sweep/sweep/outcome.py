@@ -32,6 +32,8 @@ RECORDED = (
     "hostname",
     "git_commit",
 )
+# The user attributes of a trial that say what it came to.
+ATTRIBUTES = {*RECORDED, "status", "reason", "run_directory", "overrides", "data", DATA}
 
 
 MOST_SHOWN = 100  # letters of a value that is no objective
@@ -116,7 +118,7 @@ def recorded(directory: Path) -> dict[str, Any]:
     Another task may write a file of that name, which is none of our business.
     """
     try:
-        found = json.loads((directory / RESULT).read_text())
+        found = json.loads((directory / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) and found.keys() >= OURS else {}
@@ -146,4 +148,4 @@ def record_failure(directory: Path, reason: str) -> None:
     if result.get("status") == "running":
         with replacing(directory / RESULT) as temporary:
             failed = result | {"status": "failed", "reason": reason}
-            temporary.write_text(json.dumps(failed, indent=2) + "\n")
+            temporary.write_text(json.dumps(failed, indent=2) + "\n", encoding="utf-8")

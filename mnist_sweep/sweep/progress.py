@@ -20,6 +20,7 @@ from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.best import EVENTS
 from mnist_sweep.sweep.dispatch import Dispatcher
 from mnist_sweep.sweep.pace import Pace
+from mnist_sweep.sweep.proposals import Proposal
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.status import LiveView
 from mnist_sweep.sweep.storage import OUTAGE
@@ -53,6 +54,7 @@ class Progress:
         self.done_before = studies.finished(study)
         self.said: set[str] = set()
         self.max_epochs: dict[int, int] = {}
+        self.rejections: list[Proposal] = []  # not said yet
         self.view: LiveView | None = None
         self.pace = Pace(directory, 1)
         self._say(
@@ -60,14 +62,31 @@ class Progress:
             f"{self.done_before} of {total} trials done"
         )
 
-    def decisions(self, missing: Sequence[str], off: str | None, dispatcher: Dispatcher) -> None:
-        """Say what was decided for the user: sampler, pruner, workers, what is not searched."""
+    def decisions(
+        self,
+        missing: Sequence[str],
+        unmet: Sequence[str],
+        off: str | None,
+        dispatcher: Dispatcher,
+        left: int | None,
+    ) -> None:
+        """Say what was decided for the user: sampler, pruner, workers, what is not searched.
+
+        `left`: how many configurations a small space has untried; None where they are more than
+        are needed.
+        """
         pruner = f"off, since {off}" if off else type(self.study.pruner).__name__
         self._say(f"sampler: {type(self.study.sampler).__name__}; pruner: {pruner}")
         self._say(f"workers: {dispatcher}")
         if missing:
             names = ", ".join(missing)
             self._say(f"not searched, since the config has no such setting: {names}")
+        for line in unmet:
+            self._say(f"not searched: {line}")
+        if left:
+            self._say(
+                f"{counted(left, 'configuration')} of the search space left to try: each runs once"
+            )
         self.pace = Pace(self.directory, dispatcher.free())
         if sys.stderr.isatty():
             self.view = LiveView(self.total, self.done_before, dispatcher.free())
@@ -88,9 +107,27 @@ class Progress:
         ):
             self._say_once(line)
 
-    def rejected(self, number: int, reason: str | None) -> None:
-        """Say that the gate kept a proposal from being launched."""
-        self._say(f"trial {number} rejected: {reason}")
+    def rejected(self, proposal: Proposal) -> None:
+        """Know that the gate kept a proposal from being launched; several are said in one line."""
+        self.rejections.append(proposal)
+
+    def _say_rejected(self) -> None:
+        rejected, self.rejections = self.rejections, []
+        if not rejected:
+            return
+        closest = min(rejected, key=lambda proposal: proposal.excess)
+        if len(rejected) == 1:
+            self._say(f"trial {closest.trial.number} rejected: {closest.reason}")
+            return
+        self._say(
+            f"trials {rejected[0].trial.number} to {rejected[-1].trial.number} rejected, "
+            f"{len(rejected)} proposals; the closest, trial {closest.trial.number}: "
+            f"{closest.reason}"
+        )
+
+    def refused(self, number: int, reason: str) -> None:
+        """Say that a proposal is no valid run."""
+        self._say(f"trial {number} refused: {reason}", logging.WARNING)
 
     def reclaimed(self, number: int) -> None:
         """Say that a trial goes on whose process is gone."""
@@ -137,6 +174,7 @@ class Progress:
 
     def refresh(self, running: Sequence[int]) -> None:
         """Show how the sweep and its workers stand."""
+        self._say_rejected()
         with suppress(*OUTAGE):  # the next look may find the storage again
             if self.view:
                 done = studies.finished(self.study)
@@ -150,6 +188,7 @@ class Progress:
         if self.view:
             self.view.close()
             self.view = None
+        self._say_rejected()
 
     def raised(self, error: BaseException) -> None:
         """Show the traceback of a job that raised, where tracebacks are asked for."""
@@ -160,10 +199,11 @@ class Progress:
         """Say what was found and where to look next."""
         self.end_view()
         by_status = studies.counts(self.study)
+        refused = f", {by_status[studies.REFUSED]} refused" if by_status[studies.REFUSED] else ""
         self._say(
             f"study {self.study.study_name}: {self._done()} trials finished, "
             f"{by_status[studies.PRUNED]} of them pruned, {by_status[studies.FAILED]} failed; "
-            f"{counted(by_status[studies.REJECTED], 'proposal')} rejected; "
+            f"{counted(by_status[studies.REJECTED], 'proposal')} rejected{refused}; "
             f"{duration(time.monotonic() - self.started)}"
         )
         waiting = by_status[studies.INTERRUPTED]
@@ -225,6 +265,8 @@ class Progress:
         )
         parts += [pruned, f"{by_status[studies.REJECTED]} rejected"]
         parts += [f"{by_status[studies.FAILED]} failed"]
+        if by_status[studies.REFUSED]:
+            parts.append(f"{by_status[studies.REFUSED]} refused")
         left = self.pace.left(self.total - studies.finished(self.study))
         if left is not None:
             parts.append(f"{duration(left)} left")
@@ -247,6 +289,7 @@ class Progress:
             self._say(line)
 
     def _say(self, line: str, level: int = logging.INFO) -> None:
+        self._say_rejected()
         self.spoke = time.monotonic()
         if self.view:
             self.view.above(lambda: log.log(level, line))

@@ -1,23 +1,25 @@
 """From a study to a candidate that passed the gate: ask, draw, judge, draw again."""
 
-import copy
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 from optuna.samplers import GridSampler
-from optuna.storages import BaseStorage
 from optuna.trial import Trial
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.compose import Composer
+from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.draft import Draft, DraftStorage
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.space import SearchSpace, override_value
-from mnist_sweep.sweep.study import REJECTED
+from mnist_sweep.sweep.outcome import ATTRIBUTES
+from mnist_sweep.sweep.points import Key, Points, Probe, key_of
+from mnist_sweep.sweep.space import SearchSpace
+from mnist_sweep.sweep.values import override_value
 from mnist_sweep.sweep.writes import TrialWriter
 from mnist_sweep.text import one_line
 
@@ -50,110 +52,41 @@ class Proposal:
     def excess(self) -> float:
         """By how much it misses being feasible, in its worst constraint."""
         assert self.verdict is not None
-        return max(self.verdict.constraints.values(), default=0.0)
+        return excess_of(self.verdict)
 
 
-class _DraftStorage:
-    """A trial's storage, as long as nobody else knows of the trial.
-
-    Parameters are not written down, attributes only noted; the trial's system attributes are those
-    that are known.
-    """
-
-    def __init__(self, storage: BaseStorage, known: dict[str, Any]) -> None:
-        self.storage, self.known = storage, known
-        self.system: dict[str, Any] = {}
-        self.user: dict[str, Any] = {}
-
-    def set_trial_param(self, *parameter: Any) -> None:
-        """Forget it."""
-
-    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Note it."""
-        self.system[key] = value
-
-    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """Note it."""
-        self.user[key] = value
-
-    def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
-        """Return what is known, which saves Optuna a query whenever it looks."""
-        return self.known
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.storage, name)
-
-
-class Draft(Trial):
-    """A trial whose parameters and attributes are written to the study only by `write`.
-
-    Optuna fixes a parameter once it is suggested. A draft can be dropped for another of the same
-    trial, whose parameters the sampler draws anew.
-    """
-
-    def __init__(self, trial: Trial) -> None:
-        vars(self).update(vars(trial))
-        # As `Trial.__init__` leaves them, without another query.
-        self._cached_frozen_trial = known = copy.deepcopy(trial._cached_frozen_trial)
-        if isinstance(trial.study.sampler, GridSampler):  # it marks a trial as that is asked for
-            known.system_attrs = trial.storage.get_trial_system_attrs(trial._trial_id)
-        self.relative_search_space, self._relative_params = None, None
-        self.recorded = set(self.params)
-        self.constrained = set(known.constraints)
-        self.storage: Any = _DraftStorage(trial.storage, known.system_attrs)
-
-    def write(self, writer: TrialWriter, verdict: Verdict | None = None) -> None:
-        """Record what was drawn, and what the gate found out about it.
-
-        From then on it is a trial as any other of Optuna's.
-        """
-        draft = self.storage
-        if not isinstance(draft, _DraftStorage):
-            return
-        if verdict is not None:
-            self._note(verdict)
-        drawn = {
-            name: (distribution.to_internal_repr(self.params[name]), distribution)
-            for name, distribution in self.distributions.items()
-            if name not in self.recorded
-        }
-        writer.write(self._trial_id, drawn, draft.system, draft.user)
-        self.storage = draft.storage
-
-    def _note(self, verdict: Verdict) -> None:
-        for name, value in verdict.constraints.items():
-            if name not in self.constrained:  # Optuna sets a constraint once, also over restarts
-                self.set_constraint(name, value)
-        for name, value in verdict.attributes.items():
-            self.set_user_attr(name, value)
-        if verdict.reason is not None:
-            self.set_user_attr("reason", verdict.reason)
-            self.set_user_attr("status", REJECTED)
+def excess_of(verdict: Verdict) -> float:
+    """Return by how much a verdict's proposal misses being feasible, in its worst constraint."""
+    return max(verdict.constraints.values(), default=0.0)
 
 
 class Proposer:
     """Draws proposals from a study and has the gate judge them.
 
-    `config` is the sweep's composed config; `names` gives a trial's number the overrides that tell
+    `current` is the sweep's composed config; `names` gives a trial's number the overrides that tell
     its job who it is. A trial whose first draw does not pass is drawn up to `resamples` times more;
-    of the draws that fail, the one closest to feasible stands.
+    of the draws that fail, the one closest to feasible stands. With `points`, no configuration is
+    drawn that the study has had: one that has not is taken instead. `check_name` refuses what a
+    custom search space must not suggest.
     """
 
     def __init__(
         self,
         study: optuna.Study,
         space: SearchSpace,
-        config: DictConfig,
-        loader: ConfigLoader,
+        current: Current,
+        compose: Composer,
         gate: Gate | None,
         extender: Extender | None,
         names: Callable[[int], list[str]],
         resamples: int,
+        points: Points | None = None,
+        check_name: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self.study, self.space, self.config = study, space, config
+        self.study, self.space, self.current, self.compose = study, space, current, compose
         self.gate, self.extender, self.names = gate, extender, names
         self.resamples = 0 if isinstance(study.sampler, GridSampler) else resamples
-        self.compose = Composer(loader, config)
+        self.points, self.check_name = points, check_name
         self.writer = TrialWriter(study._storage)
 
     def propose(self, trial: Trial) -> Proposal:
@@ -161,13 +94,15 @@ class Proposer:
 
         Raises SweepError for a gate or a custom search space that does not work.
         """
-        closest = self._draw(trial)
+        tried = self._tried(trial)
+        closest = self._draw_untried(trial, tried)
+        assert closest is not None
         last = closest.trial.params
         for _ in range(self.resamples):
             if closest.verdict is None or closest.reason is None:
                 break
-            drawn = self._draw(trial)
-            if drawn.trial.params == last:  # fixed, or always drawn the same
+            drawn = self._draw_untried(trial, tried)
+            if drawn is None or drawn.trial.params == last:  # fixed, or always drawn the same
                 break
             last = drawn.trial.params
             if drawn.verdict is None:  # no valid run: an over-budget one says more
@@ -186,28 +121,101 @@ class Proposer:
             ) from error
         return closest
 
+    def exhausted(self) -> bool:
+        """Whether every configuration of the space has been tried."""
+        return self.points is not None and self.points.untried(self.points.tried(), 0) is None
+
+    def probe(self, draws: int) -> tuple[dict[str, Any] | None, Verdict | None]:
+        """Look for any configuration that passes the gate, without the sampler, which takes longer.
+
+        Returns its parameters; None and the closest verdict where none of so many draws passes.
+        """
+        generator, closest = random.Random(0), None
+        for _ in range(0 if self.extender else draws):
+            probe = Probe(generator)
+            overrides = self.space.walk(probe.choose, self.current) + self.names(0)
+            try:
+                verdict = self._judge(overrides)
+            except UserError:
+                continue
+            if verdict.reason is None:
+                return probe.params, verdict
+            if closest is None or excess_of(verdict) < excess_of(closest):
+                closest = verdict
+        return None, closest
+
+    def _tried(self, trial: Trial) -> set[Key] | None:
+        """Return what a trial must not be; None where it may be anything, or is something."""
+        if self.points is None or trial.params:
+            return None
+        return self.points.tried()
+
+    def _draw_untried(self, trial: Trial, tried: set[Key] | None) -> Proposal | None:
+        """Draw what has not been tried, the first of a trial in any case; None if there is none."""
+        if tried is None or self.points is None:
+            return self._draw(trial)
+        for _ in range(self.resamples + 1):
+            draft = Draft(trial)
+            overrides = self._overrides(draft)
+            if key_of(draft.params) not in tried:
+                break
+        else:
+            chosen = self.points.untried(tried, trial.number)
+            if chosen is None:
+                return None
+            draft = Draft(trial, chosen)
+            overrides = self._overrides(draft)
+        proposal = self._judged(draft, overrides)
+        if proposal.verdict is not None and proposal.reason is not None:
+            self.points.unfit.add(key_of(draft.params))
+        tried.add(key_of(draft.params))
+        return proposal
+
     def _draw(self, trial: Trial) -> Proposal:
         draft = Draft(trial)
-        overrides = self._overrides(draft)
+        return self._judged(draft, self._overrides(draft))
+
+    def _judged(self, draft: Draft, overrides: list[str]) -> Proposal:
         try:
             return Proposal(draft, overrides, self._judge(overrides))
         except UserError as error:
             return Proposal(draft, overrides, None, str(error))
 
     def _overrides(self, trial: Trial) -> list[str]:
-        overrides = self.space.suggest(trial, self.config.hydra.runtime.choices)
+        overrides = self.space.suggest(trial, self.current)
         if self.extender:
-            try:
-                self.extender(self.config, trial)
-            except Exception as error:
-                raise SweepError(
-                    f"hydra.sweeper.custom_search_space raised {type(error).__name__}: "
-                    f"{one_line(error)}"
-                ) from error
-            known = self.space.names()
-            added = {n: v for n, v in trial.params.items() if n not in known}
-            overrides += [f"{name}={override_value(value)}" for name, value in added.items()]
+            overrides += self._extended(self.extender, trial)
         return overrides + self.names(trial.number)
+
+    def _extended(self, extender: Extender, trial: Trial) -> list[str]:
+        """Let a custom search space suggest more; return it as overrides.
+
+        As upstream, it finds what is fixed among the trial's user attributes, by name.
+        """
+        fixed = self.space.fixed()
+        for name, text in fixed.items():
+            trial.set_user_attr(name, text)
+            if isinstance(trial.storage, DraftStorage) and name in ATTRIBUTES:
+                trial.storage.user.pop(name)  # seen, and not recorded as what the trial came to
+        try:
+            extender(self.current.config, trial)
+        except Exception as error:
+            raise SweepError(
+                f"hydra.sweeper.custom_search_space raised {type(error).__name__}: "
+                f"{one_line(error)}"
+            ) from error
+        known = self.space.names()
+        added = {n: v for n, v in trial.params.items() if n not in known or n in fixed}
+        taken = {name.lstrip("+"): text for name, text in fixed.items()}
+        for name in added:
+            self.check_name(name)
+            if name.lstrip("+") in taken:
+                raise SweepError(
+                    f"hydra.sweeper.custom_search_space suggests {name}, which is fixed to "
+                    f"{name.lstrip('+')}={taken[name.lstrip('+')]}: take one of them back (what is "
+                    "fixed is among trial.user_attrs)"
+                )
+        return [f"{name}={override_value(value)}" for name, value in added.items()]
 
     def _judge(self, overrides: Sequence[str]) -> Verdict:
         """Ask the gate. Raises UserError for a proposal that can be no run at all."""

@@ -1,6 +1,7 @@
 """What a study found: its best trials, how close its rejections came, and the summary file."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from mnist_sweep.files import replacing
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.best import point_to
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.text import relative
+from mnist_sweep.sweep.gate import Verdict
+from mnist_sweep.text import counted, relative
 
 FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
 
@@ -35,20 +37,41 @@ def rejections(study: optuna.Study) -> list[FrozenTrial]:
 
 def smallest_rejected(study: optuna.Study) -> FrozenTrial | None:
     """Return the rejected trial that came closest to feasible, or None."""
-    return min(
-        rejections(study), key=lambda t: max(t.constraints.values(), default=math.inf), default=None
-    )
+    return min(rejections(study), key=lambda t: _worst(t.constraints), default=None)
 
 
-def nothing_fits(study: optuna.Study, in_a_row: int) -> str:
-    """Say that the gate let nothing pass, and how close the closest proposal came."""
+def nothing_fits(
+    study: optuna.Study,
+    in_a_row: int | None = None,
+    probes: int = 0,
+    closest_probe: Verdict | None = None,
+) -> str:
+    """Say that the gate let nothing pass, and how close the closest configuration came.
+
+    `in_a_row`: after how many proposals; None where the space holds no others. `probes`: how many
+    more were drawn, and the closest of those.
+    """
     closest = smallest_rejected(study)
     assert closest is not None
+    what, more = "no configuration of the search space passes the gate", ""
+    if probes:
+        what += f" among {in_a_row} proposals and {probes} more draws"
+    elif in_a_row is not None:
+        what = f"{counted(in_a_row, 'proposal')} in a row did not pass the gate"
+        more = " or hydra.sweeper.max_rejections"
+    who, reason = f", trial {closest.number},", closest.user_attrs["reason"]
+    if closest_probe is not None and _worst(closest_probe.constraints) < _worst(
+        closest.constraints
+    ):
+        who, reason = "", closest_probe.reason
     return (
-        f"{in_a_row} proposals in a row did not pass the gate; the closest, trial "
-        f"{closest.number}, has {closest.user_attrs['reason']}: narrow the search space "
-        "(hydra.sweeper.params) or raise the budget"
+        f"{what}; the closest{who} has {reason}: change the search space (hydra.sweeper.params), "
+        f"or raise the budget{more}"
     )
+
+
+def _worst(constraints: Mapping[str, float]) -> float:
+    return max(constraints.values(), default=math.inf)
 
 
 def trials_since_best(study: optuna.Study) -> int:

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.config import OBJECTIVES, direction_of, typed
@@ -14,6 +16,7 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 
 GRACE_PERIOD = 120.0  # seconds
+STUDY_NAME = "hydra.sweeper.study_name"
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Settings:
     n_trials: int = 20
     n_jobs: int | None = None
     max_failure_rate: float = 0.0
-    max_rejections: int = 500
+    max_rejections: int = 100
     resamples: int = 10
     max_retries: int = 2
     trial_timeout: float | None = None
@@ -123,6 +126,35 @@ def why_no_directory(name: str | None) -> str | None:
         if OF_A_STUDY.fullmatch(part):
             return f"{part} is a name within a study's directory"
     return None
+
+
+def take_study_name(config: DictConfig) -> str | None:
+    """Return a study's name as it was typed, and have the config say it so too.
+
+    Hydra and YAML read 1.10 as the number 1.1 and 2026_11_25 as 20261125. Raises SweepError for a
+    number in a config file, whose text is not known any more.
+    """
+    lines = config.hydra.overrides.hydra
+    name: str | None
+    for position, line in reversed(list(enumerate(lines))):
+        override = OverridesParser.create().parse_override(line)
+        if override.get_key_element().lstrip("+") != STUDY_NAME:
+            continue
+        if override.value() is None or isinstance(override.value(), str):
+            break
+        name = line.partition("=")[2].strip()
+        quoted = QuotedString(name, Quote.single).with_quotes()
+        with read_write(config.hydra), open_dict(config.hydra):
+            lines[position] = f"{line.partition('=')[0]}={quoted}"
+            config.hydra.sweeper.study_name = name
+        return name
+    value = config.hydra.sweeper.get("study_name")
+    computed = OmegaConf.is_interpolation(config.hydra.sweeper, "study_name")
+    if value is None or isinstance(value, str) or computed:
+        return None if value is None else str(value)
+    raise SweepError(
+        f"{STUDY_NAME} is the number {value} as YAML reads it: write it in quotes, as it is meant"
+    )
 
 
 def objective_names(config: DictConfig) -> list[str]:

@@ -155,6 +155,14 @@ def check_distributions(
             ) from error
 
 
+def decided(study: optuna.Study, names: Iterable[str]) -> dict[str, BaseDistribution]:
+    """Return what a study has drawn settings from whose ranges were computed when it began."""
+    drawn: dict[str, BaseDistribution] = {}
+    for trial in study.get_trials(deepcopy=False):
+        drawn |= trial.distributions
+    return {name: drawn[name] for name in names if name in drawn}
+
+
 def record_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
     """Record what a study searches, once it has something to lose: a launched trial."""
     if DEFINITION not in study.user_attrs:
@@ -203,8 +211,14 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             found += _differences(before, after, f"{prefix}{key}.")
         elif before != after:
-            found.append(f"{prefix}{key} was {before}, is {after}")
+            found.append(f"{_called(prefix, key)} was {before}, is now {after}")
     return found
+
+
+def _called(prefix: str, key: str) -> str:
+    """Return what a user calls what differs: a setting by its own name."""
+    path = f"{prefix}{key}"
+    return path.removeprefix("search.settings.").removeprefix("search.")
 
 
 def status(trial: FrozenTrial) -> str:
@@ -290,6 +304,11 @@ def launched(study: optuna.Study) -> int:
     From one reading of the study: others settle trials between two.
     """
     return sum(status(trial) in (*FINISHED, RUNNING) for trial in study.get_trials(deepcopy=False))
+
+
+def waiting(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that the next ask gives: queued ones, and those that were left."""
+    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
 
 def in_progress(study: optuna.Study) -> list[FrozenTrial]:

@@ -14,6 +14,11 @@ from mnist_sweep.sweep.processes import JOB, SWEEP, SignsOfLife, Watch, is_this_
 from mnist_sweep.sweep.progress import Progress
 from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.settings import Settings
+from mnist_sweep.text import counted
+
+# Proposals in a row, of a study without a launched trial, that did not pass the gate: then as many
+# configurations are drawn at random, to see whether the search space holds any that does.
+HOPELESS, PROBES = 5, 300
 
 # Proposals in a row, the first ones of a call, that are no valid run: a mistake, not bad luck.
 MAX_REFUSALS = 5
@@ -47,7 +52,7 @@ class Supply:
         self.sweeps = Watch(settings.grace_period, roles=(SWEEP,))
         self.jobs = Watch(settings.grace_period, roles=(JOB,))
         self.open: dict[int, Proposal] = {}
-        self.failures: list[str] = []
+        self.failed = self.refused = 0
         self.launched_any = False
 
     def next(self) -> Proposal | None:
@@ -66,15 +71,33 @@ class Supply:
             if proposal.error:
                 refused += 1
                 self._check_refusals(refused, proposal.error)
-                self.fail(proposal.trial.number, proposal.error)
+                self.refuse(proposal.trial.number, proposal.error)
                 continue
             rejected += 1
-            self.progress.rejected(proposal.trial.number, proposal.reason)
+            self.progress.rejected(proposal)
             if rejected >= self.settings.max_rejections:
                 raise SweepError(results.nothing_fits(self.study, rejected))
+            if rejected == HOPELESS and not studies.launched(self.study):
+                self._probe(rejected)
+
+    def _probe(self, rejected: int) -> None:
+        """Queue a configuration that passes the gate. Raises SweepError where none is found."""
+        params, closest = self.proposer.probe(PROBES)
+        if params is not None:
+            self.study.enqueue_trial(params)
+        elif closest is not None:
+            raise SweepError(results.nothing_fits(self.study, rejected, PROBES, closest))
 
     def _ask(self) -> Proposal | None:
-        if studies.launched(self.study) >= self.total or sampling.grid_is_exhausted(self.study):
+        enough = studies.launched(self.study) >= self.total
+        if (enough and self.total == self.settings.n_trials) or sampling.grid_is_exhausted(
+            self.study
+        ):
+            return None
+        if (enough or not studies.waiting(self.study)) and self.proposer.exhausted():
+            self._say_exhausted()
+            return None
+        if enough:
             return None
         trial = self.study.ask()
         try:
@@ -159,14 +182,33 @@ class Supply:
 
     def fail(self, number: int, reason: str) -> None:
         """Say that a trial failed. Raises SweepError where that is one too many."""
-        self.failures.append(reason)
+        self.failed += 1
         self.progress.failed(number, reason)
+        self._check_failures(reason)
+
+    def refuse(self, number: int, reason: str) -> None:
+        """Say that a proposal is no valid run. Raises SweepError where that is one too many."""
+        self.refused += 1
+        self.progress.refused(number, reason)
+        self._check_failures(reason)
+
+    def _check_failures(self, reason: str) -> None:
         rate = self.settings.max_failure_rate
-        if len(self.failures) > rate * self.total:
-            raise SweepError(
-                f"{len(self.failures)} trials failed, more than hydra.sweeper.max_failure_rate="
-                f"{rate:g} of {self.total} allows; the last one: {reason}"
-            )
+        if self.failed + self.refused <= rate * self.total:
+            return
+        counts = ((self.failed, "trial", "failed"), (self.refused, "proposal", "refused"))
+        came = " and ".join(f"{counted(n, noun)} {word}" for n, noun, word in counts if n)
+        raise SweepError(
+            f"{came}, more than hydra.sweeper.max_failure_rate={rate:g} of {self.total} allows; "
+            f"the last one: {reason}"
+        )
+
+    def _say_exhausted(self) -> None:
+        """Say that every configuration was tried. Raises SweepError where none could be run."""
+        if studies.launched(self.study):
+            self.progress.over("every configuration of the search space has been tried")
+        elif results.rejections(self.study):
+            raise SweepError(results.nothing_fits(self.study))
 
     def _check_refusals(self, in_a_row: int, reason: str) -> None:
         if in_a_row >= MAX_REFUSALS and not self.launched_any:

@@ -17,14 +17,14 @@ class BudgetSweeper(OptunaSweeper):
         Config of an optuna pruner, asked after each epoch that a job reports; None prunes nothing.
     conditional:
         {parameter: {value: {parameter: sweep}}}, searched only where the outer parameter has that
-        value.
+        value, be it chosen, fixed, or the composed config's own.
     gate:
         Dotted path of a function (composed config, its Hydra config) -> `gate.Verdict`, called
         before a proposal is launched; None launches every proposal.
     resamples:
         How often a proposal that the gate rejects is drawn again before it counts as rejected.
     max_rejections:
-        Rejections in a row after which the search space is given up as holding nothing that fits.
+        Rejections in a row after which the sweep ends.
     enqueue:
         Configurations to try first: mappings from searched settings to values.
     preload:
@@ -58,7 +58,7 @@ class BudgetSweeper(OptunaSweeper):
         conditional: DictConfig | None = None,
         gate: str | None = None,
         resamples: int = 10,
-        max_rejections: int = 500,
+        max_rejections: int = 100,
         enqueue: Any = None,
         default_first: bool = True,
         timeout: float | None = None,

@@ -201,7 +201,9 @@ class MLflow:
         known = _read_identity(directory, identity)
         self.new = not (known and self._goes_on(known))
         self.run_id = self._begin(settings, facts, sweep) if self.new else str(known)
-        (directory / IDENTITY).write_text(json.dumps({**identity, "run_id": self.run_id}) + "\n")
+        (directory / IDENTITY).write_text(
+            json.dumps({**identity, "run_id": self.run_id}) + "\n", encoding="utf-8"
+        )
         if sweep is None:
             log.info("mlflow: run %s in %s", self.run_id, self.store.shown)
 
@@ -297,7 +299,7 @@ class MLflow:
 def _read_identity(directory: Path, identity: Mapping[str, str]) -> str | None:
     """Return the id of the run that a directory had in this store, trained on these data."""
     try:
-        known = json.loads((directory / IDENTITY).read_text())
+        known = json.loads((directory / IDENTITY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     if not isinstance(known, dict):

@@ -15,14 +15,6 @@ def application(config, directory="multirun/s"):
 
 
 @pytest.mark.parametrize(
-    ("name", "known"),
-    [("model", True), ("budget.max_parameters", True), ("study", True), ("dropout", False)],
-)
-def test_groups_and_settings_are_known_also_where_they_are_null(name, known):
-    assert application(OURS).has(name) is known
-
-
-@pytest.mark.parametrize(
     ("objective", "called"),
     [
         ("val_acc", "val_acc"),

@@ -175,6 +175,41 @@ def test_a_custom_search_space_adds_what_depends_on_the_rest(app):
         assert trial.value == trial.params["z"] + trial.params["+w"]
 
 
+def notes_fixed(config, trial):
+    """A custom search space that looks at what is fixed."""
+    trial.suggest_float("+w", 0, float(trial.user_attrs["y"]))
+
+
+def suggests_fixed(config, trial):
+    """A custom search space that suggests what the command line may fix."""
+    trial.suggest_float("y", 0, 1)
+
+
+@pytest.mark.filterwarnings(r"ignore:[\s\S]*execution_whitelist")
+def test_a_custom_search_space_sees_what_is_fixed_among_the_user_attributes(app):
+    custom = f"hydra.sweeper.custom_search_space={__name__}.notes_fixed"
+    assert app(GROUP_NAME, custom, "y=3", task=lambda c: c.y + c.w) == 0
+    for trial in study().trials:
+        assert trial.user_attrs["y"] == "3"
+        assert "y" not in trial.params
+        assert trial.value == 3 + trial.params["+w"]
+
+
+@pytest.mark.filterwarnings(r"ignore:[\s\S]*execution_whitelist")
+@pytest.mark.parametrize("line", ["y=3", "++y=3"])
+def test_what_is_fixed_cannot_be_suggested_too(app, capfd, line):
+    custom = f"hydra.sweeper.custom_search_space={__name__}.suggests_fixed"
+    assert app(GROUP_NAME, custom, line) == 1
+    assert f"suggests y, which is fixed to {line.lstrip('+')}" in capfd.readouterr().err
+    assert all(trial.value is None for trial in study().trials)
+
+
+def test_another_applications_configurations_may_be_tried_again(app):
+    # Its jobs need not answer twice alike; the stock sweeper runs them as often as it is told.
+    assert app(GROUP_NAME, "x=choice(1,2)", "y=1", "z=1", "hydra.sweeper.n_trials=5") == 0
+    assert len(study().trials) == 5
+
+
 @pytest.mark.parametrize(("rate", "code", "trials"), [(0.0, 1, 1), (0.5, 1, 7), (1.0, 0, 12)])
 def test_the_failure_rate_is_of_all_trials(app, capfd, rate, code, trials):
     def task(config):

@@ -129,8 +129,8 @@ def test_a_timeout_ends_a_sweep_before_its_total(sweep, capfd):
 
 
 def test_a_plateau_ends_a_sweep_before_its_total(sweep, capfd):
-    # All trials are the same run, so that none is better than the first.
-    same = ["model.hidden=choice(10)", "optimizer.lr=0.01"]
+    # What is searched has no effect, so that no trial is better than the first.
+    same = ["model.hidden=10", "optimizer.lr=0.01", "early_stopping.min_delta=interval(0.1,0.2)"]
     assert sweep(50, *same, "hydra.sweeper.plateau=3") == 0
     assert len(trials()) == 4
     assert "no better trial among the last 3 (plateau)" in capfd.readouterr().out
@@ -205,19 +205,22 @@ def test_another_space_under_the_same_name_is_refused(sweep, capfd):
     assert sweep(2, WIDE) == 1
     line = capfd.readouterr().err.strip()
     assert line.startswith("error: study 's' exists with another search: ")
-    assert "search.settings.model.hidden was IntDistribution(high=25" in line
+    assert "search: model.hidden was IntDistribution(high=25" in line
     assert len(trials()) == 1
 
 
 def test_a_space_where_nothing_fits_ends_with_the_closest_and_a_result_file(sweep, capfd):
-    assert sweep(3, TOO_WIDE, "hydra.sweeper.max_rejections=10") == 1
-    line = capfd.readouterr().err.strip()
-    closest = min(trials(), key=lambda t: t.params["model.hidden"])
+    assert sweep(3, TOO_WIDE) == 1
+    said = capfd.readouterr()
+    line = said.err.strip()
     assert "\n" not in line
-    assert line.startswith("error: 10 proposals in a row did not pass the gate; the closest, trial")
-    assert f"{closest.user_attrs['parameters']:,} parameters" in line
+    assert line.startswith(
+        "error: no configuration of the search space passes the gate among 5 proposals and 300 more"
+    )
+    assert "23,860 parameters, 3,861 over budget" in line  # of the smallest, 30 hidden units
+    assert "trials 0 to 4 rejected, 5 proposals; the closest, trial " in said.out
     assert results().best_value is None
-    assert results().trials.rejected == 10
+    assert results().trials.rejected == 5
     assert directories() == []
 
 
@@ -593,3 +596,44 @@ def test_a_single_objective_in_a_list_is_pruned_as_one_that_is_not(sweep):
 def test_a_complete_trial_says_why_it_ended(sweep):
     assert sweep(1, SMALL) == 0
     assert trials()[0].user_attrs["reason"] == "all 1 epochs done"
+
+
+def test_a_sweep_that_searches_nothing_is_refused_and_leaves_nothing(command, capfd):
+    plain = [argument for argument in QUICK if not argument.startswith("optimizer.lr")]
+    assert command(*plain) == 1
+    assert "nothing is searched: every trial would be the same run" in capfd.readouterr().err
+    assert not Path("multirun/optuna.db").exists()
+
+
+def test_a_finite_space_ends_when_all_of_it_has_been_tried(command, capfd):
+    plain = [argument for argument in QUICK if not argument.startswith("optimizer.lr")]
+    small = [*plain, "model=linear", "seed=choice(1,2)"]
+    assert command(*small) == 0
+    said = capfd.readouterr().out
+    assert "2 configurations of the search space left to try: each runs once" in said
+    assert "every configuration of the search space has been tried: no further trial" in said
+    assert sorted(trial.params["seed"] for trial in trials()) == [1, 2]
+    assert command(*small) == 0
+    assert "every configuration of the search space has been tried" in capfd.readouterr().out
+    assert len(trials()) == 2
+
+
+def test_trials_have_the_settings_of_their_own_model(command):
+    plain = [argument for argument in QUICK if not argument.startswith(("optimizer.lr", "model="))]
+    models = ["model=choice(mlp,linear)", "model.hidden=range(3,9)", "hydra.sweeper.n_trials=5"]
+    assert command(*plain, *models) == 0
+    names = {trial.params["model"]: set(trial.params) for trial in trials()}
+    assert names == {"mlp": {"model", "model.hidden"}, "linear": {"model"}}
+    assert all(trial.state == TrialState.COMPLETE for trial in trials())
+    assert [trial.params["model"] for trial in trials()].count("linear") == 1  # a run, once
+
+
+def test_a_study_keeps_the_widths_that_it_began_with(command, capfd):
+    begun = [a for a in QUICK if not a.startswith(("optimizer.lr", "search=", "model="))]
+    begun += ["model=simple", "model.hidden=1", "hydra.sweeper.n_trials=1", "epochs=1"]
+    own = "hydra.sweeper.params={model.width: '${width_interval:0.5,0.9}'}"
+    assert command(*begun, own) == 0
+    drawn = trials()[0].distributions["model.width"]
+    other = "hydra.sweeper.params={model.width: '${width_interval:0.4,0.8}'}"
+    assert command(*begun, other, "hydra.sweeper.n_trials=2") == 0
+    assert trials()[1].distributions["model.width"] == drawn

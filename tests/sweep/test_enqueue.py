@@ -4,9 +4,10 @@ from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import GridSampler, RandomSampler
 
+from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.enqueue import default_configuration, enqueue
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space import parse_space
+from mnist_sweep.sweep.parsing import parse_space
 
 PARAMS = {
     "lr": "tag(log, interval(0.001, 0.1))",
@@ -45,7 +46,7 @@ def config(scheduler="four_phase", settings=None, **values):
     plain = {"lr": 0.01, "hidden": 30, "batch_size": 32, "fused": True, **values}
     plain["scheduler"] = {"factor": 0.33, "floor": 0.1} if settings is None else settings
     choices = {"scheduler": scheduler, "experiment": None}
-    return OmegaConf.create({**plain, "hydra": {"runtime": {"choices": choices}}})
+    return Current(OmegaConf.create({**plain, "hydra": {"runtime": {"choices": choices}}}))
 
 
 def create():
@@ -67,7 +68,7 @@ def test_the_default_configuration_is_what_the_first_trial_is_launched_with():
     study = create()
     enqueue(study, space(), config(), [], default_first=True)
     first = study.ask()
-    overrides = space().suggest(first, {})
+    overrides = space().suggest(first, config())
     assert first.params == DEFAULT
     assert {"scheduler=four_phase", "scheduler.factor=0.33", "fused=true"} <= set(overrides)
 
@@ -157,7 +158,7 @@ def test_whatever_is_queued_is_taken_by_the_trial_that_is_asked_for(conditional,
     enqueue(study, searched, config(), [], default_first=True)
     (waiting,) = queued(study)
     trial = study.ask()
-    searched.suggest(trial, {"scheduler": "four_phase"})
+    searched.suggest(trial, config())
     assert waiting.items() <= trial.params.items()
 
 
@@ -178,21 +179,53 @@ def test_a_setting_that_is_added_is_looked_up_by_its_name():
     ("value", "choices", "found"),
     [
         (32, "choice(16, 32)", 32),
-        ("32", "choice(16, 32)", 32),
-        (32, "choice('16', '32')", "32"),
+        (0.0, "choice(0, 0.01)", 0),
+        (0, "choice(0.0, 0.01)", 0.0),
+        ("32", "choice(16, '32')", "'32'"),
+        ("32", "choice(32, '32')", "'32'"),
+        (32, "choice('32', 32)", 32),
         (True, "choice(true, false)", True),
-        ("false", "choice(true, false)", False),
+        (True, "choice(1, true)", "true"),
+        (1, "choice(true, 1)", 1),
         (0.1, "choice(0.1, 0.2)", 0.1),
-        ("adam", "choice(sgd, adam)", "adam"),
+        (0.001, "choice(1e-3, 2e-3)", 0.001),
+        ("adam", "choice(sgd, 'adam')", "adam"),
+        ("null", "'null',5", "'null'"),
+        (None, "null,5", "null"),
+        ("", "choice('', a)", ""),
+        ("a b", "choice('a b', 'c')", "a b"),
+        ([[4, 4], [8, 8]], "choice([[4,4],[8,8]],[[1]])", "[[4,4],[8,8]]"),
+        ([0.0, "a"], "choice([0,a],[1])", "[0,a]"),
+        ({"a": 1}, "choice({a:1},{a:2})", "{a:1}"),
     ],
 )
-def test_choices_match_by_how_they_are_written(value, choices, found):
+def test_choices_match_by_the_values_that_they_are(value, choices, found):
     default = default_configuration(
         parse_space({"setting": choices}, None, []),
-        OmegaConf.create({"setting": value, "hydra": {"runtime": {"choices": {}}}}),
+        Current(OmegaConf.create({"setting": value, "hydra": {"runtime": {"choices": {}}}})),
     )
     assert default == {"setting": found}
     assert type(default["setting"]) is type(found)
+
+
+@pytest.mark.parametrize(
+    ("value", "choices"),
+    [
+        ("32", "choice(16, 32)"),
+        (32, "choice('16', '32')"),
+        (1, "choice(true, false)"),
+        (True, "choice(0, 1)"),
+        ("false", "choice(true, false)"),
+        (None, "choice('null', 5)"),
+        ([1], "choice(1, 2)"),
+        (True, "range(0, 5)"),
+        ("3", "range(0, 5)"),
+        (3.5, "range(0, 5)"),
+    ],
+)
+def test_a_value_of_another_kind_is_not_the_default(value, choices):
+    config = OmegaConf.create({"setting": value, "hydra": {"runtime": {"choices": {}}}})
+    assert default_configuration(parse_space({"setting": choices}, None, []), Current(config)) == {}
 
 
 def test_null_is_a_choice_where_the_space_has_it():
@@ -208,8 +241,8 @@ def test_null_is_a_choice_where_the_space_has_it():
     ("chosen", "stored"),
     [
         ({"lr": 0.05, "hidden": 20}, {"lr": 0.05, "hidden": 20}),
-        ({"hidden": "20"}, {"hidden": 20}),
-        ({"batch_size": "16", "fused": "false"}, {"batch_size": 16, "fused": False}),
+        ({"hidden": 20.0}, {"hidden": 20}),
+        ({"batch_size": 16.0, "fused": False}, {"batch_size": 16, "fused": False}),
         (
             {"scheduler": "cosine", "scheduler.floor": 0.2},
             {"scheduler": "cosine", "scheduler.floor": 0.2},
@@ -235,11 +268,14 @@ def test_a_config_list_of_configurations_is_queued():
     [
         ({"lr": 0.5}, "lr=0.5 is outside the space's FloatDistribution"),
         ({"lr": "fast"}, "lr=fast is outside"),
-        ({"lr": None}, "lr=None is outside"),
+        ({"lr": None}, "lr=null is outside"),
         ({"hidden": 35}, "hidden=35 is outside"),
-        ({"hidden": None}, "hidden=None is outside"),
+        ({"hidden": None}, "hidden=null is outside"),
         ({"batch_size": 48}, "batch_size=48 is outside"),
-        ({"batch_size": None}, "batch_size=None is outside"),
+        ({"batch_size": None}, "batch_size=null is outside"),
+        ({"hidden": "20"}, "hidden='20' is outside"),
+        ({"batch_size": "16"}, "batch_size='16' is outside"),
+        ({"fused": 1}, "fused=1 is outside"),
         ({"epochs": 3}, "epochs=3 is not searched here; searched are batch_size, fused,"),
         ({"scheduler.floor": 0.1}, "scheduler.floor=0.1 is not searched here"),
         ({"scheduler": "cosine", "scheduler.factor": 0.5}, "scheduler.factor=0.5 is not searched"),
@@ -266,7 +302,7 @@ def test_a_configuration_is_queued_once_over_all_calls():
         enqueue(study, space(), config(), chosen, default_first=True)
     assert queued(study) == [DEFAULT, {"lr": 0.05}, {"lr": 0.06}]
     trial = study.ask()
-    space().suggest(trial, {})
+    space().suggest(trial, config())
     study.tell(trial, 0.5)
     enqueue(study, space(), config(), [*chosen, {"lr": 0.07}], default_first=True)
     assert queued(study)[2:] == [{"lr": 0.06}, {"lr": 0.07}]

@@ -8,10 +8,14 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.compose import Composer
+from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.draft import Draft
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.proposals import Draft, Proposal, Proposer
-from mnist_sweep.sweep.space import parse_space
+from mnist_sweep.sweep.parsing import parse_space
+from mnist_sweep.sweep.points import Points
+from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.writes import TrialWriter
 
@@ -91,7 +95,9 @@ def storage(request):
 def proposer(study, gate, extender=None, resamples=RESAMPLES, arguments=("x=interval(0,100)",)):
     space = parse_space({}, None, arguments)
     names = "trial={}".format
-    return Proposer(study, space, CONFIG, Loader(), gate, extender, lambda n: [names(n)], resamples)
+    compose = Composer(Loader(), CONFIG)
+    current = Current(CONFIG, compose)
+    return Proposer(study, space, current, compose, gate, extender, lambda n: [names(n)], resamples)
 
 
 def stored(study):
@@ -410,3 +416,64 @@ def test_a_custom_search_space_of_changing_choices_ends_the_sweep_in_one_line(ga
     assert str(error.value).startswith(
         f"error: study '{study.study_name}' has drawn one of x, y from other values before: "
     )
+
+
+def without_repeats(study, gate, text, resamples=2):
+    """A proposer that draws no configuration twice."""
+    made = proposer(study, gate, resamples=resamples, arguments=[f"x={text}"])
+    made.points = Points(study, made.space, made.current)
+    return made
+
+
+def tell(study, proposal):
+    study.tell(
+        proposal.trial,
+        None if proposal.reason else 1.0,
+        state=None if not proposal.reason else TrialState.PRUNED,
+    )
+
+
+def test_what_a_study_has_tried_is_not_drawn_again():
+    study = create(*[1] * 50)  # a sampler that has settled on one value
+    made = without_repeats(study, Gate(), "choice(1.0,2.0,3.0)")
+    drawn = []
+    while not made.exhausted():
+        proposal = made.propose(study.ask())
+        drawn.append(proposal.trial.params["x"])
+        tell(study, proposal)
+    assert sorted(drawn) == [1, 2, 3]
+    assert stored(study).params == {"x": 1}
+    assert [f"x={t.params['x']}" for t in study.trials] == [f"x={value}" for value in drawn]
+
+
+def test_configurations_that_the_gate_rejects_are_drawn_once_and_need_no_trial_each():
+    gate, study = Gate(), create(*[60] * 50)
+    made = without_repeats(study, gate, "choice(60.0,70.0,80.0,90.0)", resamples=5)
+    proposal = made.propose(study.ask())
+    assert proposal.trial.params == {"x": 60}
+    assert sorted(gate.asked) == [60, 70, 80, 90]
+    tell(study, proposal)
+    assert made.exhausted()
+    assert len(study.trials) == 1
+
+
+def test_a_trial_that_goes_on_is_what_it_was():
+    study = create(1, 1, 1, 1)
+    made = without_repeats(study, Gate(), "choice(1.0,2.0)")
+    first = made.propose(study.ask())
+    study._storage.set_trial_state_values(first.trial._trial_id, TrialState.WAITING)
+    again = made.propose(study.ask())
+    assert (again.trial.number, again.trial.params) == (0, {"x": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"), [("interval(40,2000)", True), ("interval(51,99)", False)]
+)
+def test_a_look_at_the_space_finds_what_passes_or_what_comes_closest(text, found):
+    made = proposer(create(), Gate(), arguments=[f"x={text}"])
+    params, verdict = made.probe(300)
+    assert (params is not None) is found
+    if found:
+        assert params["x"] <= LIMIT
+    else:
+        assert verdict.constraints["size"] == 1  # an end of the interval is among what it tries

@@ -1,19 +1,27 @@
 import optuna
 import pytest
+from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space import override_value, parse_space
+from mnist_sweep.sweep.parsing import parse_space
+from mnist_sweep.sweep.values import override_value
 
 PARAMS = {"lr": "tag(log, interval(0.001, 0.1))", "schedule": "choice(a, b)", "seed": 3}
 CONDITIONAL = {"schedule": {"a": {"factor": "interval(0.1, 0.7)"}, "b": {"floor": "choice(0, 1)"}}}
+
+
+def current(choices=None, **values):
+    """A composed config with these choices of groups."""
+    return Current(OmegaConf.create({**values, "hydra": {"runtime": {"choices": choices or {}}}}))
 
 
 def suggest(space, choices=None, **params):
     """What a trial with these parameters is launched with, as a mapping."""
     study = optuna.create_study()
     study.enqueue_trial(params)
-    overrides = space.suggest(study.ask(), choices or {})
+    overrides = space.suggest(study.ask(), current(choices))
     return dict(override.split("=") for override in overrides)
 
 
@@ -93,7 +101,7 @@ def test_settings_that_the_config_lacks_are_dropped_unless_the_user_said_them():
 def test_deletions_are_passed_on():
     space = parse_space({}, None, ["~tracking"])
     study = optuna.create_study()
-    assert space.suggest(study.ask(), {}) == ["~tracking"]
+    assert space.suggest(study.ask(), current()) == ["~tracking"]
 
 
 @pytest.mark.parametrize(

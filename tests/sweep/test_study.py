@@ -75,9 +75,7 @@ def test_another_search_under_the_same_name_is_refused_with_the_difference():
     changed = {"search": {"settings": {"lr": "0.2"}}, "budget": 5}
     with pytest.raises(SweepError) as error:
         studies.check_definition(study, changed)
-    assert "search.settings.batch was 32, is absent; search.settings.lr was 0.1, is 0.2" in str(
-        error.value
-    )
+    assert "batch was 32, is now absent; lr was 0.1, is now 0.2" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import pytest
 from optuna.trial import TrialState
 
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.processes import JOB, SWEEP, this_process
 from mnist_sweep.sweep.proposals import Proposal
 from mnist_sweep.sweep.settings import Settings
@@ -22,9 +24,10 @@ class Asking:
     """A proposer whose gate lets everything pass."""
 
     def propose(self, trial):
-        from mnist_sweep.sweep.gate import Verdict
-
         return Proposal(trial, [], Verdict())
+
+    def exhausted(self):
+        return False
 
 
 class Silent:
@@ -157,3 +160,105 @@ def test_a_trial_that_is_given_out_again_has_no_job_yet(supply, study):
     later = supply(study)
     assert later.next().trial.number == 0
     assert not later.has_begun()
+
+
+class Refusing:
+    """A proposer whose proposals are no valid runs."""
+
+    def propose(self, trial):
+        return Proposal(trial, [], None, "no such setting")
+
+    def exhausted(self):
+        return False
+
+
+class Noting:
+    """A progress that notes what it is told."""
+
+    def __init__(self):
+        self.said = []
+
+    def __getattr__(self, name):
+        return lambda *arguments: self.said.append((name, *arguments))
+
+
+def test_a_proposal_that_is_no_valid_run_is_refused_everywhere(study):
+    progress, settings = Noting(), Settings(max_failure_rate=0.25)
+    supply = Supply(study, nullcontext, Refusing(), progress, settings, 8, lambda: None)
+    with pytest.raises(SweepError) as error:
+        supply.next()
+    supply.close()
+    assert str(error.value) == (
+        "error: 3 proposals refused, more than hydra.sweeper.max_failure_rate=0.25 of 8 allows; "
+        "the last one: no such setting"
+    )
+    assert progress.said == [("refused", number, "no such setting") for number in range(3)]
+    assert studies.counts(study) == {studies.REFUSED: 3}
+
+
+def test_failures_and_refusals_are_counted_apart_and_limited_together(supply, study):
+    ours = supply(study)
+    ours.settings.max_failure_rate, ours.total = 0.2, 10
+    ours.fail(0, "diverged")
+    ours.refuse(1, "no such setting")
+    with pytest.raises(SweepError, match="2 trials failed and 1 proposal refused, more than"):
+        ours.fail(2, "diverged")
+
+
+class Rejecting:
+    """A proposer whose gate lets nothing pass, until it is asked to look for what does."""
+
+    def __init__(self, found=None):
+        self.found, self.probes = found, []
+
+    def propose(self, trial):
+        trial.suggest_float("x", 0, 1)
+        verdict = Verdict({"size": 7.0}, reason="7 over")
+        trial.set_constraint("size", 7.0)
+        trial.set_user_attr("reason", "7 over")
+        return Proposal(trial, [], verdict)
+
+    def exhausted(self):
+        return False
+
+    def probe(self, draws):
+        self.probes.append(draws)
+        return self.found, Verdict({"size": 3.0}, reason="3 over")
+
+
+def test_a_space_with_nothing_that_fits_ends_after_a_few_trials(study):
+    proposer = Rejecting()
+    supply = Supply(study, nullcontext, proposer, Silent(), Settings(), 3, lambda: None)
+    with pytest.raises(SweepError, match="among 5 proposals and 300 more draws; the closest has 3"):
+        supply.next()
+    supply.close()
+    assert studies.counts(study) == {studies.REJECTED: 5}
+
+
+def test_what_a_look_at_the_space_finds_is_tried_next(study):
+    settings = Settings(max_rejections=7)
+    proposer = Rejecting({"x": 0.25})
+    supply = Supply(study, nullcontext, proposer, Silent(), settings, 3, lambda: None)
+    with pytest.raises(SweepError, match="7 proposals in a row"):
+        supply.next()
+    supply.close()
+    assert len(proposer.probes) == 1
+    assert study.trials[5].params == {"x": 0.25}
+
+
+class Exhausted(Asking):
+    """A proposer whose space has been tried."""
+
+    def exhausted(self):
+        return True
+
+
+def test_an_exhausted_space_ends_the_sweep_and_says_so(study):
+    ended, progress = studies.end, Noting()
+    trial = study.ask()
+    ended(study, trial, studies.COMPLETE, None, [1.0])
+    supply = Supply(study, nullcontext, Exhausted(), progress, Settings(), 3, lambda: None)
+    assert supply.next() is None
+    supply.close()
+    assert progress.said == [("over", "every configuration of the search space has been tried")]
+    assert len(study.trials) == 1

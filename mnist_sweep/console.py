@@ -1,0 +1,61 @@
+"""What is printed, on terminals and in pipes of any encoding."""
+
+import codecs
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+# How characters of ours are written where the output has none of them.
+PLAIN = {"±": "+-"}
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands for characters that an encoding lacks; bytes of file names as they are."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end]
+    if all("\udc80" <= character <= "\udcff" for character in text):
+        return text.encode("ascii", "surrogateescape"), error.end
+    known = "".join(PLAIN.get(c, c.encode("ascii", "backslashreplace").decode()) for c in text)
+    return known, error.end
+
+
+codecs.register_error("mnist_sweep.plain", _plain)
+
+
+def prepare(log: bool = False) -> None:
+    """Make standard output and error take every text, whatever the locale.
+
+    `log`: where they go to a file, it is one of ours, and in UTF-8 as all of them are.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)  # what stands for one in tests has none
+        if reconfigure is not None:
+            reconfigure(errors="mnist_sweep.plain")
+            if log and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                reconfigure(encoding="utf-8", errors="mnist_sweep.plain")
+
+
+def fail(message: str) -> NoReturn:
+    """Say in one line what a user can mend, and end with exit code 1."""
+    settle()
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def settle() -> None:
+    """Write what is left of the output; discard it where nobody takes it, in silence."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        discard()
+
+
+def discard() -> None:
+    """Write no more to a standard output that nobody takes: Python would fail at it in the end."""
+    with suppress(OSError):  # what stands for one in tests has no descriptor
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
