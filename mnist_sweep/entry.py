@@ -12,7 +12,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
 from hydra._internal import utils
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -32,9 +31,9 @@ class Refusal(CompactHydraException):
 def one_line_errors() -> Iterator[None]:
     """Have Hydra end in one line for what a user can cause, and with code 130 after Ctrl-C."""
     report = utils.run_and_report
+    utils.run_and_report = lambda func: report(lambda: _refusing(func))
     try:
-        with patch.object(utils, "run_and_report", lambda call: report(lambda: _refusing(call))):
-            yield
+        yield
     except KeyboardInterrupt:
         sys.exit(130)  # what a shell expects
     except ValueError as error:  # Hydra's, of options that do not go together
@@ -42,6 +41,8 @@ def one_line_errors() -> Iterator[None]:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    finally:
+        utils.run_and_report = report
 
 
 def _refusing(call: Callable[[], Any]) -> Any:

@@ -321,9 +321,10 @@ def test_an_interrupt_in_the_gate_leaves_no_trial_running(sweep, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
+    assert sweep(1, SMALL) == 0
     monkeypatch.setattr("mnist_sweep.build.check_budget", interrupt)
     assert sweep(2, SMALL) == 130
-    assert {t.state for t in trials()} == {TrialState.WAITING}
+    assert [t.state for t in trials()] == [TrialState.COMPLETE, TrialState.WAITING]
 
 
 def test_a_gate_that_raises_ends_the_sweep_in_one_line(sweep, monkeypatch, capfd):
@@ -333,7 +334,7 @@ def test_a_gate_that_raises_ends_the_sweep_in_one_line(sweep, monkeypatch, capfd
     monkeypatch.setattr("mnist_sweep.build.check_budget", broken)
     assert sweep(2, SMALL) == 1
     assert capfd.readouterr().err == "error: hydra.sweeper.gate raised KeyError: 'budget'\n"
-    assert [t.state for t in trials()] == [TrialState.WAITING]
+    assert optuna.get_all_study_names("sqlite:///multirun/optuna.db") == []
 
 
 def test_a_mistake_in_every_proposal_ends_the_sweep_soon_and_does_not_spoil_the_study(sweep, capfd):

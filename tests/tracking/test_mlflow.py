@@ -308,6 +308,35 @@ def test_a_store_beside_the_command_is_the_same_from_every_folder(store, monkeyp
     assert Store(config, str(store.parent)).uri == f"sqlite:///{store}"
 
 
+@pytest.mark.slow
+def test_a_new_store_has_its_artifacts_beside_the_command_and_not_in_a_run(monkeypatch, tmp_path):
+    for name in ("user", "run"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / "run")
+    made = Store(MLflowConfig(), str(tmp_path / "user"))
+    for experiment in made.client.search_experiments():
+        assert experiment.artifact_location.startswith(str(tmp_path / "user" / "mlruns"))
+    assert Path.cwd() == tmp_path / "run"
+
+
+@pytest.mark.parametrize(
+    ("uri", "seen"),
+    [
+        ("sqlite:///a.db", "sqlite:////home/u/a.db"),
+        ("sqlite:////x/a.db", "sqlite:////x/a.db"),
+        ("runs", "/home/u/runs"),
+        ("./runs", "/home/u/runs"),
+        ("/x/runs", "/x/runs"),
+        ("file:runs", "file:///home/u/runs"),
+        ("file:///x/runs", "file:///x/runs"),
+        ("http://host:5000", "http://host:5000"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_a_local_store_is_the_users_from_every_folder(uri, seen):
+    assert ours._absolute(uri, Path("/home/u")) == seen
+
+
 def test_both_trackers_work_together(command, quick, store):
     uri = f"tracking.mlflow.uri=sqlite:///{store}"
     assert command(*quick, "tracking=[tensorboard,mlflow]", uri) == 0
