@@ -20,7 +20,7 @@ from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Criterion, EarlyStopping, Tracker, Training
-from mnist_sweep.models.layout import Layout, training_layout
+from mnist_sweep.models.layout import Layout, set_layout, training_layout
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.targets import build, check_node
 from mnist_sweep.text import one_line, shortened
@@ -190,13 +190,11 @@ def choose_layout(run: RunConfig, device: torch.device) -> Layout:
     return training_layout(lambda: build_model(run.model))
 
 
-def build_training(
-    run: RunConfig, steps_per_epoch: int, device: torch.device, layout: Layout | None = None
-) -> Training:
+def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -> Training:
     """Build everything that changes during a run, on a device. Seed before calling."""
     model = build_model(run.model)
     # Convolutions are faster with the channels last; the images, of one channel, are either.
-    model = model.to(device=device, memory_format=(layout or Layout()).memory_format)  # type: ignore[call-overload]
+    model = set_layout(model.to(device), Layout())
     optimizer = build_optimizer(run.optimizer, list(model.parameters()))
     schedule = build_schedule(run.scheduler, optimizer, run.epochs, steps_per_epoch)
     stopping = run.early_stopping

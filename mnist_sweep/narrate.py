@@ -12,6 +12,7 @@ from tqdm import tqdm
 from mnist_sweep.commands import override, resuming
 from mnist_sweep.config import RunConfig
 from mnist_sweep.fit import Epoch
+from mnist_sweep.models.layout import Layout
 from mnist_sweep.text import duration, relative
 
 log = logging.getLogger("mnist_sweep")
@@ -71,10 +72,12 @@ class Narrator:
             f"{data['reason']}"
         )
         say_once(f"device: {facts['device']}, {facts['threads']} threads, {facts['precision']}")
-        layout = facts["layout"]
-        if layout["reason"] is not None:
-            self._say(f"layout: {layout['name']}, since the model has {layout['reason']}")
         self._say(f"run directory: {relative(directory)}")
+
+    def layout(self, layout: Layout) -> None:
+        """Say which memory layout is trained in, where it is not the usual one."""
+        if layout.reason is not None:
+            self._say(f"layout: {layout.name}, since the model has {layout.reason}")
 
     def going_on(self, epoch: int) -> None:
         """Say where a resumed run goes on."""

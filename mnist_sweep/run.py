@@ -15,7 +15,6 @@ from mnist_sweep.build import (
     build_dataset,
     check_budget,
     check_objects,
-    choose_layout,
     what_fits,
 )
 from mnist_sweep.config import ConfigError, RunConfig
@@ -30,7 +29,6 @@ from mnist_sweep.machine import (
     set_threads,
     versions,
 )
-from mnist_sweep.models.layout import Layout
 from mnist_sweep.record import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.session import Report, Session, complete_together
 
@@ -131,12 +129,11 @@ def _prepare(
     device = choose_device(run.device)
     if run.cuda_graph and device.type != "cuda":
         raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
-    layout = choose_layout(run, device)
     threads = set_threads(run.threads)
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)
-    facts = _facts(run, name, cost, dataset, device, threads, layout)
-    session = Session(run, directory, facts, dataset.to(device), device, report, sweep, layout)
+    facts = _facts(run, name, cost, dataset, device, threads)
+    session = Session(run, directory, facts, dataset.to(device), device, report, sweep)
     if before is None:
         directory.start()
     else:
@@ -183,13 +180,7 @@ def objective(run: RunConfig, result: dict[str, Any]) -> Objective:
 
 
 def _facts(
-    run: RunConfig,
-    name: str,
-    cost: Cost,
-    dataset: Dataset,
-    device: torch.device,
-    threads: int,
-    layout: Layout,
+    run: RunConfig, name: str, cost: Cost, dataset: Dataset, device: torch.device, threads: int
 ) -> dict[str, Any]:
     """What is known, and recorded, before the first step."""
     return {
@@ -206,7 +197,6 @@ def _facts(
         "device": describe(device),
         "threads": threads,
         "precision": run.precision,
-        "layout": {"name": layout.name, "reason": layout.reason},
         "study": run.study,
         "trial": run.trial,
         "max_epochs": run.epochs,

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mnist_sweep.build import build_pipeline, build_training
+from mnist_sweep.build import build_pipeline, build_training, choose_layout
 from mnist_sweep.checkpoint import check_checkpoint
 from mnist_sweep.config import METRICS, ConfigError, RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.fit import Diverged, Epoch, Precision, evaluate, fit
 from mnist_sweep.fit_many import fit_many
-from mnist_sweep.models.layout import Layout
+from mnist_sweep.models.layout import set_layout
 from mnist_sweep.narrate import Narrator
 from mnist_sweep.record import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.text import one_line, relative
@@ -48,7 +48,6 @@ class Session:
         device: torch.device,
         report: Report | None,
         sweep: str | None,
-        layout: Layout,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device, self.sweep = device, sweep
@@ -60,7 +59,7 @@ class Session:
         self.pipeline = build_pipeline(run)
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
-        self.training = build_training(run, self.steps, device, layout)
+        self.training = build_training(run, self.steps, device)
         self.narrator = Narrator(run)
         self.trackers: list[Tracker] = []
         self.started = time.perf_counter()
@@ -114,6 +113,7 @@ class Session:
         """
         self._announce()
         try:
+            self._choose_layout()
             self._start_tracking()
             reason = self._reported_before() or fit(
                 self.training,
@@ -139,6 +139,13 @@ class Session:
         self.started = self.narrator.started = time.perf_counter()
         self.narrator.decisions(self.facts, self.directory.path)
         self.directory.write_result({"status": "running", **self.facts})
+
+    def _choose_layout(self) -> None:
+        # Now that the run is recorded: the model is passed through, and may do what it likes.
+        layout = choose_layout(self.run, self.device)
+        set_layout(self.training.model, layout)
+        self.facts["layout"] = {"name": layout.name, "reason": layout.reason}
+        self.narrator.layout(layout)
 
     def _conclude(self, result: dict[str, Any]) -> None:
         """Tell what the run came to: from here on it is complete, whoever fails to hear it."""
@@ -277,6 +284,7 @@ def complete_together(sessions: Sequence[Session]) -> None:
         session._announce()
     try:
         for session in sessions:
+            session._choose_layout()
             session._start_tracking()
         ends = fit_many(
             [session.training for session in sessions],

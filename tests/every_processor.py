@@ -18,6 +18,7 @@ from mnist_sweep.build import build_dataset, build_pipeline, build_training, cho
 from mnist_sweep.config import check
 from mnist_sweep.fit import Precision, fit
 from mnist_sweep.models.layers import Conv2d
+from mnist_sweep.models.layout import set_layout
 
 SETTINGS = ["data=mnist_5k", "epochs=1", "tracking=none", "budget.max_parameters=null"]
 NARROW = [(1, 1), (4, 1), (6, 1), (7, 1)]  # channels, groups
@@ -56,9 +57,10 @@ def runs(model: str, widths: list[str]) -> None:
         with initialize_config_dir(train.config_directory()):
             run = check(compose("config", overrides=overrides))
         dataset, cpu = build_dataset(run), torch.device("cpu")
-        layout = choose_layout(run, cpu)
+        training = build_training(run, steps_per_epoch=4, device=cpu)
+        set_layout(training.model, choose_layout(run, cpu))
         fit(
-            build_training(run, steps_per_epoch=4, device=cpu, layout=layout),
+            training,
             dataset.train[few],
             dataset.val[few],
             build_pipeline(run),

@@ -40,6 +40,11 @@ class Layout:
         return "channels_last" if self.memory_format is torch.channels_last else "contiguous"
 
 
+def set_layout(model: nn.Module, layout: Layout) -> nn.Module:
+    """Give a model's weights a layout, and return the model."""
+    return model.to(memory_format=layout.memory_format)
+
+
 def training_layout(
     build: Callable[[], nn.Module], image_shape: tuple[int, int, int] = (1, 28, 28)
 ) -> Layout:

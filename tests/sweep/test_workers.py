@@ -116,7 +116,7 @@ def test_trials_that_misbehave_fail_with_their_reasons_and_the_sweep_goes_on():
         f"model.mode={','.join(modes)}",
         "epochs=1",
         "hydra/sweeper/sampler=grid",
-        "hydra.sweeper.trial_timeout=20",
+        "hydra.sweeper.trial_timeout=40",
         "hydra.sweeper.max_retries=1",
         "hydra.sweeper.max_failure_rate=1",
         MNIST_SWEEP_TARGETS="odd_models.*",
@@ -131,7 +131,7 @@ def test_trials_that_misbehave_fail_with_their_reasons_and_the_sweep_goes_on():
         "sys_exit": "the job exited with code 4",
         "os_exit": "the worker process exited with code 5",
         "segfault": "the worker process was ended by SIGSEGV (segmentation fault)",
-        "hang": "it ran past trial_timeout=20 seconds",
+        "hang": "it ran past trial_timeout=40 seconds",
     }
     for mode, reason in reasons.items():
         trial = by_mode[mode]
