@@ -14,16 +14,26 @@ class UserError(Exception):
 
 
 REMEDY = {
-    errno.EACCES: "choose another place, or change who may write there",
-    errno.EDQUOT: "make room, or choose another place",
-    errno.EEXIST: "a file is where a directory should be: move it away, or choose another place",
-    errno.EFBIG: "make room, or choose another place",
+    errno.EACCES: "change its permissions, or choose another place",
+    errno.EDQUOT: "make room there, or choose another place",
+    errno.EEXIST: "a file is where a folder should be: choose another name",
+    errno.EFBIG: "make room there, or choose another place",
+    errno.EISDIR: "that is a folder: name a file",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ENOSPC: "make room, or choose another place",
-    errno.ENOTDIR: "a file is where a directory should be: move it away, or choose another place",
-    errno.EPERM: "choose another place, or change who may write there",
-    errno.EROFS: "choose another place",
+    errno.ENOENT: "is the path right, and are its folders there?",
+    errno.ENOSPC: "make room there, or choose another place",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+    errno.EPERM: "change its permissions, or choose another place",
+    errno.EROFS: "choose a place that can be written to",
 }
+
+
+def reason(error: OSError) -> str:
+    """Return what an operation of the system failed by, and what can be done about it."""
+    said = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    remedy = REMEDY.get(error.errno or 0)
+    return f"{said} ({remedy})" if remedy else said
 
 
 def explain(error: OSError, place: str | None = None) -> str:
@@ -33,9 +43,7 @@ def explain(error: OSError, place: str | None = None) -> str:
     """
     named = error.filename if error.filename is not None else place
     where = "" if named is None else f"{shown(str(named))}: "
-    what = error.strerror or " ".join(str(error).split()) or type(error).__name__
-    remedy = REMEDY.get(error.errno or 0)
-    return f"{where}{what}" + (f"; {remedy}" if remedy else "")
+    return f"{where}{reason(error)}"
 
 
 def shown(text: str) -> str:

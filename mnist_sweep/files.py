@@ -1,14 +1,12 @@
 """Files that are replaced whole, and what to say where one cannot be read or written."""
 
-import errno
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mnist_sweep.errors import UserError
-from mnist_sweep.text import one_line
+from mnist_sweep.errors import UserError, reason
 
 
 class FileError(UserError):
@@ -27,28 +25,6 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-ADVICE = {
-    errno.ENOSPC: "make room there, or choose another place",
-    errno.EDQUOT: "make room there, or choose another place",
-    errno.EACCES: "you have not the right to it",
-    errno.EPERM: "you have not the right to it",
-    errno.EROFS: "choose a place that can be written to",
-    errno.ENOTDIR: "a part of that path is a file, not a folder",
-    errno.EISDIR: "that is a folder: name a file",
-    errno.ENOENT: "is the path right, and are its folders there?",
-    errno.EEXIST: "something else is there: choose another name",
-    errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EMFILE: "raise the limit of open files (ulimit -n)",
-}
-
-
-def reason(error: OSError) -> str:
-    """Return what an operation of the system failed by, and what can be done about it."""
-    said = error.strerror or one_line(error) or type(error).__name__
-    advice = ADVICE.get(error.errno) if error.errno is not None else None
-    return f"{said} ({advice})" if advice else said
 
 
 @contextmanager

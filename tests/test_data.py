@@ -352,7 +352,8 @@ def test_files_that_may_not_be_read_are_one_line_with_the_path(idx_root, monkeyp
         load_toy(idx_root)
     file = idx_root / "Toy" / "raw" / "train-images-idx3-ubyte"
     assert str(raised.value) == (
-        f"{file} cannot be read: Permission denied (you have not the right to it)"
+        f"{file} cannot be read: Permission denied "
+        "(change its permissions, or choose another place)"
     )
 
 

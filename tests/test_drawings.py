@@ -387,5 +387,6 @@ def test_a_picture_that_may_not_be_read_says_so(tmp_path, monkeypatch):
     with pytest.raises(DataError) as raised:
         read_drawing(path)
     assert str(raised.value) == (
-        f"{path} cannot be read as a picture: Permission denied (you have not the right to it)"
+        f"{path} cannot be read as a picture: Permission denied "
+        "(change its permissions, or choose another place)"
     )

@@ -68,8 +68,8 @@ def test_a_job_that_exits_fails_alone(command, capfd, monkeypatch):
         ),
         (["-m", "+hydra.launcher.n_job=3"], "hydra.launcher.n_job: there is no such setting; the "),
         (["-m", "hydra.run.dir=x"], "hydra.run.dir=x has an effect without -m only"),
-        (["hydra.run.dir=file"], "file: File exists; a file is where a directory should be"),
-        (["hydra.run.dir=file/x"], "file/x: Not a directory; a file is where"),
+        (["hydra.run.dir=file"], "file: File exists (a file is where a folder should be"),
+        (["hydra.run.dir=file/x"], "file/x: Not a directory (a part of that path is a file"),
         (["hydra.run.dir=" + 300 * "x"], 60 * "x" + "..." + 60 * "x" + ": File name too long"),
         (["-m", "hydra.sweeper.study_name=" + 300 * "x"], "multirun/"),
         (["-m", "search=none", "seed=0,1", "hydra.sweep.dir=file"], "file: File exists"),
@@ -99,7 +99,7 @@ def test_a_disk_that_is_full_is_one_line(command, capfd, quick, monkeypatch):
     monkeypatch.setattr("mnist_sweep.record.RunDirectory.append_metrics", full)
     assert command(*quick) == 1
     assert error_line(capfd) == (
-        "error: run: No space left on device; make room, or choose another place"
+        "error: run: No space left on device (make room there, or choose another place)"
     )
     assert Path("run/result.json").exists()
 

@@ -45,7 +45,7 @@ def test_two_may_replace_a_file_at_once_and_nothing_is_left_of_either(tmp_path):
     ("number", "advice"),
     [
         (errno.ENOSPC, "make room there, or choose another place"),
-        (errno.EACCES, "you have not the right to it"),
+        (errno.EACCES, "change its permissions, or choose another place"),
         (errno.EROFS, "choose a place that can be written to"),
     ],
 )

@@ -72,7 +72,8 @@ def test_a_folder_is_searched_for_what_can_be_read_only(tmp_path, monkeypatch):
     with pytest.raises(DataError) as raised:
         find_pictures(str(tmp_path))
     assert str(raised.value) == (
-        f"images={tmp_path} cannot be read: Permission denied (you have not the right to it)"
+        f"images={tmp_path} cannot be read: Permission denied "
+        "(change its permissions, or choose another place)"
     )
 
 

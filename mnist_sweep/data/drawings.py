@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from mnist_sweep.data.sources import SIZE, DataError
 from mnist_sweep.data.strokes import FAINTEST, INK, Grey, border, find_strokes
-from mnist_sweep.files import reason
+from mnist_sweep.errors import reason
 from mnist_sweep.text import one_line
 
 # MNIST's digits were scaled to fit a box of this size, and placed with their centre of mass in the

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
@@ -162,7 +163,7 @@ def test_two_confirmations_of_one_folder_do_not_run_at_once(runs):
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(runs):
     Path("file").touch()
-    with pytest.raises(ConfirmError, match="to=file cannot be written to: "):
+    with pytest.raises(ConfirmError, match="to=file cannot be written: File exists"):
         entry.main(Confirm(runs=runs, to="file"))
 
 
@@ -177,7 +178,8 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(runs):
     ],
 )
 def test_other_work_has_a_folder_of_its_own(asked, folder):
-    assert entry._folder(asked) == Path(folder)
+    record = SimpleNamespace(home=Path("multirun") / asked.study) if asked.study else None
+    assert entry._folder(asked, record) == Path(folder)
 
 
 @pytest.mark.parametrize(
