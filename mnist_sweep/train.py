@@ -26,12 +26,12 @@ from mnist_sweep.config import (
     seen_from,
     sweep_name,
 )
-from mnist_sweep.effects import check_effects
 from mnist_sweep.entry import inspected, one_line_errors
 from mnist_sweep.errors import UserError, explain, full_errors
 from mnist_sweep.leavings import leave_nothing
 from mnist_sweep.sweep.combinations import Combinations
 from mnist_sweep.text import command_folder, relative
+from mnist_sweep.without_effect import check_effects
 
 if TYPE_CHECKING:
     from mnist_sweep.run import Objective
@@ -144,6 +144,12 @@ _started_by_hydra = hydra.main(
 )(job)
 
 
+def command_line() -> None:
+    """Be the program: `main`, on an output of any encoding."""
+    console.prepare()
+    main()
+
+
 def main() -> None:
     """Take the command line: one run, or with -m a sweep."""
     Plugins.instance().register(Combinations)
@@ -153,5 +159,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    console.prepare()
-    main()
+    command_line()

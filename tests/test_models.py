@@ -94,6 +94,7 @@ def test_dropout_acts_in_training_only():
         (lambda: StagedCNN([[4]] * 6), "at most 5"),
         (lambda: ResNet([]), "1 to 5 groups"),
         (lambda: ResNet([4], blocks=0), "blocks must be at least 1"),
+        (lambda: ResNet([4], blocks=10**9), "blocks must be at most 100, but got 1000000000"),
         (lambda: SimpleCNN(width=float("nan")), "but got nan"),
     ],
 )

@@ -12,6 +12,8 @@ from mnist_sweep.models.checks import (
 )
 from mnist_sweep.models.layers import BatchNorm2d, Conv2d
 
+MOST_BLOCKS = 100
+
 
 def conv3x3(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     """A 3x3 convolution; BatchNorm follows each one, so it has no bias."""
@@ -47,7 +49,8 @@ class ResNet(nn.Module):
     """A 3x3 stem, then groups of basic blocks that halve the image and widen.
 
     `channels` lists the width of each group before the `width` multiplier. Raises ValueError for
-    an empty list, a count below 1, a dropout outside [0, 1) or a width that is not positive.
+    an empty list, a count below 1, more than MOST_BLOCKS (a file that names billions would be built
+    without end), a dropout outside [0, 1) or a width that is not positive.
     """
 
     def __init__(
@@ -59,6 +62,8 @@ class ResNet(nn.Module):
     ) -> None:
         super().__init__()
         check_at_least_one("blocks", blocks)
+        if blocks > MOST_BLOCKS:
+            raise ValueError(f"blocks must be at most {MOST_BLOCKS}, but got {blocks}")
         check_dropout(dropout)
         most = IMAGE_SIZE.bit_length()
         if not 1 <= len(channels) <= most:

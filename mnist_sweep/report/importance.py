@@ -19,8 +19,7 @@ from mnist_sweep.sweep import study as studies
 from mnist_sweep.text import counted
 
 # Too little to tell: fewer trials than these, in all and for each setting that all of them have;
-# or values that the others do not predict. Of 360 studies of nothing but noise, 3 to 8 settings
-# and 10 to 40 trials, 4 passed all three.
+# or values that the others do not predict.
 FEWEST, A_SETTING = 10, 3
 SKILL, DEVIATIONS = 0.5, 2.5
 MOST = 300  # trials that are evaluated: the time grows with their third power

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.config import ConfigError
-from mnist_sweep.effects import check_effects
+from mnist_sweep.without_effect import check_effects
 
 
 def given(*overrides):
