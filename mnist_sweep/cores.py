@@ -65,6 +65,6 @@ def _share(quota: str, period: str = "100000") -> Iterator[float]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text().strip()
+        return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         return ""

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from mnist_sweep import narrate, train
@@ -22,20 +24,39 @@ torch.set_num_threads(1)
 FULL_MNIST = Path(os.environ.get("MNIST_SWEEP_DATA", "data")).resolve()
 
 
+@contextmanager
+def hydra_alone() -> Iterator[None]:
+    """Leave Hydra and logging as a new process finds them."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:], root.level = handlers, level
+
+
 @pytest.fixture(autouse=True)
 def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Each test in a folder of its own, with Hydra and logging as a new process finds them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MNIST_SWEEP_DATA", raising=False)
     narrate.begin()
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    GlobalHydra.instance().clear()
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:], root.level = handlers, level
+    with hydra_alone():
+        yield
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a small network, trained once for all tests, which leave it as it is."""
+    folder = tmp_path_factory.mktemp("finished")
+    words = ["model=mlp", "model.hidden=12", "data=mnist_5k", "tracking=none", "epochs=2"]
+    with pytest.MonkeyPatch.context() as patch, hydra_alone():
+        patch.setattr(sys, "argv", ["train", *words, f"hydra.run.dir={folder}/run"])
+        train.main()
+    return folder / "run"
 
 
 @pytest.fixture

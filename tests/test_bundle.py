@@ -19,25 +19,6 @@ from mnist_sweep.trained import load_trained
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A run of a small network, trained once for all tests here."""
-    import sys
-
-    from hydra.core.global_hydra import GlobalHydra
-
-    from mnist_sweep import train
-
-    folder = tmp_path_factory.mktemp("finished")
-    words = ["model=mlp", "model.hidden=12", "data=mnist_5k", "tracking=none", "epochs=2"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["train", *words, f"hydra.run.dir={folder}/run"])
-        GlobalHydra.instance().clear()
-        train.main()
-        GlobalHydra.instance().clear()
-    return folder / "run"
-
-
 @pytest.fixture
 def bundle(finished, tmp_path):
     write_bundle(load_trained(str(finished), CPU), tmp_path / "bundle")

@@ -19,7 +19,7 @@ from mnist_sweep.report.network import errors_of
 from mnist_sweep.report.reading import Row
 from mnist_sweep.targets import build
 from mnist_sweep.trained import load_trained
-from tests.test_bundle import change, finished  # noqa: F401 - a fixture
+from tests.test_bundle import change
 
 CPU = torch.device("cpu")
 
@@ -84,7 +84,7 @@ class Pickled:
 
 
 @pytest.fixture
-def run(finished, tmp_path):  # noqa: F811
+def run(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     (tmp_path / "beside.py").write_text(BESIDE)
     (tmp_path / "hubconf.py").write_text(BESIDE)
@@ -274,7 +274,7 @@ DAMAGES = [
 
 
 @pytest.fixture(scope="module")
-def bundled(finished, tmp_path_factory):  # noqa: F811
+def bundled(finished, tmp_path_factory):
     to = tmp_path_factory.mktemp("bundled") / "bundle"
     write_bundle(load_trained(str(finished), CPU), to)
     return to
@@ -306,7 +306,7 @@ RESULTS = [
 
 
 @pytest.mark.parametrize(("key", "value"), RESULTS)
-def test_every_wrong_entry_of_a_result_is_one_line(finished, tmp_path, key, value):  # noqa: F811
+def test_every_wrong_entry_of_a_result_is_one_line(finished, tmp_path, key, value):
     shutil.copytree(finished, tmp_path / "run")
     result = json.loads((tmp_path / "run/result.json").read_text())
     (tmp_path / "run/result.json").write_text(json.dumps(result | {key: value}))
@@ -381,14 +381,14 @@ def test_every_damaged_config_is_one_line_at_once(tmp_path, text):
         ("tracking", 3),
     ],
 )
-def test_a_config_of_the_wrong_kind_is_one_line(finished, tmp_path, key, value):  # noqa: F811
+def test_a_config_of_the_wrong_kind_is_one_line(finished, tmp_path, key, value):
     shutil.copytree(finished, tmp_path / "run")
     change_config(tmp_path / "run", **{key: value})
     refused(load_trained, "run", CPU)
     refused(of_runs, ["run"], Changes())
 
 
-def test_weights_of_another_shape_or_type_are_refused(finished, tmp_path):  # noqa: F811
+def test_weights_of_another_shape_or_type_are_refused(finished, tmp_path):
     from safetensors.torch import load_file, save_file
 
     shutil.copytree(finished, tmp_path / "run")
@@ -411,7 +411,7 @@ def test_weights_of_another_shape_or_type_are_refused(finished, tmp_path):  # no
         refused(load_trained, "run", CPU)
 
 
-def test_a_network_is_not_allocated_for_weights_that_are_not_its_own(finished, tmp_path):  # noqa: F811
+def test_a_network_is_not_allocated_for_weights_that_are_not_its_own(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     change_config(tmp_path / "run", model__hidden=10**12)  # three thousand terabytes
     assert "best.safetensors is not of MLP" in refused(load_trained, "run", CPU)
@@ -459,7 +459,7 @@ CHECKPOINTS = [
 
 
 @pytest.mark.parametrize("damage", CHECKPOINTS)
-def test_every_damaged_checkpoint_is_one_line(finished, tmp_path, command, capfd, damage):  # noqa: F811
+def test_every_damaged_checkpoint_is_one_line(finished, tmp_path, command, capfd, damage):
     shutil.copytree(finished, tmp_path / "run")
     path = tmp_path / "run/checkpoints/last.pt"
     state = torch.load(path, weights_only=True)

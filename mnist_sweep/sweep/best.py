@@ -18,7 +18,7 @@ def point_to(link: Path, run: Path) -> None:
     if not run.is_dir() or run.resolve().parent != link.parent.resolve():
         return  # another machine's run, or another task's, which is not ours to point to
     with suppress(OSError):
-        if (link / MARKER).read_text().strip() == run.name:
+        if (link / MARKER).read_text(encoding="utf-8").strip() == run.name:
             return
     if link.is_symlink() or (link.exists() and not link.is_dir()):
         return  # of somebody's own
@@ -46,7 +46,7 @@ def _fill(folder: Path, run: Path) -> None:
         if not entry.name.startswith(EVENTS) and entry.name != MARKER:
             with suppress(FileExistsError):  # somebody's own file of that name
                 (folder / entry.name).symlink_to(Path("..") / run.name / entry.name)
-    (folder / MARKER).write_text(f"{run.name}\n")
+    (folder / MARKER).write_text(f"{run.name}\n", encoding="utf-8")
 
 
 def _is_ours(entry: Path) -> bool:

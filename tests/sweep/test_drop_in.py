@@ -201,7 +201,7 @@ def test_what_is_fixed_cannot_be_suggested_too(app, capfd, line):
     custom = f"hydra.sweeper.custom_search_space={__name__}.suggests_fixed"
     assert app(GROUP_NAME, custom, line) == 1
     assert f"suggests y, which is fixed to {line.lstrip('+')}" in capfd.readouterr().err
-    assert all(trial.value is None for trial in study().trials)
+    assert not optuna.get_all_study_names("sqlite:///study.db")  # it could not start
 
 
 def test_another_applications_configurations_may_be_tried_again(app):
