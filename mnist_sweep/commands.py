@@ -1,10 +1,12 @@
 """Command lines that are printed to be given again: quoted for Hydra's grammar and for a shell."""
 
+import io
 import os
 import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,10 +94,17 @@ def _words() -> list[str]:
 
 
 def _options(arguments: Sequence[str]) -> list[str]:
-    """Return Hydra's options among a command line's words, as Hydra itself reads them."""
+    """Return Hydra's options among a command line's words, as Hydra itself reads them.
+
+    There are none where the words are another program's, which has started Hydra by itself.
+    """
     from hydra._internal.utils import get_args_parser
 
-    given, _ = get_args_parser().parse_known_args(list(arguments))
+    try:
+        with redirect_stderr(io.StringIO()):
+            given, _ = get_args_parser().parse_known_args(list(arguments))
+    except SystemExit:
+        return []
     values = {option: getattr(given, name, None) for name, option in OPTIONS.items()}
     return [word for option, value in values.items() if value for word in (option, str(value))]
 

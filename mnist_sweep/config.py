@@ -187,6 +187,16 @@ def direction_of(objective: Any) -> Any:
     return "maximize" if str(objective).endswith("acc") else "minimize"
 
 
+def given_overrides(hydra: Any, which: str) -> list[str]:
+    """Return the overrides that a command line has given, of "task" or of "hydra", as written.
+
+    Read one by one, OmegaConf would put values where they name other settings, `x=${y}`.
+    """
+    given = OmegaConf.to_container(hydra.overrides[which], resolve=False)
+    assert isinstance(given, list)
+    return [str(override) for override in given]
+
+
 def sweep_name(hydra: Any) -> str:
     """Return what a sweep is called, given its hydra node: its study, or else its directory."""
     return str(OmegaConf.select(hydra, "sweeper.study_name") or hydra.sweep.dir)

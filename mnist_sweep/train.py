@@ -21,6 +21,7 @@ from mnist_sweep.callbacks import register_named_callbacks
 from mnist_sweep.config import (
     ConfigError,
     check,
+    given_overrides,
     load_recorded,
     register_resolvers,
     seen_from,
@@ -60,7 +61,7 @@ def train(config: DictConfig, directory: Path) -> "Objective":
         check_effects(hydra_config, sweeps=False)
     resumed = bool(config.get("resume"))
     if resumed:
-        changed = [o for o in hydra_config.overrides.task if not o.startswith("resume=")]
+        changed = [o for o in given_overrides(hydra_config, "task") if not o.startswith("resume=")]
         if changed:
             raise ConfigError(
                 f"resume goes on with the run's own settings, so {' '.join(changed)} cannot be "

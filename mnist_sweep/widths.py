@@ -8,6 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from mnist_sweep.config import given_overrides
+
 UNIT = 0.01  # of a width: finer steps change no channel of a network that fits
 WIDEST = 100.0  # a budget beyond it limits nothing
 
@@ -35,8 +37,8 @@ def _models(root: DictConfig) -> list[Any]:
         return [OmegaConf.select(root, "model")]
     from hydra import compose
 
-    overrides = [str(line) for line in root.hydra.overrides.task]
-    others = [line for line in overrides if not _is_sweep(line) and not _is_of_model(line)]
+    given = given_overrides(root.hydra, "task")
+    others = [line for line in given if not _is_sweep(line) and not _is_of_model(line)]
     name = root.hydra.job.config_name
     return [compose(name, [*others, f"model={each}"]).model for each in searched]
 
@@ -45,7 +47,7 @@ def _searched_models(root: DictConfig) -> list[str]:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     found: list[str] = []
-    for line in OmegaConf.select(root, "hydra.overrides.task") or []:
+    for line in given_overrides(root.hydra, "task"):
         if line.startswith("model="):
             override = OverridesParser.create().parse_override(line)
             found = [str(v) for v in override.sweep_iterator()] if _is_sweep(line) else []

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mnist_sweep.config import ConfigError
+from mnist_sweep.config import ConfigError, given_overrides
 
 # Of Hydra's own settings, by how they begin.
 SWEEPS = ("hydra.sweeper", "hydra/sweeper", "hydra.launcher", "hydra/launcher", "hydra.sweep.")
@@ -13,7 +13,7 @@ CHOSEN = "hydra.mode=RUN"  # a single run on purpose, as of --experimental-rerun
 
 def check_effects(hydra_config: Any, sweeps: bool) -> None:
     """Raise ConfigError for what the command line sets in vain, `sweeps` or not."""
-    given = [*hydra_config.overrides.hydra, *hydra_config.overrides.task]
+    given = [*given_overrides(hydra_config, "hydra"), *given_overrides(hydra_config, "task")]
     if CHOSEN in given:
         return
     if sweeps:

@@ -106,6 +106,7 @@ def test_a_record_sets_no_other_variable():
         (["--config-name=b", "-m"], ["--config-name", "b"]),
         (["-cp", "p", "-cn", "n"], ["--config-path", "p", "--config-name", "n"]),
         (["x=1", "--config-dir", "a b", "y=-cd"], ["--config-dir", "a b"]),
+        (["-c", "another/programs.ini"], []),
     ],
 )
 def test_hydras_options_are_read_as_hydra_reads_them(monkeypatch, given, options):

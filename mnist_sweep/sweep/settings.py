@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.config import OBJECTIVES, direction_of, typed
+from mnist_sweep.config import OBJECTIVES, direction_of, given_overrides, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 
@@ -136,7 +136,7 @@ def take_study_name(config: DictConfig) -> str | None:
     """
     lines = config.hydra.overrides.hydra
     name: str | None
-    for position, line in reversed(list(enumerate(lines))):
+    for position, line in reversed(list(enumerate(given_overrides(config.hydra, "hydra")))):
         override = OverridesParser.create().parse_override(line)
         if override.get_key_element().lstrip("+") != STUDY_NAME:
             continue

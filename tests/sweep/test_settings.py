@@ -106,3 +106,8 @@ def test_a_name_that_is_a_text_stays_what_it_is(name, overrides, called):
 def test_a_number_in_a_file_is_refused_since_its_text_is_lost(name):
     with pytest.raises(SweepError, match="as YAML reads it: write it in quotes"):
         take_study_name(config(name))
+
+
+def test_overrides_that_name_other_settings_are_not_resolved():
+    made = config(1.1, "hydra.sweeper.study_name=1.10", "hydra.sweep.subdir=d_${hydra.job.num}")
+    assert take_study_name(made) == "1.10"
