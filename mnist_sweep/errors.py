@@ -3,6 +3,8 @@
 import errno
 import os
 
+from mnist_sweep.text import one_line
+
 SHOWN = 60  # letters of either end of a path that is too long to be read
 
 
@@ -31,7 +33,7 @@ REMEDY = {
 
 def reason(error: OSError) -> str:
     """Return what an operation of the system failed by, and what can be done about it."""
-    said = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    said = error.strerror or one_line(error) or type(error).__name__
     remedy = REMEDY.get(error.errno or 0)
     return f"{said} ({remedy})" if remedy else said
 
@@ -48,7 +50,7 @@ def explain(error: OSError, place: str | None = None) -> str:
 
 def shown(text: str) -> str:
     """Return a text as one line can hold it: without line breaks, its middle left out if long."""
-    line = " ".join(text.split())
+    line = one_line(text)
     return line if len(line) <= 2 * SHOWN else f"{line[:SHOWN]}...{line[-SHOWN:]}"
 
 

@@ -33,12 +33,12 @@ def relative(path: Path) -> str:
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
 
 
-def one_line(error: BaseException) -> str:
-    """Return an exception's message without line breaks."""
-    return " ".join(str(error).split())
+def one_line(said: object) -> str:
+    """Return a text, or an exception's message, without line breaks."""
+    return " ".join(str(said).split())
 
 
 def shortened(value: object) -> str:
     """Return a value as one line that a message can hold, whatever it is."""
-    text = " ".join(str(value).split())
+    text = one_line(value)
     return text if len(text) <= 300 else f"{text[:300]}..."

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
@@ -12,6 +11,7 @@ from mnist_sweep.config import ConfigError, check
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.settings import objective_names
+from mnist_sweep.sweep.values import quoted
 
 
 class Application:
@@ -79,13 +79,8 @@ class Application:
         if not self.names_trials:
             return []
         return [
-            f"study={_quoted(study)}",
+            f"study={quoted(study)}",
             f"trial={number}",
             # Fixed here, since a job's own choices could rename it.
-            f"hydra.sweep.dir={_quoted(self.sweep_directory)}",
+            f"hydra.sweep.dir={quoted(self.sweep_directory)}",
         ]
-
-
-def _quoted(text: str) -> str:
-    """Return a text as a quoted string of Hydra's override grammar."""
-    return QuotedString(text, Quote.single).with_quotes()

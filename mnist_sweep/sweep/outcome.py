@@ -91,7 +91,7 @@ def _floats(value: Any, directions: int) -> list[float]:
 def _shown(value: Any) -> str:
     """Return a value as a line can show it."""
     try:
-        text = " ".join(repr(value).split())
+        text = one_line(repr(value))
     except Exception:
         text = type(value).__name__
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

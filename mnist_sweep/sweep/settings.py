@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.config import OBJECTIVES, direction_of, given_overrides, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.values import quoted
 
 GRACE_PERIOD = 120.0  # seconds
 STUDY_NAME = "hydra.sweeper.study_name"
@@ -143,9 +143,8 @@ def take_study_name(config: DictConfig) -> str | None:
         if override.value() is None or isinstance(override.value(), str):
             break
         name = line.partition("=")[2].strip()
-        quoted = QuotedString(name, Quote.single).with_quotes()
         with read_write(config.hydra), open_dict(config.hydra):
-            lines[position] = f"{line.partition('=')[0]}={quoted}"
+            lines[position] = f"{line.partition('=')[0]}={quoted(name)}"
             config.hydra.sweeper.study_name = name
         return name
     value = config.hydra.sweeper.get("study_name")

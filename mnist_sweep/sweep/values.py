@@ -46,6 +46,11 @@ def written(value: Any) -> str:
     return text
 
 
+def quoted(text: str) -> str:
+    """Return a text as a quoted string of Hydra's override grammar."""
+    return QuotedString(text, Quote.single).with_quotes()
+
+
 def _written(value: Any) -> str:
     if OmegaConf.is_config(value):
         value = OmegaConf.to_container(value, resolve=True)
@@ -57,7 +62,7 @@ def _written(value: Any) -> str:
         plain = _parsed(value)
         if plain is not None and plain.value() == value:
             return value
-        return QuotedString(value, Quote.single).with_quotes()
+        return quoted(value)
     if isinstance(value, list | tuple):
         return f"[{','.join(_inner(each) for each in value)}]"
     if isinstance(value, dict):
