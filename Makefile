@@ -57,14 +57,14 @@ $(error make $(goals) does not heed $(firstword $(idle)): $(nearest); an environ
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep test upstream check tensorboard dashboard mlflow confirm report lock clean
+.PHONY: help setup train sweep test test-fast upstream check tensorboard dashboard mlflow confirm report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
 	@echo "make sweep [TRIALS=30] [DATA=mnist] [EPOCHS=20] [STUDY=name] [ARGS=\"optimizer=sgd\"]"
 	@echo "make train [MODEL=baseline] [ARGS=\"epochs=5 seed=1\"]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(BIN)/.ready ## create .venv from requirements.lock; does nothing when that is current
 
@@ -87,8 +87,12 @@ sweep: setup ## search under the parameter budget; the same command goes on with
 		"$$SWEEP_EPOCHS" "$$SWEEP_TRIALS" "$$SWEEP_STORAGE" \
 		$(if $(value STUDY),"$$SWEEP_STUDY") $(value ARGS)
 
+# On as many processes as this one may use cores.
 test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIST)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+test-fast: setup ## run the tests that take less than about ten seconds each
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not upstream'
 
 upstream: setup ## run the suites of Hydra and its Optuna sweeper on ours (needs a package index)
 	$(BIN)/python -m pytest -m upstream -rP tests/upstream

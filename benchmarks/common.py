@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import torch
 
-from mnist_sweep.cores import cores
 from mnist_sweep.data import Images
-from mnist_sweep.fit import Precision, evaluate
-from mnist_sweep.trained import load_trained
+from mnist_sweep.run.cores import cores
+from mnist_sweep.run.load import load_trained
+from mnist_sweep.training.loop import Precision, evaluate
 
 RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("torch", "torchvision", "optuna", "hydra-core", "lightning", "torchmetrics", "ray")

@@ -7,7 +7,8 @@ import os
 import time
 from typing import Any
 
-from mnist_sweep import fit, train
+from mnist_sweep import train
+from mnist_sweep.training import loop
 
 
 def report(*arguments: Any) -> Any:
@@ -17,5 +18,5 @@ def report(*arguments: Any) -> Any:
 
 
 if __name__ == "__main__":
-    fit.train_step = report
+    loop.train_step = report
     train.main()

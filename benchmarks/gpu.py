@@ -20,12 +20,12 @@ from hydra import compose, initialize_config_dir
 
 from benchmarks.common import alternate, ratios, save, spread, title
 from mnist_sweep import train
-from mnist_sweep.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.config import RunConfig, check
 from mnist_sweep.data import Dataset, Images
-from mnist_sweep.fit import Epoch, Precision, fit
-from mnist_sweep.fit_many import fit_many
-from mnist_sweep.machine import set_seeds
+from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
+from mnist_sweep.run.machine import set_seeds
+from mnist_sweep.training.loop import Epoch, Precision, fit
+from mnist_sweep.training.stacked import fit_many
 
 SEEDS = (1, 2, 5, 10, 20)
 IMAGES, WHOLE = 10_000, 20  # a repetition's images; the epochs of a whole run

@@ -32,13 +32,13 @@ from optuna.pruners import SuccessiveHalvingPruner
 from benchmarks import rejection_cost
 from benchmarks.common import alternate, command, save, spread, title
 from mnist_sweep import train
-from mnist_sweep.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.config import TensorBoardConfig, check
-from mnist_sweep.fit import Epoch, Precision, evaluate, forward_backward, train_epoch
-from mnist_sweep.record import RunDirectory
+from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
+from mnist_sweep.run.directory import RunDirectory
+from mnist_sweep.run.tracking.tensorboard import TensorBoard
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trial import Reporter
-from mnist_sweep.tracking.tensorboard import TensorBoard
+from mnist_sweep.training.loop import Epoch, Precision, evaluate, forward_backward, train_epoch
 
 EPOCHS, TRIALS, WHOLE_TRIAL = 2, 6, 20
 

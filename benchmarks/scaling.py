@@ -23,9 +23,9 @@ import torch
 
 from benchmarks.common import alternate, save, spread, title
 from benchmarks.digits import write_idx
-from mnist_sweep.cores import cores
 from mnist_sweep.data import load_dataset
 from mnist_sweep.data.sources import raw_folder
+from mnist_sweep.run.cores import cores
 
 EPOCHS, VALIDATION = 3, 1_000
 IMAGES = (5_000, 20_000, 60_000, 600_000)

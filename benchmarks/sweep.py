@@ -36,8 +36,8 @@ from omegaconf import OmegaConf
 
 from benchmarks.common import accuracy, alternate, command, installed, ratios, save, spread, title
 from benchmarks.digits import write_for_torchvision
-from mnist_sweep.cores import cores
 from mnist_sweep.data import Images, load_dataset
+from mnist_sweep.run.cores import cores
 
 TRIALS, EPOCHS, SEEDS = 20, 20, 5  # the trials and epochs of `python -m mnist_sweep.train -m`
 SPACE = {

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.common import alternate, command, installed, ratios, save, spread, title
 from benchmarks.digits import write_for_torchvision
-from mnist_sweep.cores import cores
+from mnist_sweep.run.cores import cores
 
 EPOCHS = 6
 OURS, WORKERS = "ours, all cores", "ours, one worker a core"

@@ -21,8 +21,8 @@ ENVIRONMENT_VARIABLE = "MNIST_SWEEP_TARGETS"
 
 # What Hydra itself instantiates from this project's configs: callbacks, by their exact names.
 CALLBACKS = (
-    "mnist_sweep.callbacks.CheckPlugins",
-    "mnist_sweep.tracking.mlflow.SweepRun",
+    "mnist_sweep.cli.plugin_checks.CheckPlugins",
+    "mnist_sweep.run.tracking.mlflow.SweepRun",
     "hydra.experimental.callbacks.LogJobReturnCallback",
 )
 

@@ -26,15 +26,15 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial
 from tqdm import tqdm
 
-from mnist_sweep import arguments
-from mnist_sweep.addresses import without_password
-from mnist_sweep.commands import entry
+from mnist_sweep.cli import arguments
+from mnist_sweep.cli.printed import entry
 from mnist_sweep.errors import UserError
+from mnist_sweep.passwords import without_password
 from mnist_sweep.report.charts import learning_curve
 from mnist_sweep.report.network import errors_of
-from mnist_sweep.report.reading import Row, StudyRecord, of_storage
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.existing import open_to_annotate, open_to_read
+from mnist_sweep.sweep.reading import Row, StudyRecord, of_storage
 
 DOTS = 100  # an inch
 

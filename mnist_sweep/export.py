@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from mnist_sweep import arguments
-from mnist_sweep.bundle import ONNX, write_bundle
-from mnist_sweep.commands import entry
+from mnist_sweep.bundle.bundle import ONNX, write_bundle
+from mnist_sweep.cli import arguments
+from mnist_sweep.cli.printed import entry
+from mnist_sweep.run.load import load_trained
 from mnist_sweep.text import relative
-from mnist_sweep.trained import load_trained
 
 
 @dataclass

@@ -19,14 +19,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mnist_sweep import arguments, figures, insight
-from mnist_sweep.arguments import ArgumentError
-from mnist_sweep.build import build_dataset
+from mnist_sweep.bundle.drawings import read_drawing
+from mnist_sweep.cli import arguments
+from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.data import Images
-from mnist_sweep.data.drawings import read_drawing
 from mnist_sweep.files import writing
+from mnist_sweep.inspection import figures, predictions
+from mnist_sweep.run.build import build_dataset
+from mnist_sweep.run.load import load_trained
 from mnist_sweep.text import relative
-from mnist_sweep.trained import load_trained
 
 DOTS = 150  # an inch
 
@@ -53,17 +54,17 @@ def main(asked: Pictures) -> None:
     with writing("to", folder):  # before the network is asked, which takes a while
         folder.mkdir(parents=True, exist_ok=True)
     name = f"{trained.name}, {dataset.name} {asked.split}"
-    predictions = insight.predict(trained.model, split, trained.pipeline)
+    predicted = predictions.predict(trained.model, split, trained.pipeline)
     drawn = {
-        "confusion": figures.confusion(predictions, name),
-        "failures": figures.failures(predictions, split, name),
+        "confusion": figures.confusion(predicted, name),
+        "failures": figures.failures(predicted, split, name),
         **figures.network(trained.model, trained.pipeline, pixels),
     }
     with writing("to", folder):
         for file, figure in drawn.items():
             figure.savefig(folder / f"{file}.png", dpi=DOTS)
-    wrong = int((predictions.predicted != predictions.labels).sum())
-    print(f"{name}: {wrong:,} of {len(split):,} images wrong ({predictions.accuracy:.2%} right)")
+    wrong = int((predicted.predicted != predicted.labels).sum())
+    print(f"{name}: {wrong:,} of {len(split):,} images wrong ({predicted.accuracy:.2%} right)")
     print(f"{len(drawn)} pictures in {relative(folder)}")
 
 

@@ -15,9 +15,11 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mnist_sweep import console, widths
 from mnist_sweep.allowed import hydra_whitelist
-from mnist_sweep.callbacks import register_named_callbacks
+from mnist_sweep.cli import encoding
+from mnist_sweep.cli.entry import inspected, one_line_errors
+from mnist_sweep.cli.no_effect import check_effects
+from mnist_sweep.cli.plugin_checks import register_named_callbacks
 from mnist_sweep.config import (
     ConfigError,
     check,
@@ -27,15 +29,14 @@ from mnist_sweep.config import (
     seen_from,
     sweep_name,
 )
-from mnist_sweep.entry import inspected, one_line_errors
 from mnist_sweep.errors import UserError, explain, full_errors
-from mnist_sweep.leavings import leave_nothing
+from mnist_sweep.run.unstarted import leave_nothing
+from mnist_sweep.sweep import widths
 from mnist_sweep.sweep.combinations import Combinations
 from mnist_sweep.text import command_folder, relative
-from mnist_sweep.without_effect import check_effects
 
 if TYPE_CHECKING:
-    from mnist_sweep.run import Objective
+    from mnist_sweep.run.execute import Objective
 
 log = logging.getLogger("mnist_sweep")
 
@@ -79,11 +80,11 @@ def train(config: DictConfig, directory: Path) -> "Objective":
             "give the sweep's command again, or leave study and trial out"
         )
 
-    from mnist_sweep import narrate
-    from mnist_sweep.run import execute  # torch comes with it
+    from mnist_sweep.run import console
+    from mnist_sweep.run.execute import execute  # torch comes with it
 
     if not swept:
-        narrate.begin()
+        console.begin()
     sweep = sweep_name(hydra_config) if swept else None
     if run.trial is None:
         return execute(run, directory, name=name, resume=resumed, sweep=sweep)
@@ -147,7 +148,7 @@ _started_by_hydra = hydra.main(
 
 def command_line() -> None:
     """Be the program: `main`, on an output of any encoding."""
-    console.prepare()
+    encoding.prepare()
     main()
 
 

@@ -16,12 +16,19 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from mnist_sweep import narrate, train
+from mnist_sweep import train
+from mnist_sweep.run import console
+from mnist_sweep.run.cores import cores
 
 # Two tests' worth of threads on few cores wait for each other far longer than they compute.
 torch.set_num_threads(1)
 
 FULL_MNIST = Path(os.environ.get("MNIST_SWEEP_DATA", "data")).resolve()
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Say what `pytest -n auto` is: the cores that this process is given, not the machine's."""
+    return cores()
 
 
 @contextmanager
@@ -43,7 +50,7 @@ def _isolated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     """Each test in a folder of its own, with Hydra and logging as a new process finds them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MNIST_SWEEP_DATA", raising=False)
-    narrate.begin()
+    console.begin()
     with hydra_alone():
         yield
 

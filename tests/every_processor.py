@@ -14,11 +14,11 @@ from hydra import compose, initialize_config_dir
 from torch import nn
 
 from mnist_sweep import train
-from mnist_sweep.build import build_dataset, build_pipeline, build_training, choose_layout
 from mnist_sweep.config import check
-from mnist_sweep.fit import Precision, fit
 from mnist_sweep.models.layers import Conv2d
 from mnist_sweep.models.layout import set_layout
+from mnist_sweep.run.build import build_dataset, build_pipeline, build_training, choose_layout
+from mnist_sweep.training.loop import Precision, fit
 
 SETTINGS = ["data=mnist_5k", "epochs=1", "tracking=none", "budget.max_parameters=null"]
 NARROW = [(1, 1), (4, 1), (6, 1), (7, 1)]  # channels, groups

@@ -10,8 +10,8 @@ from PIL import Image
 from mnist_sweep import dashboard
 from mnist_sweep.dashboard import PREFIX, Dashboard, note, prepare
 from mnist_sweep.errors import UserError
-from mnist_sweep.report.reading import of_storage
 from mnist_sweep.sweep.existing import open_to_annotate
+from mnist_sweep.sweep.reading import of_storage
 from tests.report.conftest import ADDRESS, add, create, ran
 
 

@@ -10,15 +10,15 @@ from omegaconf import OmegaConf
 
 from mnist_sweep import export, pictures, predict
 from mnist_sweep.allowed import KINDS, locate, users_patterns
-from mnist_sweep.bundle import read_bundle, write_bundle
+from mnist_sweep.bundle.bundle import read_bundle, write_bundle
 from mnist_sweep.config import ConfigError, check, load_recorded
 from mnist_sweep.confirm.candidates import Changes, of_runs
 from mnist_sweep.errors import UserError
-from mnist_sweep.record import RecordError, RunDirectory
 from mnist_sweep.report.network import errors_of
-from mnist_sweep.report.reading import Row
-from mnist_sweep.targets import build
-from mnist_sweep.trained import load_trained
+from mnist_sweep.run.directory import RecordError, RunDirectory
+from mnist_sweep.run.load import load_trained
+from mnist_sweep.run.targets import build
+from mnist_sweep.sweep.reading import Row
 from tests.test_bundle import change
 
 CPU = torch.device("cpu")
@@ -33,7 +33,7 @@ HOSTILE = [
     {"_target_": "mnist_sweep.sweep.worker.importlib.import_module", "name": "beside"},
     {"_target_": "mnist_sweep.sweep.pool.subprocess.Popen", "args": ["touch", "executed"]},
     {"_target_": "mnist_sweep.sweep.sweeper.BudgetSweeper"},
-    {"_target_": "mnist_sweep.tracking.mlflow.SweepRun"},
+    {"_target_": "mnist_sweep.run.tracking.mlflow.SweepRun"},
     {"_target_": "mnist_sweep.models.beside.Net"},
     {"_target_": "mnist_sweep.models.cnn.nn.Linear", "in_features": 1, "out_features": 1},
     {"_target_": "mnist_sweep.models.cnn.conv_stage", "in_channels": 1, "channels": [1]},
@@ -193,7 +193,7 @@ def test_a_scheduler_is_a_public_function_that_returns_a_schedule(path):
         ),
         ("hydra.sweeper.sampler", "optuna.samplers.nsgaii.UniformCrossover"),
         ("hydra.sweeper.pruner", "optuna.pruners.MedianPruner"),
-        ("hydra.callbacks", "mnist_sweep.tracking.mlflow.SweepRun"),
+        ("hydra.callbacks", "mnist_sweep.run.tracking.mlflow.SweepRun"),
     ],
 )
 def test_what_each_group_is_for_is_allowed(group, path):

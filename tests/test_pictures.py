@@ -5,9 +5,10 @@ import pytest
 import torch
 from PIL import Image
 
-from mnist_sweep import pictures, plots
-from mnist_sweep.arguments import ArgumentError
+from mnist_sweep import pictures
+from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.data import DataError, Images
+from mnist_sweep.inspection import plots
 from mnist_sweep.pictures import Pictures, choose_image
 from mnist_sweep.sweep.best import point_to
 

@@ -65,7 +65,7 @@ def test_every_shipped_model_trains_and_meets_no_faulty_kernel(model, processor)
 @pytest.mark.slow
 @pytest.mark.skipif(HERE == "AVX2", reason="this processor has AVX2 and no more: they run as it is")
 @pytest.mark.skipif(not HAS_AVX2, reason="this processor has no AVX2")
-@pytest.mark.parametrize("module", ["test_layers", "test_layout", "test_models", "test_fit"])
-def test_the_tests_of_what_computes_pass_without_avx512(module):
-    pytest_alone = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{module}.py"]
+@pytest.mark.parametrize("tests", ["models", "training/test_loop.py"])
+def test_the_tests_of_what_computes_pass_without_avx512(tests):
+    pytest_alone = ["-m", "pytest", "-q", "-p", "no:cacheprovider", f"tests/{tests}"]
     assert " passed" in separately(pytest_alone, AVX2)

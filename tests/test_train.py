@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from mnist_sweep import build, run, session, train
+from mnist_sweep import train
+from mnist_sweep.run import build, execute, session
 from tests.conftest import read_json_lines
 
 TIMES = ("seconds", "images_per_second")
@@ -89,7 +90,7 @@ def test_the_same_seed_gives_the_same_metrics_and_another_seed_others(command, q
 def test_the_training_entry_returns_the_objective_of_the_kept_weights(composed):
     config = composed("model=linear", "data=mnist_5k", "tracking=none", "epochs=1")
     typed = train.check(config)
-    value = run.execute(typed, Path("core"), name="linear", resume=False, sweep="core")
+    value = execute.execute(typed, Path("core"), name="linear", resume=False, sweep="core")
     assert value == result("core")["val_acc"]
     assert "test_acc" not in result("core")
 
@@ -97,7 +98,7 @@ def test_the_training_entry_returns_the_objective_of_the_kept_weights(composed):
 def test_several_objectives_are_returned_in_order(composed):
     overrides = ["model=linear", "data=mnist_5k", "tracking=none", "epochs=1"]
     typed = train.check(composed(*overrides, "objective=[val_loss,parameters]"))
-    values = run.execute(typed, Path("core"), name="linear", resume=False, sweep="core")
+    values = execute.execute(typed, Path("core"), name="linear", resume=False, sweep="core")
     assert values == [result("core")["val_loss"], 7_850.0]
 
 
@@ -126,7 +127,7 @@ def test_several_objectives_are_returned_in_order(composed):
 def test_a_model_over_budget_is_refused_before_data_is_touched(
     command, capfd, monkeypatch, arguments, message
 ):
-    monkeypatch.setattr(run, "build_dataset", lambda run: pytest.fail("data were loaded"))
+    monkeypatch.setattr(execute, "build_dataset", lambda run: pytest.fail("data were loaded"))
     assert command(*arguments, "hydra.run.dir=run") == 1
     assert error_line(capfd) == message
     assert not Path("run/result.json").exists()
@@ -431,7 +432,7 @@ def test_the_kept_weights_are_those_of_the_best_epoch_and_not_the_last(command, 
     def rising(model, split, pipeline, precision):
         return next(losses), 0.1
 
-    monkeypatch.setattr("mnist_sweep.fit.evaluate", rising)
+    monkeypatch.setattr("mnist_sweep.training.loop.evaluate", rising)
     monkeypatch.setattr(session, "evaluate", rising)
     assert command(*quick, "epochs=3") == 0
     assert (result()["best_epoch"], result()["val_loss"], result()["test_loss"]) == (1, 1.0, 0.5)

@@ -14,7 +14,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 
 from benchmarks.contenders.objective import train
-from mnist_sweep.cores import cores
+from mnist_sweep.run.cores import cores
 
 
 def main(root: str, trials: int, epochs: int, seed: int) -> None:

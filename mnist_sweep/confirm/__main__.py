@@ -33,10 +33,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mnist_sweep import arguments
-from mnist_sweep.addresses import without_password
-from mnist_sweep.arguments import ArgumentError
-from mnist_sweep.commands import entry
+from mnist_sweep.cli import arguments
+from mnist_sweep.cli.arguments import ArgumentError
+from mnist_sweep.cli.printed import entry
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.candidates import (
     Candidate,
@@ -52,7 +51,8 @@ from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, conclude, w
 from mnist_sweep.confirm.runs import planned
 from mnist_sweep.confirm.work import train
 from mnist_sweep.files import where, writing
-from mnist_sweep.report.reading import StudyRecord, read_study
+from mnist_sweep.passwords import without_password
+from mnist_sweep.sweep.reading import StudyRecord, read_study
 from mnist_sweep.text import duration, relative
 
 COLUMNS = "  "

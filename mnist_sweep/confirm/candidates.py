@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.config import check, load_recorded
 from mnist_sweep.errors import UserError
-from mnist_sweep.record import RunDirectory
+from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.text import relative
 
 # Data sets that one config can be read on as on another.

@@ -19,8 +19,9 @@ from mnist_sweep.confirm.intervals import (
 )
 from mnist_sweep.confirm.runs import SeedRun
 from mnist_sweep.files import replacing
-from mnist_sweep.record import COMPLETE
-from mnist_sweep.recorded import (
+from mnist_sweep.run.directory import COMPLETE
+from mnist_sweep.text import one_line, relative
+from mnist_sweep.untrusted import (
     COUNTED,
     LINE,
     NUMBER,
@@ -33,7 +34,6 @@ from mnist_sweep.recorded import (
     is_whole,
     parse_json,
 )
-from mnist_sweep.text import one_line, relative
 
 CONFIRMATION = "confirmation"  # what folders that hold one are called, or begin with
 FILE = "confirmation.json"

@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 from mnist_sweep.config import load_recorded
 from mnist_sweep.confirm.candidates import Candidate, ConfirmError
 from mnist_sweep.files import replacing, where
-from mnist_sweep.record import COMPLETE, DIVERGED, RunDirectory
+from mnist_sweep.run.directory import COMPLETE, DIVERGED, RunDirectory
 from mnist_sweep.text import relative
 
 

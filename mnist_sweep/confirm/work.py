@@ -8,23 +8,23 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from mnist_sweep.build import build_dataset
 from mnist_sweep.config import RunConfig, check, load_recorded
 from mnist_sweep.confirm.candidates import ConfirmError
 from mnist_sweep.confirm.progress import Progress
 from mnist_sweep.confirm.runs import SeedRun, errors_in
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing
-from mnist_sweep.fit import Precision
-from mnist_sweep.insight import predict
-from mnist_sweep.machine import choose_device
-from mnist_sweep.record import COMPLETE, RunDirectory
-from mnist_sweep.run import execute_seeds
+from mnist_sweep.inspection.predictions import predict
+from mnist_sweep.run.build import build_dataset
+from mnist_sweep.run.directory import COMPLETE, RunDirectory
+from mnist_sweep.run.execute import execute_seeds
+from mnist_sweep.run.load import load_trained
+from mnist_sweep.run.machine import choose_device
 from mnist_sweep.sweep.dispatch import Job, failed_return, run_all
 from mnist_sweep.sweep.outcome import JobFailed, check_completed
 from mnist_sweep.sweep.pool import Workers
 from mnist_sweep.sweep.resources import gpus, worker_environments
-from mnist_sweep.trained import load_trained
+from mnist_sweep.training.loop import Precision
 
 log = logging.getLogger("mnist_sweep")
 

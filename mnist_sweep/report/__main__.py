@@ -19,15 +19,15 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from mnist_sweep import arguments
+from mnist_sweep.cli import arguments
 from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import Picture, sections
 from mnist_sweep.report.network import best_network
 from mnist_sweep.report.page import page
-from mnist_sweep.report.reading import ReportError, StudyRecord, read_study
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
+from mnist_sweep.sweep.reading import ReportError, StudyRecord, read_study
 from mnist_sweep.text import one_line, relative
 
 DOTS = 150  # an inch

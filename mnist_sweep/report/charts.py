@@ -18,13 +18,13 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocato
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from mnist_sweep.confirm.conclusion import Conclusion
-from mnist_sweep.plots import INK
-from mnist_sweep.record import RecordError, RunDirectory
+from mnist_sweep.inspection.plots import INK
 from mnist_sweep.report.content import Picture, best_of_each_size
 from mnist_sweep.report.effects import unit
 from mnist_sweep.report.importance import importances
-from mnist_sweep.report.reading import Row, StudyRecord
+from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.reading import Row, StudyRecord
 
 # Okabe and Ito's colours, which colour-blind eyes tell apart (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, RED, GREEN = "#0072b2", "#e69f00", "#d55e00", "#009e73"

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import torch
 from matplotlib.figure import Figure
 
-from mnist_sweep import figures, insight
-from mnist_sweep.build import build_dataset
 from mnist_sweep.data import Images
 from mnist_sweep.errors import UserError
-from mnist_sweep.insight import Predictions
-from mnist_sweep.record import RecordError
+from mnist_sweep.inspection import figures, predictions
+from mnist_sweep.inspection.predictions import Predictions
 from mnist_sweep.report.content import Picture
-from mnist_sweep.report.reading import Row, StudyRecord
+from mnist_sweep.run.build import build_dataset
+from mnist_sweep.run.directory import RecordError
+from mnist_sweep.run.load import Trained, load_trained
+from mnist_sweep.sweep.reading import Row, StudyRecord
 from mnist_sweep.sweep.study import DATA
-from mnist_sweep.trained import Trained, load_trained
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def errors_of(row: Row) -> Errors:
             f"the data of trial {row.number}, {known}, are not here: {dataset.name} is "
             f"{dataset.fingerprint}"
         )
-    found = insight.predict(trained.model, dataset.val, trained.pipeline)
+    found = predictions.predict(trained.model, dataset.val, trained.pipeline)
     return Errors(trained, dataset.val, found, f"trial {row.number}, {dataset.name} val")
 
 

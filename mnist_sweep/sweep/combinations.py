@@ -11,10 +11,10 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from mnist_sweep.cli.no_effect import check_effects
 from mnist_sweep.errors import full_errors
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.text import counted, one_line
-from mnist_sweep.without_effect import check_effects
 
 
 class Combinations(BasicSweeper):

@@ -13,10 +13,11 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.addresses import said_of
 from mnist_sweep.allowed import KINDS, locate
-from mnist_sweep.commands import this_program
+from mnist_sweep.cli.no_effect import check_effects
+from mnist_sweep.cli.printed import this_program
 from mnist_sweep.errors import explain
+from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep import results, sampling
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.application import Application
@@ -44,7 +45,6 @@ from mnist_sweep.sweep.storage import OUTAGE, open_storage
 from mnist_sweep.sweep.supply import Supply
 from mnist_sweep.sweep.teller import Teller
 from mnist_sweep.text import one_line, relative
-from mnist_sweep.without_effect import check_effects
 
 GATE, SPACE = "hydra.sweeper.gate", "hydra.sweeper.custom_search_space"
 WAIT = 1.0  # seconds between looks at what runs

@@ -16,8 +16,8 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import StaticPool
 
-from mnist_sweep.addresses import said_of, without_password
 from mnist_sweep.errors import UserError
+from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.sweep.storage import BUSY_TIMEOUT, JOURNAL, NO_FILE
 from mnist_sweep.text import one_line
 

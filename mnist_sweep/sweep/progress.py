@@ -12,9 +12,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from mnist_sweep.addresses import without_password
-from mnist_sweep.commands import Program, shell
+from mnist_sweep.cli.printed import Program, shell
 from mnist_sweep.errors import full_errors
+from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import outcome, results
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.best import EVENTS

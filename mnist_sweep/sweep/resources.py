@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.cores import cores
+from mnist_sweep.run.cores import cores
 
 # What OpenMP, MKL and OpenBLAS read at their start.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

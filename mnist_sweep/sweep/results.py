@@ -10,8 +10,8 @@ from omegaconf import OmegaConf
 from optuna.samplers import GridSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from mnist_sweep.addresses import without_password
 from mnist_sweep.files import replacing
+from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.best import point_to
 from mnist_sweep.sweep.errors import SweepError

@@ -25,7 +25,7 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from mnist_sweep.addresses import said_of, without_password
+from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.text import one_line
 

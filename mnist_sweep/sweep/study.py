@@ -11,8 +11,8 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from mnist_sweep.addresses import said_of
-from mnist_sweep.commands import by_make
+from mnist_sweep.cli.printed import by_make
+from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.processes import SWEEP
 from mnist_sweep.sweep.storage import Storage

@@ -24,7 +24,7 @@ from hydra.core.utils import JobReturn, run_job, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from mnist_sweep import console
+from mnist_sweep.cli import encoding
 from mnist_sweep.sweep import process_group
 from mnist_sweep.sweep.dispatch import ending, failed_return
 from mnist_sweep.text import one_line
@@ -191,7 +191,7 @@ class Server:
 
 def serve(descriptor: int) -> None:
     """Be a worker whose parent is at the other end of a socket. SIGTERM interrupts its job."""
-    console.prepare(log=True)
+    encoding.prepare(log=True)
     faulthandler.enable()
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)

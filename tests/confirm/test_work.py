@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock
 
-from mnist_sweep import arguments
+from mnist_sweep.cli import arguments
 from mnist_sweep.confirm import __main__ as entry
 from mnist_sweep.confirm.__main__ import Confirm
 from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_runs

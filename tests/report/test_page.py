@@ -11,7 +11,7 @@ from mnist_sweep.report import __main__ as entry
 from mnist_sweep.report.charts import charts, svg
 from mnist_sweep.report.content import Note, Section, sections
 from mnist_sweep.report.page import page
-from mnist_sweep.report.reading import read_study
+from mnist_sweep.sweep.reading import read_study
 from mnist_sweep.sweep.storage import open_storage
 from tests.report.conftest import ADDRESS, SPACE, create
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from mnist_sweep.run.load import real_directory
 from mnist_sweep.sweep.best import point_to
-from mnist_sweep.trained import real_directory
 
 BEST = Path("multirun/s/best")
 

@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
-from mnist_sweep import session
-from mnist_sweep.fit import Diverged
+from mnist_sweep.run import session
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.training.loop import Diverged
 
 STORAGE = "sqlite:///multirun/optuna.db"
 # A hidden unit has 795 parameters: up to 25 of them fit the budget.
@@ -322,7 +322,7 @@ def test_an_interrupt_in_the_gate_leaves_no_trial_running(sweep, monkeypatch):
         raise KeyboardInterrupt
 
     assert sweep(1, SMALL) == 0
-    monkeypatch.setattr("mnist_sweep.build.check_budget", interrupt)
+    monkeypatch.setattr("mnist_sweep.run.build.check_budget", interrupt)
     assert sweep(2, SMALL) == 130
     assert [t.state for t in trials()] == [TrialState.COMPLETE, TrialState.WAITING]
 
@@ -331,7 +331,7 @@ def test_a_gate_that_raises_ends_the_sweep_in_one_line(sweep, monkeypatch, capfd
     def broken(*arguments):
         raise KeyError("budget")
 
-    monkeypatch.setattr("mnist_sweep.build.check_budget", broken)
+    monkeypatch.setattr("mnist_sweep.run.build.check_budget", broken)
     assert sweep(2, SMALL) == 1
     assert capfd.readouterr().err == "error: hydra.sweeper.gate raised KeyError: 'budget'\n"
     assert optuna.get_all_study_names("sqlite:///multirun/optuna.db") == []

@@ -14,8 +14,8 @@ import pytest
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from mnist_sweep.report.reading import ReportError, read_study
 from mnist_sweep.sweep.existing import ReadOnlyError, StorageError, open_to_annotate, open_to_read
+from mnist_sweep.sweep.reading import ReportError, read_study
 from mnist_sweep.sweep.storage import open_storage
 
 ADDRESS, JOURNAL = "sqlite:///there/studies.db", "journal:///there/studies.log"

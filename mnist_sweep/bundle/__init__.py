@@ -1,0 +1,1 @@
+"""A trained model to take away, and the pictures that it reads."""

@@ -1,0 +1,1 @@
+"""Command lines: Hydra's start, key=value arguments, what is printed, in which encoding."""

@@ -1,0 +1,113 @@
+"""What a trained network does, in numbers: its predictions, its errors, its filters, its maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mnist_sweep.data import Images, Pipeline
+from mnist_sweep.data.sources import CLASSES
+from mnist_sweep.training.loop import EVALUATION_BATCH
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """`probabilities`: float32 [N, 10]; `labels`: int64 [N]; both on the CPU."""
+
+    probabilities: Tensor
+    labels: Tensor
+
+    @property
+    def predicted(self) -> Tensor:
+        """The most probable label of each image, int64 [N]."""
+        return self.probabilities.argmax(1)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images whose most probable label is theirs."""
+        return (self.predicted == self.labels).float().mean().item()
+
+    def confusion(self) -> Tensor:
+        """Return counts [10, 10]: row, the image's label; column, the predicted one."""
+        pairs = self.labels * CLASSES + self.predicted
+        return torch.bincount(pairs, minlength=CLASSES**2).view(CLASSES, CLASSES)
+
+    def hardest(self, count: int) -> Tensor:
+        """Return the positions of the images whose own label has the least probability."""
+        own = self.probabilities.gather(1, self.labels[:, None])[:, 0]
+        return own.argsort()[:count]
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, split: Images, pipeline: Pipeline) -> Predictions:
+    """Classify a split in evaluation mode."""
+    was_training = model.training
+    model.eval()
+    found = [
+        torch.softmax(model(images).float(), 1).cpu()
+        for images, _ in pipeline.evaluation_batches(
+            split, EVALUATION_BATCH[split.labels.device.type]
+        )
+    ]
+    model.train(was_training)
+    return Predictions(torch.cat(found), split.labels.cpu())
+
+
+def convolutions(model: nn.Module) -> dict[str, Tensor]:
+    """Return the weights [out, in, height, width] of every convolution, by its name, in order."""
+    return {
+        name: module.weight.detach().cpu()
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Conv2d)
+    }
+
+
+@torch.inference_mode()
+def feature_maps(model: nn.Module, image: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+    """Return what modules put out for one prepared image [1, 1, 28, 28]: [channels, H, W] each.
+
+    Through forward hooks, in the order in which the modules run.
+    """
+    found: dict[str, Tensor] = {}
+
+    def keep(name: str) -> "torch.utils.hooks.RemovableHandle":
+        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
+            # A copy, since a ReLU in place would show through.
+            found[name] = output[0].detach().cpu().clone()
+
+        return model.get_submodule(name).register_forward_hook(hook)
+
+    handles = [keep(name) for name in names]
+    was_training = model.training
+    model.eval()
+    try:
+        model(image)
+    finally:
+        model.train(was_training)
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def mapped_modules(model: nn.Module) -> list[str]:
+    """Return the modules whose maps are worth a look: the last of each unit with a convolution.
+
+    That is its activation where the unit ends in one, else the convolution itself.
+    """
+    names = []
+    for name in convolutions(model):
+        parent = model.get_submodule(name.rpartition(".")[0])
+        siblings = [child for child, _ in parent.named_children()]
+        position = siblings.index(name.rpartition(".")[2])
+        prefix = f"{name.rpartition('.')[0]}." if "." in name else ""
+        chosen = name
+        for child in siblings[position + 1 :]:
+            module = parent.get_submodule(child)
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                break
+            if isinstance(module, nn.ReLU):
+                chosen = prefix + child
+                break
+        names.append(chosen)
+    return list(dict.fromkeys(names))

@@ -1,0 +1,1 @@
+"""One run: from its config to objects, and to what it leaves in its directory."""

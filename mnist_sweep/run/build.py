@@ -1,0 +1,212 @@
+"""From checked config to objects, and the budget check that stands before everything else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
+from mnist_sweep.errors import UserError
+from mnist_sweep.models.cost import (
+    BudgetExceeded,
+    Cost,
+    count_multiply_adds,
+    count_parameters,
+    largest_fitting,
+    on_meta,
+)
+from mnist_sweep.models.layout import Layout, set_layout, training_layout
+from mnist_sweep.run.targets import build, check_node
+from mnist_sweep.schedules import Schedule
+from mnist_sweep.text import one_line, shortened
+from mnist_sweep.training.loop import Criterion, EarlyStopping, Tracker, Training
+
+
+def build_model(node: Any) -> nn.Module:
+    """Build a model from its node. Raises ConfigError."""
+    model = build("model", node)
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model._target_={node['_target_']} builds no torch.nn.Module: {model!r}")
+    return model
+
+
+def count_model(node: Any, name: str) -> tuple[nn.Module, int]:
+    """Build a model on the meta device and count it; return both.
+
+    `name` is what the user calls the model. Raises ConfigError when it cannot be built, UnknownCost
+    for lazy modules.
+    """
+    with _on_meta_or(name):
+        model = on_meta(lambda: build_model(node))
+        return model, count_parameters(model)
+
+
+def check_budget(run: RunConfig, name: str) -> Cost:
+    """Count a run's model on the meta device, or raise BudgetExceeded.
+
+    What would fit is left to `what_fits`, a search that a sweep's gate need not pay for. Raises
+    what `count_model` does, and ConfigError when the model takes no 1x28x28 image.
+    """
+    model, parameters = count_model(run.model, name)
+    limit = run.budget.max_parameters
+    if limit is not None and parameters > limit:
+        raise BudgetExceeded(
+            f"model={name} has {parameters:,} parameters, {parameters - limit:,} more than "
+            f"budget.max_parameters={limit:,} allows",
+            parameters=parameters,
+            limit=limit,
+        )
+    with _on_meta_or(name):
+        # Second, since its first use imports for a second, which a refusal need not wait for.
+        return Cost(parameters, count_multiply_adds(model))
+
+
+@contextmanager
+def _on_meta_or(name: str) -> Iterator[None]:
+    """Say in one line what a user's model raises, which can be anything."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"model={name} cannot be counted on the meta device for images [B, 1, 28, 28]: "
+            f"{type(error).__name__}: {shortened(error)}"
+        ) from error
+
+
+def what_fits(node: Any, limit: int) -> str:
+    """Say which smaller `width` or `hidden` meets the budget, and how to lift it."""
+    target, settings = check_node("model", node, ())
+    suggestions = []
+    for setting, unit in (("width", 0.01), ("hidden", 1)):
+        current = settings.get(setting)
+        if type(current) is not type(unit):  # a user's width or hidden may be anything
+            continue
+
+        def count(units: int, setting: str = setting, unit: float = unit) -> int:
+            changed = {**settings, setting: round(units * unit, 2)}
+            return count_parameters(on_meta(lambda: target(**changed)))
+
+        try:
+            units = largest_fitting(range(1, round(current / unit)), count, limit)
+            value = round(units * unit, 2)
+            suggestions.append(f"model.{setting}={value:g} would fit ({count(units):,})")
+        except Exception:  # a hint must never stand in the way of the refusal
+            continue
+    suggestions.append("budget.max_parameters=null lifts the budget")
+    return ", ".join(suggestions)
+
+
+def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
+    """Build the optimizer over some parameters. Raises ConfigError."""
+    optimizer = build("optimizer", node, params=parameters)
+    if not isinstance(optimizer, Optimizer):
+        raise ConfigError(f"optimizer._target_={node['_target_']} builds no torch.optim.Optimizer")
+    return optimizer
+
+
+def build_schedule(node: Any, optimizer: Optimizer, epochs: int, steps_per_epoch: int) -> Schedule:
+    """Build the learning-rate schedule of an optimizer. Raises ConfigError."""
+    schedule = build(
+        "scheduler", node, optimizer=optimizer, epochs=epochs, steps_per_epoch=steps_per_epoch
+    )
+    if not isinstance(schedule, Schedule):
+        raise ConfigError(
+            f"scheduler._target_={node['_target_']} must return a mnist_sweep.schedules.Schedule, "
+            f"but returned a {type(schedule).__name__}"
+        )
+    return schedule
+
+
+def build_pipeline(run: RunConfig) -> Pipeline:
+    """Build what happens to pixels. Raises ConfigError."""
+    try:
+        augmentation = Augmentation(**vars(run.data.augmentation))
+    except ValueError as error:
+        raise ConfigError(f"data.augmentation: {error}") from error
+    return Pipeline(run.data.mean, run.data.std, augmentation)
+
+
+def check_objects(run: RunConfig) -> None:
+    """Refuse settings of optimizer, schedule and augmentation before any data is loaded."""
+    dummy = nn.Parameter(torch.zeros(2, 2))
+    dummy.grad = torch.zeros(2, 2)
+    optimizer = build_optimizer(run.optimizer, [dummy])
+    build_schedule(run.scheduler, optimizer, run.epochs, steps_per_epoch=1)
+    build_pipeline(run)
+    try:
+        optimizer.step()
+    except Exception as error:  # LBFGS wants a closure, SparseAdam sparse gradients
+        raise ConfigError(
+            f"optimizer._target_={run.optimizer['_target_']} cannot take a plain step: "
+            f"{one_line(error)}"
+        ) from error
+
+
+def build_dataset(run: RunConfig) -> Dataset:
+    """Load the data set. Raises DataError; ConfigError for a batch size that does not fit."""
+    data = run.data
+    dataset = load_dataset(
+        data.name,
+        data.root,
+        data.folder,
+        data.download,
+        data.timeout,
+        data.validation,
+        data.split_seed,
+    )
+    if run.batch_size > len(dataset.train):
+        raise ConfigError(
+            f"batch_size={run.batch_size:,} is larger than the training split of {dataset.name} "
+            f"({len(dataset.train):,} images); lower it"
+        )
+    _check_last_batch(run, len(dataset.train))
+    return dataset
+
+
+def _check_last_batch(run: RunConfig, images: int) -> None:
+    """Refuse a last batch of one image where a BatchNorm would have one value a channel."""
+    if images % run.batch_size != 1 and run.batch_size != 1:
+        return
+    model = on_meta(lambda: build_model(run.model)).train()
+    try:
+        model(torch.empty((1, 1, 28, 28), device="meta"))
+    except ValueError as error:
+        raise ConfigError(
+            f"batch_size={run.batch_size} leaves a last batch of one of {images:,} images, which "
+            f"this model cannot train on ({one_line(error)}); choose another"
+        ) from error
+
+
+def choose_layout(run: RunConfig, device: torch.device) -> Layout:
+    """Return the memory layout of a run's model on a device. Raises UnsafeLayout."""
+    if device.type != "cpu":
+        return Layout()
+    return training_layout(lambda: build_model(run.model))
+
+
+def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -> Training:
+    """Build everything that changes during a run, on a device. Seed before calling."""
+    model = build_model(run.model)
+    # Convolutions are faster with the channels last; the images, of one channel, are either.
+    model = set_layout(model.to(device), Layout())
+    optimizer = build_optimizer(run.optimizer, list(model.parameters()))
+    schedule = build_schedule(run.scheduler, optimizer, run.epochs, steps_per_epoch)
+    stopping = run.early_stopping
+    early_stopping = None
+    if stopping.patience is not None:
+        watched = Tracker(Criterion(stopping.monitor, stopping.mode), stopping.min_delta)
+        early_stopping = EarlyStopping(watched, stopping.patience)
+    return Training(
+        model,
+        optimizer,
+        schedule,
+        torch.Generator().manual_seed(run.seed),
+        Tracker(Criterion(run.keep.monitor, run.keep.mode)),
+        early_stopping,
+    )

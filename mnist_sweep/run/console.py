@@ -1,0 +1,147 @@
+"""What a run says: what was decided for the user, a line an epoch, the result."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mnist_sweep.cli.printed import override, resuming
+from mnist_sweep.config import RunConfig
+from mnist_sweep.models.layout import Layout
+from mnist_sweep.text import duration, relative
+from mnist_sweep.training.loop import Epoch
+
+log = logging.getLogger("mnist_sweep")
+
+
+_said: set[str] = set()  # on this process's console
+
+
+def begin() -> None:
+    """Begin anew: a run by itself says everything, whatever its process has said before."""
+    _said.clear()
+
+
+def say_once(line: str) -> None:
+    """Say a line once on a process's console, and in the log of each run that it trains."""
+    if line not in _said:
+        _said.add(line)
+        log.info(line)
+    elif log.isEnabledFor(logging.INFO):
+        record = log.makeRecord(log.name, logging.INFO, __file__, 0, line, (), None)
+        for handler in _file_handlers():
+            if record.levelno >= handler.level:
+                handler.handle(record)
+
+
+def _file_handlers() -> Iterator[logging.FileHandler]:
+    """Return what writes to files of all that a line of ours goes to."""
+    logger: logging.Logger | None = log
+    while logger is not None:
+        yield from (h for h in logger.handlers if isinstance(h, logging.FileHandler))
+        logger = logger.parent if logger.propagate else None
+
+
+class Narrator:
+    """Speaks for one run; quietly for a trial, since its sweeper has a line for each."""
+
+    def __init__(self, run: RunConfig) -> None:
+        self.run = run
+        self.level = logging.INFO if run.trial is None else logging.DEBUG
+        self.started = time.perf_counter()
+        self.began: float | None = None  # when the first epoch done here began
+        self.first: tuple[int, float] | None = None  # which it was, and when it ended
+
+    def decisions(self, facts: dict[str, Any], directory: Path) -> None:
+        """Say what will be trained, on what and where."""
+        run, data = self.run, facts["data"]
+        budget = run.budget.max_parameters
+        self._say(
+            f"model: {facts['model']}, {facts['parameters']:,} parameters "
+            f"({'no budget' if budget is None else f'budget {budget:,}'}), "
+            f"{facts['multiply_adds']:,} multiply-adds an image; "
+            f"{run.epochs} epochs of batch {run.batch_size}; seed {run.seed}"
+        )
+        train, val, test = (f"{size:,}" for size in data["sizes"].values())
+        say_once(
+            f"data: {data['name']}, {train} train / {val} validation / {test} test images; "
+            f"{data['reason']}"
+        )
+        say_once(f"device: {facts['device']}, {facts['threads']} threads, {facts['precision']}")
+        self._say(f"run directory: {relative(directory)}")
+
+    def layout(self, layout: Layout) -> None:
+        """Say which memory layout is trained in, where it is not the usual one."""
+        if layout.reason is not None:
+            self._say(f"layout: {layout.name}, since the model has {layout.reason}")
+
+    def going_on(self, epoch: int) -> None:
+        """Say where a resumed run goes on."""
+        self._say(f"going on after epoch {epoch} of {self.run.epochs}")
+
+    def progress(self, batches: Iterable[Any], epoch: int, steps: int) -> Iterable[Any]:
+        """Wrap an epoch's batches in a bar where there is a terminal."""
+        self.began = self.began or time.perf_counter()
+        trial = "" if self.run.trial is None else f"trial {self.run.trial} "
+        bar: Iterable[Any] = tqdm(
+            batches,
+            total=steps,
+            desc=f"{trial}epoch {epoch}/{self.run.epochs}",
+            unit="batch",
+            leave=False,
+            disable=not (self.run.progress and sys.stderr.isatty()),
+        )
+        return bar
+
+    def _pace(self, figures: Epoch) -> float:
+        """Return the seconds that an epoch takes, what is written after it included.
+
+        From the first one's end on, since what came before it does not come again.
+        """
+        now = time.perf_counter()
+        if self.first is None or figures.epoch <= self.first[0]:
+            self.first = (figures.epoch, now)
+            return figures.seconds if self.began is None else now - self.began
+        epoch, ended = self.first
+        return (now - ended) / (figures.epoch - epoch)
+
+    def epoch(self, figures: Epoch) -> None:
+        """Say an epoch's figures, and the time left."""
+        epochs = self.run.epochs
+        left = self._pace(figures) * (epochs - figures.epoch)
+        self._say(
+            f"epoch {figures.epoch:>{len(str(epochs))}}/{epochs}  lr {figures.lr:<9.3g}  "
+            f"train {figures.train_loss:.4f} {figures.train_acc:7.2%}  "
+            f"val {figures.val_loss:.4f} {figures.val_acc:7.2%}  "
+            f"{figures.images_per_second:6,.0f} images/s  {duration(left)} left"
+        )
+
+    def result(self, result: dict[str, Any]) -> None:
+        """Say what the run came to."""
+        tested = "test_acc" in result
+        test = f"; test {_loss(result['test_loss'])} {result['test_acc']:.2%}" if tested else ""
+        self._say(
+            f"{result['reason']}; kept epoch {result['best_epoch']}: "
+            f"val {_loss(result['val_loss'])} {result['val_acc']:.2%}{test}; "
+            f"{duration(result['seconds'])} in all"
+        )
+
+    def interrupted(self, epoch: int, directory: Path) -> None:
+        """Say how to go on after Ctrl-C."""
+        if epoch:
+            self._say(
+                f"stopped after epoch {epoch}; go on with: "
+                + resuming().command([override("resume", relative(directory))])
+            )
+
+    def _say(self, line: str) -> None:
+        log.log(self.level, line)
+
+
+def _loss(value: float | None) -> str:
+    """Return a loss of a result, which has none where that was no finite number."""
+    return "not finite" if value is None else f"{value:.4f}"

@@ -1,0 +1,203 @@
+"""The run directory: metrics.jsonl, result.json and the checkpoints."""
+
+import io
+import json
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from mnist_sweep.cli.printed import override, shell
+from mnist_sweep.errors import UserError
+from mnist_sweep.files import replacing
+from mnist_sweep.run.checkpoint import read_checkpoint
+from mnist_sweep.text import one_line
+from mnist_sweep.training.loop import Epoch
+from mnist_sweep.untrusted import (
+    COUNTED,
+    LINE,
+    MAPPING,
+    NUMBER,
+    SIZES,
+    TEXT,
+    WHOLE,
+    Kinds,
+    check_kinds,
+    parse_json,
+)
+
+# What result.json's `status` says of a run that has come to its end; a diverged one to a bad one.
+COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
+
+
+# What other programs, and readers of ours, may rely on in what was written; None where unknown.
+RESULT: Kinds = {
+    "status": TEXT,
+    "reason": TEXT,
+    "model": LINE,
+    "parameters": WHOLE,
+    "multiply_adds": WHOLE,
+    "seed": WHOLE,
+    "data": {"name": LINE, "reason": TEXT, "sizes": SIZES, "fingerprint": LINE},
+    "device": TEXT,
+    "threads": WHOLE,
+    "precision": TEXT,
+    "study": TEXT,
+    "trial": WHOLE,
+    "max_epochs": WHOLE,
+    "hostname": TEXT,
+    "versions": MAPPING,
+    "git_commit": TEXT,
+    "stacked": WHOLE,
+    "epochs": WHOLE,
+    "best_epoch": WHOLE,
+    **dict.fromkeys(("val_loss", "val_acc", "test_loss", "test_acc", "seconds"), NUMBER),
+}
+EPOCH: Kinds = {"epoch": COUNTED} | {
+    field.name: NUMBER for field in fields(Epoch) if field.name != "epoch"
+}
+
+
+class RecordError(UserError):
+    """A run directory cannot be written to, or cannot be gone on from."""
+
+
+class RunDirectory:
+    """Reads and writes one run's files. Whole files are replaced atomically, lines are flushed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+        self.result = path / "result.json"
+        self.best = path / "checkpoints" / "best.safetensors"
+        self.last = path / "checkpoints" / "last.pt"
+
+    def start(self) -> None:
+        """Prepare an empty run directory. Raises RecordError when it already holds a run."""
+        if self.metrics.exists() or self.result.exists():
+            resume = shell([override("resume", str(self.path))])
+            raise RecordError(
+                f"{self.path} already holds a run: go on with {resume}, or choose "
+                "another hydra.run.dir"
+            )
+        self.best.parent.mkdir(parents=True, exist_ok=True)
+
+    def forget(self) -> None:
+        """Drop the epochs and the checkpoint, for a run that has to start again."""
+        self.last.unlink(missing_ok=True)
+        self.best.parent.mkdir(parents=True, exist_ok=True)
+        self.keep_metrics(0)
+
+    def append_metrics(self, epoch: Epoch) -> None:
+        """Add an epoch's line; figures that are not finite numbers become null."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(_finite(asdict(epoch))) + "\n")
+            file.flush()
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """Return the recorded epochs; a last line cut short by a kill is left out."""
+        if not self.metrics.exists():
+            return []
+        lines = _text(self.metrics).split("\n")[:-1]
+        return [_parsed(line, self.metrics, EPOCH, ("epoch",)) for line in lines]
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Drop the lines after the last checkpoint, since those epochs will be run again."""
+        kept = [json.dumps(line) + "\n" for line in self.read_metrics() if line["epoch"] <= epochs]
+        _replace(self.metrics, "".join(kept).encode())
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """Write result.json; figures that are not finite numbers become null."""
+        _replace(self.result, (json.dumps(_finite(result), indent=2) + "\n").encode())
+
+    def read_result(self) -> dict[str, Any] | None:
+        """Return what result.json holds, or None where there is none."""
+        if not self.result.exists():
+            return None
+        return _parsed(_text(self.result), self.result, RESULT)
+
+    def save_best(self, model: nn.Module) -> None:
+        """Save the weights that the run keeps."""
+        save_weights(model, self.best)
+
+    def load_best(self, device: torch.device) -> dict[str, Tensor]:
+        """Return the weights that the run kept, on a device. Raises RecordError without them."""
+        return read_weights(self.best, device)
+
+    def save_last(self, state: dict[str, Any]) -> None:
+        """Save everything that going on from this epoch needs."""
+        content = io.BytesIO()
+        torch.save(state, content)  # to a file, it makes a RuntimeError of a disk that is full
+        with replacing(self.last) as temporary:
+            temporary.write_bytes(content.getbuffer())
+
+    def load_last(self, device: torch.device) -> dict[str, Any]:
+        """Return the last epoch's state with its tensors on a device.
+
+        Raises RecordError when there is no whole checkpoint to go on from.
+        """
+        if not self.last.exists():
+            raise RecordError(f"{self.path} cannot be gone on with: no epoch of it was finished")
+        try:
+            return read_checkpoint(self.last, device)
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise RecordError(f"{self.last} is damaged: {one_line(error)[:300]}") from error
+
+
+def save_weights(model: nn.Module, path: Path) -> None:
+    """Write a model's weights as safetensors."""
+    with replacing(path) as temporary:
+        # safetensors refuses strided views and shared storage: channels_last weights are both. Its
+        # save_file would make a file that nobody else may read.
+        temporary.write_bytes(save(_plain(model.state_dict())))
+
+
+def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
+    """Return the weights of a safetensors file, on a device. Raises RecordError."""
+    try:
+        return load_file(path, device=str(device))
+    except (OSError, SafetensorError) as error:
+        raise RecordError(f"{path} cannot be read: {error}") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} cannot be read: {one_line(error)}") from error
+
+
+def _parsed(text: str, path: Path, kinds: Kinds, required: Sequence[str] = ()) -> dict[str, Any]:
+    try:
+        parsed = parse_json(text)
+        check_kinds(parsed, kinds, required)
+    except ValueError as error:
+        raise RecordError(f"{path} is damaged: {error}") from error
+    return parsed
+
+
+def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON cannot hold: NaN and infinities."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _replace(path: Path, content: bytes) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

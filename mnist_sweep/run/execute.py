@@ -1,0 +1,206 @@
+"""One run from typed config to recorded result: budget, data, how it goes on, its end."""
+
+import logging
+import math
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.data import Dataset
+from mnist_sweep.models.cost import BudgetExceeded, Cost
+from mnist_sweep.run.build import (
+    build_dataset,
+    check_budget,
+    check_objects,
+    what_fits,
+)
+from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
+from mnist_sweep.run.machine import (
+    choose_device,
+    describe,
+    git_commit,
+    set_seeds,
+    set_threads,
+    versions,
+)
+from mnist_sweep.run.session import Report, Session, complete_together
+from mnist_sweep.training.loop import Diverged
+from mnist_sweep.training.stacked import why_not_stacked
+
+log = logging.getLogger("mnist_sweep")
+
+Objective = float | list[float]
+
+
+def execute(
+    run: RunConfig,
+    path: Path,
+    *,
+    name: str | None,
+    resume: bool,
+    sweep: str | None,
+    report: Report | None = None,
+) -> Objective:
+    """Check, train and record one run; return its objective, a list when several are asked for.
+
+    `name` is what the user calls the model, `sweep` what it is part of: swept runs never look at
+    test. A trial goes on from where its directory stands. `report` is told the objective each
+    epoch. Raises UserError for what a user can cause, and KeyboardInterrupt, after recording it.
+    """
+    found = _prepare(run, path, name, resume, sweep, report)
+    result = found.complete() if isinstance(found, Session) else found
+    return objective(run, result)
+
+
+def execute_seeds(runs: Sequence[RunConfig], paths: Sequence[Path], name: str) -> None:
+    """Train and record runs of one configuration that differ in their seeds alone.
+
+    On a GPU those at the same epoch are trained as one where they can (see `fit_many`), which their
+    results say: `stacked` is how many were, at last. Each looks at test at its end, as a run of its
+    own does, and goes on from where its directory stands; one that is complete or has diverged is
+    left alone. Raises what `execute` raises, but for runs that diverge, whose results say so.
+    """
+    by_epoch: dict[int, list[Session]] = {}
+    for run, path in zip(runs, paths, strict=True):
+        before = RunDirectory(path).read_result()
+        if before and before.get("status") == DIVERGED:
+            continue
+        with suppress(Diverged):  # it has recorded that, also where it did before it was stopped
+            found = _prepare(run, path, name, before is not None, None, None, again=True)
+            if isinstance(found, Session) and found.device.type == "cuda":
+                by_epoch.setdefault(found.training.epoch, []).append(found)
+            elif isinstance(found, Session):
+                found.complete()
+    for sessions in by_epoch.values():
+        _complete(sessions)
+
+
+def _complete(sessions: Sequence[Session]) -> None:
+    """Train runs that are at the same epoch, as one where that is possible."""
+    objection = why_not_stacked([session.training for session in sessions])
+    if len(sessions) > 1 and objection is None:
+        graph = ", without its graph" if sessions[0].run.cuda_graph else ""
+        log.info("%d seeds are trained as one%s", len(sessions), graph)
+        for session in sessions:
+            session.facts["stacked"] = len(sessions)
+        complete_together(sessions)
+        return
+    if len(sessions) > 1:
+        log.info("one seed is trained after another, since %s", objection)
+    for session in sessions:
+        with suppress(Diverged):
+            session.complete()
+
+
+def _prepare(
+    run: RunConfig,
+    path: Path,
+    name: str | None,
+    resume: bool,
+    sweep: str | None,
+    report: Report | None,
+    again: bool = False,
+) -> Session | dict[str, Any]:
+    """Check a run and build its objects; return the result of one that has nothing left to do.
+
+    `again`: a run that was begun before and has finished no epoch starts again, as trials do.
+    """
+    directory = RunDirectory(path)
+    before = _recorded_before(run, directory, resume)
+    name = name or (before or {}).get("model") or str(run.model["_target_"]).rpartition(".")[2]
+    cost = _check_budget(run, name)
+    check_objects(run)
+    dataset = None
+    if before and run.trial is not None:
+        dataset = build_dataset(run)
+        if (before.get("data") or {}).get("fingerprint") != dataset.fingerprint:
+            # By mistake it ran on other data, which its sweep has refused: it starts again.
+            directory.forget()
+            before = {}
+    if before and before.get("status") in (COMPLETE, PRUNED):
+        log.info("%s is %s: nothing is left to do", path, before["status"])
+        return before
+
+    device = choose_device(run.device)
+    if run.cuda_graph and device.type != "cuda":
+        raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
+    threads = set_threads(run.threads)
+    set_seeds(run.seed, run.deterministic)
+    dataset = dataset or build_dataset(run)
+    facts = _facts(run, name, cost, dataset, device, threads)
+    session = Session(run, directory, facts, dataset.to(device), device, report, sweep)
+    if before is None:
+        directory.start()
+    else:
+        session.go_on(again or run.trial is not None)
+    return session
+
+
+def _recorded_before(
+    run: RunConfig, directory: RunDirectory, resume: bool
+) -> dict[str, Any] | None:
+    """Return the result that a run to be gone on with has left; None for one that begins.
+
+    A trial goes on where its own result is found, a run of its own when it is asked to (`resume`).
+    Raises RecordError, or a trial's Diverged again, where there is nothing to go on to.
+    """
+    if run.trial is None:
+        before = (directory.read_result() or {}) if resume else None
+    else:
+        before = directory.read_result()
+        if before and (before.get("study"), before.get("trial")) != (run.study, run.trial):
+            before = None  # another's, which RunDirectory.start refuses to write over
+    if before and before.get("status") == DIVERGED:
+        if run.trial is not None:
+            raise Diverged(str(before.get("reason")))
+        raise RecordError(f"{directory.path} cannot be gone on with: {before.get('reason')}")
+    return before
+
+
+def _check_budget(run: RunConfig, name: str) -> Cost:
+    """Count the model, or raise BudgetExceeded with what would fit."""
+    try:
+        return check_budget(run, name)
+    except BudgetExceeded as error:
+        hint = what_fits(run.model, error.limit)
+        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
+
+
+def objective(run: RunConfig, result: dict[str, Any]) -> Objective:
+    """Return the figures of a result that the config names; NaN where there is none."""
+    values = [
+        float(result[name]) if result.get(name) is not None else math.nan for name in run.objectives
+    ]
+    return values[0] if isinstance(run.objective, str) else values
+
+
+def _facts(
+    run: RunConfig, name: str, cost: Cost, dataset: Dataset, device: torch.device, threads: int
+) -> dict[str, Any]:
+    """What is known, and recorded, before the first step."""
+    return {
+        "model": name,
+        "parameters": cost.parameters,
+        "multiply_adds": cost.multiply_adds,
+        "seed": run.seed,
+        "data": {
+            "name": dataset.name,
+            "reason": dataset.reason,
+            "sizes": dataset.sizes,
+            "fingerprint": dataset.fingerprint,
+        },
+        "device": describe(device),
+        "threads": threads,
+        "precision": run.precision,
+        "study": run.study,
+        "trial": run.trial,
+        "max_epochs": run.epochs,
+        "hostname": socket.gethostname(),
+        "versions": versions(),
+        "git_commit": git_commit(),
+    }

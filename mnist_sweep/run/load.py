@@ -1,0 +1,99 @@
+"""A finished run, read back from its directory: its config, its figures, its network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from mnist_sweep.config import RunConfig, check, load_recorded
+from mnist_sweep.data import Pipeline
+from mnist_sweep.run.build import build_model, build_pipeline, count_model
+from mnist_sweep.run.directory import RecordError, RunDirectory
+from mnist_sweep.text import shortened
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run with the weights that it kept; the model is in evaluation mode."""
+
+    path: Path
+    run: RunConfig
+    result: dict[str, Any]
+    model: nn.Module
+    pipeline: Pipeline
+
+    @property
+    def name(self) -> str:
+        """What the user calls the model."""
+        return str(self.result.get("model") or self.run.model["_target_"].rpartition(".")[2])
+
+
+def load_trained(path: str, device: torch.device) -> Trained:
+    """Read a run directory, its network on a device.
+
+    Raises ConfigError and RecordError where it is none, or has kept no weights.
+    """
+    run = check(load_recorded(path, "run"))
+    directory = RunDirectory(Path(path))
+    result = directory.read_result()
+    if result is None:
+        raise RecordError(f"run={path} has no result.json: it has not begun")
+    name = str(result.get("model") or run.model["_target_"].rpartition(".")[2])
+    shapes, _ = count_model(run.model, name)
+    weights = directory.load_best(device)
+    model = build_with(run.model, shapes, weights, str(directory.best))
+    return Trained(real_directory(path), run, result, model.to(device).eval(), build_pipeline(run))
+
+
+def real_directory(path: str) -> Path:
+    """Return where a run's files are: best/ holds links to those of the run beside it."""
+    given = Path(path)
+    real = (given / ".hydra").resolve().parent
+    return real if real.parent == given.resolve().parent else given
+
+
+def build_with(
+    node: Any, shapes: nn.Module, weights: dict[str, torch.Tensor], source: str
+) -> nn.Module:
+    """Build a model with its weights; `shapes` is the same model on the meta device.
+
+    Nothing is allocated before the weights are known to fit. Raises RecordError, naming the source,
+    where they do not.
+    """
+    _check_fit(shapes, weights, source)
+    model = build_model(node)
+    load_weights(model, weights, source)
+    return model
+
+
+def _check_fit(shapes: nn.Module, weights: dict[str, torch.Tensor], source: str) -> None:
+    expected = shapes.state_dict()
+    kind = type(shapes).__name__
+    for name in sorted(expected.keys() ^ weights.keys()):
+        side = "lacks" if name in expected else "has"
+        raise RecordError(f"{source} is not of {kind}: it {side} {shortened(name)}")
+    for name, tensor in expected.items():
+        found = weights[name]
+        if (found.shape, found.dtype) != (tensor.shape, tensor.dtype):
+            raise RecordError(
+                f"{source} is not of {kind}: {name} is {_described(found)}, not "
+                f"{_described(tensor)}"
+            )
+        if found.is_floating_point() and bool(torch.isnan(found).any()):
+            raise RecordError(f"{source} is damaged: {name} has values that are no numbers")
+
+
+def _described(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], source: str) -> None:
+    """Give a model its weights. Raises RecordError, naming the source, where they do not fit."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise RecordError(
+            f"{source} is not of {type(model).__name__}: {shortened(error)}"
+        ) from error

@@ -1,0 +1,314 @@
+"""One run as it lasts: its objects, and all that is written, shown and reported of each epoch."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from mnist_sweep.config import METRICS, ConfigError, RunConfig
+from mnist_sweep.data import Dataset
+from mnist_sweep.errors import UserError
+from mnist_sweep.models.layout import set_layout
+from mnist_sweep.run.build import build_pipeline, build_training, choose_layout
+from mnist_sweep.run.checkpoint import check_checkpoint
+from mnist_sweep.run.console import Narrator
+from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
+from mnist_sweep.run.tracking import Tracker, draws_figures, trackers
+from mnist_sweep.text import one_line, relative
+from mnist_sweep.training.loop import Diverged, Epoch, Precision, evaluate, fit
+from mnist_sweep.training.stacked import fit_many
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger("mnist_sweep")
+
+# Takes the objective after an epoch, the epoch, and whether any are left that could be saved;
+# returns why the run should stop, or None.
+Report = Callable[[float, int, bool], str | None]
+
+
+class Session:
+    """A run's objects together; `facts` go into its result, `report` is told each epoch.
+
+    `sweep` is what the run is part of. Such a run never looks at test.
+    """
+
+    def __init__(
+        self,
+        run: RunConfig,
+        directory: RunDirectory,
+        facts: dict[str, Any],
+        dataset: Dataset,
+        device: torch.device,
+        report: Report | None,
+        sweep: str | None,
+    ) -> None:
+        self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
+        self.device, self.sweep = device, sweep
+        # What is known before the first epoch cannot be reported epoch by epoch.
+        only = run.objectives[0] if len(run.objectives) == 1 else None
+        watched = only if only in METRICS else None
+        self.report, self.watched = (report if watched else None), watched
+        self.pruned = False
+        self.pipeline = build_pipeline(run)
+        self.precision = Precision(run.precision)
+        self.steps = math.ceil(len(dataset.train) / run.batch_size)
+        self.training = build_training(run, self.steps, device)
+        self.narrator = Narrator(run)
+        self.trackers: list[Tracker] = []
+        self.started = time.perf_counter()
+        self.seconds_before = 0.0
+        self.first_epoch = 1
+        self.begun_before = False
+
+    def go_on(self, again: bool) -> None:
+        """Go on from the last checkpoint; where there is none yet, start `again` if that is wanted.
+
+        Raises RecordError, ConfigError for other data, and Diverged, recorded, for a run that had.
+        """
+        self.begun_before = True
+        if again and not self.directory.last.exists():
+            self.directory.forget()
+            return
+        state = self.directory.load_last(self.device)
+        try:
+            check_checkpoint(state, self.training)
+        except ValueError as error:
+            raise RecordError(
+                f"{self.directory.last} is damaged, or not of this model and optimizer: {error}"
+            ) from error
+        if state["fingerprint"] != self.dataset.fingerprint:
+            raise ConfigError(
+                f"resume={self.directory.path} was trained on other data (fingerprint "
+                f"{state['fingerprint']}) than {self.dataset.name} is now "
+                f"({self.dataset.fingerprint}); point data.root to what it was"
+            )
+        try:
+            self.training.load_state_dict(state["training"])
+        except Exception as error:  # optimizers and schedules raise as they like
+            raise RecordError(
+                f"{self.directory.last} is not of this model and optimizer: {one_line(error)}"
+            ) from error
+        self.seconds_before = state["seconds"]
+        self.first_epoch = self.training.epoch + 1
+        self.directory.keep_metrics(self.training.epoch)
+        epochs = self.directory.read_metrics()
+        if epochs and epochs[-1].get("train_loss") is None:
+            # Its process was stopped before it could say so; its weights are lost.
+            diverged = Diverged(f"training diverged in epoch {self.training.epoch}")
+            self._record_failure(diverged)
+            raise diverged
+        self.narrator.going_on(self.training.epoch)
+
+    def complete(self) -> dict[str, Any]:
+        """Train to the end, write the result and return it.
+
+        Whatever ends the run otherwise is recorded, and raised again.
+        """
+        self._announce()
+        try:
+            self._choose_layout()
+            self._start_tracking()
+            reason = self._reported_before() or fit(
+                self.training,
+                self.dataset.train,
+                self.dataset.val,
+                self.pipeline,
+                epochs=self.run.epochs,
+                batch_size=self.run.batch_size,
+                precision=self.precision,
+                after_epoch=self._after_epoch,
+                progress=lambda batches, epoch: self.narrator.progress(batches, epoch, self.steps),
+                cuda_graph=self.run.cuda_graph,
+            )
+            result = self._finish(reason)
+        except BaseException as error:
+            self._record_failure(error)
+            raise
+        self._conclude(result)
+        return result
+
+    def _announce(self) -> None:
+        # Now, and not where it was built: others may have been trained between.
+        self.started = self.narrator.started = time.perf_counter()
+        self.narrator.decisions(self.facts, self.directory.path)
+        self.directory.write_result({"status": "running", **self.facts})
+
+    def _choose_layout(self) -> None:
+        # Now that the run is recorded: the model is passed through, and may do what it likes.
+        layout = choose_layout(self.run, self.device)
+        set_layout(self.training.model, layout)
+        self.facts["layout"] = {"name": layout.name, "reason": layout.reason}
+        self.narrator.layout(layout)
+
+    def _conclude(self, result: dict[str, Any]) -> None:
+        """Tell what the run came to: from here on it is complete, whoever fails to hear it."""
+        self._finish_tracking(result)
+        self.narrator.result(result)
+
+    def _start_tracking(self) -> None:
+        first = self.first_epoch if self.begun_before else None
+        path = self.directory.path
+        for tracker in trackers(self.run, path, self.facts, self.sweep, first):
+            self.trackers.append(tracker)
+            tracker.start(self.training.model, self._as_seen)
+
+    def _as_seen(self, count: int) -> torch.Tensor:
+        """Return so many training images as the network sees them, [count, 1, 28, 28]."""
+        count = min(count, len(self.dataset.train))
+        images = self.dataset.train[torch.arange(count, device=self.device)].images
+        draws = self.pipeline.draw(count, torch.Generator().manual_seed(self.run.seed))
+        return self.pipeline.prepare(images, None if draws is None else draws.to(self.device))
+
+    def _after_epoch(self, figures: Epoch, is_best: bool) -> str | None:
+        self.directory.append_metrics(figures)
+        if is_best:
+            self.directory.save_best(self.training.model)
+        # Last, so that a checkpoint never knows of an epoch whose record is not written.
+        self.directory.save_last(
+            {
+                "training": self.training.state_dict(),
+                "fingerprint": self.dataset.fingerprint,
+                "seconds": self._seconds(),
+            }
+        )
+        for tracker in self.trackers:
+            tracker.epoch(figures, self.training.model)
+        self.narrator.epoch(figures)
+        return self._report(asdict(figures))
+
+    def _report(self, figures: Mapping[str, Any]) -> str | None:
+        """Tell the sweep an epoch's objective; return why the run should stop, or None."""
+        if self.report is None or figures.get(str(self.watched)) is None:
+            return None
+        epoch = figures["epoch"]
+        reason = self.report(figures[str(self.watched)], epoch, epoch < self.run.epochs)
+        self.pruned = reason is not None
+        return reason
+
+    def _reported_before(self) -> str | None:
+        """Report a resumed run's epochs, of which the last may not have got as far as the study."""
+        reason = None
+        for figures in self.directory.read_metrics():
+            reason = self._report(figures)
+        return reason
+
+    def _seconds(self) -> float:
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def _finish(self, reason: str | None) -> dict[str, Any]:
+        best = self.training.kept.best_epoch
+        if not best:
+            raise Diverged(f"no epoch had a finite {self.run.keep.monitor} to keep weights by")
+        epochs = {line["epoch"]: line for line in self.directory.read_metrics()}
+        kept = epochs.get(best, {})
+        result = {
+            "status": PRUNED if self.pruned else COMPLETE,
+            "reason": reason or f"all {self.run.epochs} epochs done",
+            **self.facts,
+            "epochs": self.training.epoch,
+            "best_epoch": best,
+            "val_loss": kept.get("val_loss"),
+            "val_acc": kept.get("val_acc"),
+        }
+        if self.sweep is None:
+            self._take_kept_weights()
+            result["test_loss"], result["test_acc"] = evaluate(
+                self.training.model, self.dataset.test, self.pipeline, self.precision
+            )
+        result["seconds"] = self._seconds()
+        self.directory.write_result(result)
+        return result
+
+    def _take_kept_weights(self) -> None:
+        self.training.model.load_state_dict(self.directory.load_best(self.device))
+
+    def _finish_tracking(self, result: dict[str, Any]) -> None:
+        drawn: dict[str, Figure] = {}
+        if draws_figures(self.run, self.sweep):
+            with self._only_warning("its figures cannot be drawn"):
+                drawn = self._draw(result["best_epoch"])
+        for tracker in self.trackers:
+            with self._only_warning(f"{type(tracker).__name__} cannot be finished"):
+                tracker.finish(result, drawn)
+
+    def _draw(self, epoch: int) -> "dict[str, Figure]":
+        from mnist_sweep.inspection.figures import of_a_run  # matplotlib comes with it
+
+        self._take_kept_weights()
+        name = f"{self.facts['model']}, epoch {epoch}, {self.dataset.name} val"
+        return of_a_run(self.training.model, self.dataset.val, self.pipeline, name)
+
+    @contextmanager
+    def _only_warning(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            log.warning("%s: %s: %s", relative(self.directory.path), what, one_line(error))
+
+    def _record_failure(self, error: BaseException) -> None:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        status = "interrupted" if interrupted else "failed"
+        if isinstance(error, Diverged):
+            status = DIVERGED  # and not to be gone on with
+        result = {
+            "status": status,
+            "reason": str(error) if isinstance(error, UserError) else repr(error),
+            **self.facts,
+            "epochs": self.training.epoch,
+            "best_epoch": self.training.kept.best_epoch or None,
+            "seconds": self._seconds(),
+        }
+        self.directory.write_result(result)
+        for tracker in self.trackers:
+            with self._only_warning(f"{type(tracker).__name__} cannot be closed"):
+                tracker.abandon(result)
+        if interrupted:
+            self.narrator.interrupted(self.training.epoch, self.directory.path)
+
+
+def complete_together(sessions: Sequence[Session]) -> None:
+    """Train runs of one configuration as one (see `fit_many`), and write the result of each.
+
+    A run that diverges is recorded as such and leaves the others alone. What else ends one ends all
+    that are not complete by then: it is recorded with each, and raised again.
+    """
+    first, waiting = sessions[0], list(sessions)
+    for session in sessions:
+        session._announce()
+    try:
+        for session in sessions:
+            session._choose_layout()
+            session._start_tracking()
+        ends = fit_many(
+            [session.training for session in sessions],
+            first.dataset.train,
+            first.dataset.val,
+            first.pipeline,
+            epochs=first.run.epochs,
+            batch_size=first.run.batch_size,
+            precision=first.precision,
+            after_epoch=[session._after_epoch for session in sessions],
+            stacked=True,
+        )
+        for session, end in zip(sessions, ends, strict=True):
+            try:
+                if isinstance(end, Diverged):
+                    raise end
+                result = session._finish(end)
+            except Diverged as diverged:
+                session._record_failure(diverged)
+                waiting.remove(session)
+            else:
+                waiting.remove(session)
+                session._conclude(result)
+    except BaseException as error:
+        for session in waiting:
+            session._record_failure(error)
+        raise

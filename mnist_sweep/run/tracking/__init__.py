@@ -1,0 +1,106 @@
+"""Where people look at runs besides the run directory: TensorBoard, MLflow, or both.
+
+Each tracker is told the same of a run, and keeps of it what its users expect to find.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from torch import Tensor, nn
+
+from mnist_sweep.config import RunConfig
+from mnist_sweep.errors import UserError
+from mnist_sweep.training.loop import Epoch
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+log = logging.getLogger("mnist_sweep")
+
+# How many training images, as the network sees them, [N, 1, 28, 28].
+AsSeen = Callable[[int], Tensor]
+
+Settings = dict[str, bool | int | float | str]
+
+# What runs are compared by: the groups, and these.
+COMPARED = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
+
+
+class Tracker(Protocol):
+    """What becomes of a run, as it happens."""
+
+    def start(self, model: nn.Module, as_seen: AsSeen) -> None:
+        """Before the first epoch of this process."""
+
+    def epoch(self, figures: Epoch, model: nn.Module) -> None:
+        """After each epoch."""
+
+    def finish(self, result: Mapping[str, Any], drawn: "Mapping[str, Figure]") -> None:
+        """At a run's end, complete or pruned: its result.json, and figures of the kept weights."""
+
+    def abandon(self, result: Mapping[str, Any]) -> None:
+        """At any other end: its result.json says which. It may be gone on with."""
+
+
+def trackers(
+    run: RunConfig,
+    directory: Path,
+    facts: Mapping[str, Any],
+    sweep: str | None,
+    first_epoch: int | None,
+) -> Iterator[Tracker]:
+    """Open one after another the trackers that a config asks for.
+
+    `first_epoch` is where a run goes on that was begun before, None for a new one. `sweep` is what
+    it is part of. Each tracker's package is imported only where it is asked for. A tracker that
+    cannot be opened ends a new run of its own with a UserError; one that has got further, or is
+    one of many, says so and goes on without.
+    """
+    settings = compared(run, facts["model"])
+    if run.tracking.tensorboard:
+        from mnist_sweep.run.tracking.tensorboard import TensorBoard
+
+        single = sweep is None
+        yield TensorBoard(directory, run.tracking.tensorboard, settings, single, first_epoch)
+    if run.tracking.mlflow:
+        from mnist_sweep.run.tracking.mlflow import MLflow
+
+        try:
+            yield MLflow(directory, run.tracking.mlflow, settings, facts, sweep)
+        except UserError as error:
+            if sweep is None and first_epoch is None:
+                raise
+            log.warning("mlflow: this run is in %s alone: %s", directory, error)
+
+
+def draws_figures(run: RunConfig, sweep: str | None) -> bool:
+    """Whether a run's figures are drawn for its trackers, which takes a second."""
+    asked = run.tracking.tensorboard or run.tracking.mlflow
+    when = run.tracking.figures
+    return bool(asked) and (when == "always" or (when == "single" and sweep is None))
+
+
+def compared(run: RunConfig, name: str) -> Settings:
+    """Return the settings that runs are compared by, under their dotted keys."""
+    settings = asdict(run)
+    shown = {key: settings[key] for key in COMPARED}
+    if any(settings["data"]["augmentation"].values()):
+        shown["augmentation"] = settings["data"]["augmentation"]
+    for group in ("model", "optimizer", "scheduler"):
+        shown[group] = {k: value for k, value in settings[group].items() if k != "_target_"}
+    return {"model": name, **flatten(shown)}
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> Settings:
+    """Return nested settings under their dotted keys; lists and None become text."""
+    flat: Settings = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{name}."))
+        else:
+            flat[name] = value if isinstance(value, bool | int | float | str) else str(value)
+    return flat

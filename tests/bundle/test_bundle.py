@@ -1,0 +1,187 @@
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from mnist_sweep.bundle.bundle import BundleError, read_bundle, write_bundle
+from mnist_sweep.config import ConfigError
+from mnist_sweep.data import load_dataset
+from mnist_sweep.errors import UserError
+from mnist_sweep.files import FileError
+from mnist_sweep.run.directory import RecordError
+from mnist_sweep.run.load import load_trained
+from mnist_sweep.training.loop import Precision, evaluate
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def bundle(finished, tmp_path):
+    write_bundle(load_trained(str(finished), CPU), tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def change(bundle, **entries):
+    path = bundle / "bundle.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+
+
+@pytest.mark.parametrize(
+    ("to", "message"),
+    [
+        ("README.md/b", "Not a directory (a part of that path is a file, not a folder)"),
+        ("n" * 300, "File name too long (choose a shorter name)"),
+    ],
+)
+def test_a_place_that_cannot_be_is_one_line(finished, tmp_path, to, message):
+    (tmp_path / "README.md").touch()
+    with pytest.raises(FileError) as raised:
+        write_bundle(load_trained(str(finished), CPU), tmp_path / to)
+    assert str(raised.value) == f"to={tmp_path / to} cannot be written: {message}"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_disk_that_becomes_full_leaves_nothing_of_a_bundle(
+    finished, tmp_path, monkeypatch, there
+):
+    copied = []
+
+    def fill(source, target):
+        target.write_bytes(source.read_bytes()[:10])
+        copied.append(target)
+        if len(copied) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", fill)
+    to = tmp_path / "bundle"
+    if there:
+        to.mkdir()
+    with pytest.raises(FileError, match=r"to=.*bundle cannot be written: No space left"):
+        write_bundle(load_trained(str(finished), CPU), to)
+    assert to.exists() == there
+    assert not there or not list(to.iterdir())
+    monkeypatch.undo()
+    write_bundle(load_trained(str(finished), CPU), to)
+    read_bundle(str(to), CPU)
+
+
+def test_a_bundle_classifies_as_the_run_did(finished, bundle):
+    test = load_dataset("mnist_5k", "").test
+    result = json.loads((finished / "result.json").read_text())
+    found = read_bundle(str(bundle), CPU)
+    assert not found.model.training
+    predicted = found.probabilities(test.images)
+    assert predicted.shape == (500, 10)
+    assert torch.allclose(predicted.sum(1), torch.ones(500))
+    assert (predicted.argmax(1) == test.labels).float().mean().item() == pytest.approx(
+        result["test_acc"]
+    )
+    _, accuracy = evaluate(found.model, test, found.pipeline, Precision())
+    assert accuracy == pytest.approx(result["test_acc"])
+
+
+def test_a_bundle_says_what_using_it_needs(finished, bundle):
+    assert {path.name for path in bundle.iterdir()} == {
+        "README.md",
+        "bundle.json",
+        "config.yaml",
+        "weights.safetensors",
+    }
+    description = json.loads((bundle / "bundle.json").read_text())
+    result = json.loads((finished / "result.json").read_text())
+    assert description["architecture"]["_target_"] == "mnist_sweep.models.MLP"
+    assert description["architecture"]["hidden"] == 12
+    assert description["parameters"] == result["parameters"]
+    assert description["input"]["mean"] == 0.1307
+    assert description["labels"] == list("0123456789")
+    assert description["figures"]["test_acc"] == result["test_acc"]
+    assert description["training"]["optimizer"]["lr"] == 0.003
+    card = (bundle / "README.md").read_text()
+    assert f"{result['test_acc']:.2%}" in card
+    assert result["data"]["fingerprint"] in card
+
+
+def test_a_folder_that_holds_something_is_not_written_to(finished, tmp_path):
+    (tmp_path / "precious").write_text("mine")
+    with pytest.raises(BundleError, match="exists already"):
+        write_bundle(load_trained(str(finished), CPU), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_every_damage_is_one_line_that_says_where(bundle):
+    weights = bundle / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(BundleError, match=r"weights.safetensors is damaged: its SHA-256 is not"):
+        read_bundle(str(bundle), CPU)
+    weights.unlink()
+    with pytest.raises(BundleError, match=r"has no weights.safetensors"):
+        read_bundle(str(bundle), CPU)
+    for text, message in (
+        ("{", r"bundle.json is damaged: JSONDecodeError"),
+        ("[]", r"bundle.json is damaged: it holds \[\] and no settings"),
+        ("[" * 100_000, r"bundle.json is damaged: it is nested too deeply"),
+        ("1" * 5_000, r"bundle.json is damaged: ValueError"),
+        ("{}", r"bundle.json is damaged: it has no format"),
+        ('{"format": 1, "input": {}}', r"it has no name, architecture, parameters, labels"),
+    ):
+        (bundle / "bundle.json").write_text(text)
+        with pytest.raises(BundleError, match=message) as raised:
+            read_bundle(str(bundle), CPU)
+        assert "\n" not in str(raised.value)
+    shutil.rmtree(bundle)
+    with pytest.raises(BundleError, match=r"is no bundle: it has no bundle.json"):
+        read_bundle(str(bundle), CPU)
+
+
+def test_a_bundle_of_a_later_format_says_so(bundle):
+    change(bundle, format=2)
+    with pytest.raises(BundleError, match="of format 2; this version reads format 1"):
+        read_bundle(str(bundle), CPU)
+
+
+def test_an_architecture_may_only_name_what_a_config_may(bundle, capfd):
+    change(bundle, architecture={"_target_": "os.system", "command": "echo executed"})
+    with pytest.raises(ConfigError, match=r"model._target_=os.system"):
+        read_bundle(str(bundle), CPU)
+    change(bundle, architecture=["os.system"])
+    with pytest.raises(UserError, match="architecture must be a mapping with a _target_"):
+        read_bundle(str(bundle), CPU)
+    assert "executed" not in capfd.readouterr().out
+
+
+def test_an_architecture_that_is_not_that_of_the_weights_is_refused_unbuilt(bundle):
+    architecture = {"_target_": "mnist_sweep.models.MLP", "hidden": 10**12}
+    change(bundle, architecture=architecture)  # three thousand terabytes
+    with pytest.raises(BundleError, match=r"its architecture has 795,000,000,000,010 parameters"):
+        read_bundle(str(bundle), CPU)
+    change(
+        bundle,
+        architecture={"_target_": "mnist_sweep.models.Linear"},
+        parameters=7850,
+    )
+    with pytest.raises(RecordError, match=r"weights.safetensors is not of Linear"):
+        read_bundle(str(bundle), CPU)
+
+
+def test_a_run_that_has_kept_no_weights_cannot_be_taken_away(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    Path(tmp_path / "run/checkpoints/best.safetensors").unlink()
+    with pytest.raises(RecordError, match=r"best.safetensors cannot be read"):
+        load_trained(str(tmp_path / "run"), CPU)
+    with pytest.raises(ConfigError, match=r"run=.* is not a run directory"):
+        load_trained(str(tmp_path), CPU)
+
+
+def test_a_bundle_has_the_model_as_onnx_where_that_is_asked_for(finished, bundle, tmp_path):
+    pytest.importorskip("onnxruntime", reason="ONNX needs the extra [onnx]")
+    trained = load_trained(str(finished), CPU)
+    assert not (bundle / "model.onnx").exists()
+    assert write_bundle(trained, tmp_path / "with", onnx=True) < 1e-4
+    assert (tmp_path / "with" / "model.onnx").exists()
+    assert "`model.onnx` maps `images`" in (tmp_path / "with" / "README.md").read_text()
+    assert read_bundle(str(tmp_path / "with"), CPU).description["parameters"] > 0
