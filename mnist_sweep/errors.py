@@ -15,6 +15,10 @@ class UserError(Exception):
     """
 
 
+class LeaseLost(UserError):
+    """A trial is another process's by now: this one writes nothing more about it."""
+
+
 REMEDY = {
     errno.EACCES: "change its permissions, or choose another place",
     errno.EDQUOT: "make room there, or choose another place",

@@ -1,5 +1,7 @@
 """How durations, numbers and paths are written for people."""
 
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -42,3 +44,11 @@ def shortened(value: object) -> str:
     """Return a value as one line that a message can hold, whatever it is."""
     text = one_line(value)
     return text if len(text) <= 300 else f"{text[:300]}..."
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return which of some names is meant by another, or all of them where none is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return f"the nearest is {near[0]}"
+    return f"known are {', '.join(known)}" if known else "it takes none"

@@ -29,7 +29,7 @@ from mnist_sweep.config import (
     seen_from,
     sweep_name,
 )
-from mnist_sweep.errors import UserError, explain, full_errors
+from mnist_sweep.errors import LeaseLost, UserError, explain, full_errors
 from mnist_sweep.run.unstarted import leave_nothing
 from mnist_sweep.sweep import widths
 from mnist_sweep.sweep.combinations import Combinations
@@ -92,8 +92,7 @@ def train(config: DictConfig, directory: Path) -> "Objective":
     from mnist_sweep.sweep.trial import reporting  # optuna comes with it
 
     with reporting(config) as reporter:
-        report = reporter.report if reporter else None
-        return execute(run, directory, name=name, resume=False, sweep=sweep, report=report)
+        return execute(run, directory, name=name, resume=False, sweep=sweep, reporter=reporter)
 
 
 def _whitelist() -> list[str]:
@@ -122,6 +121,8 @@ def job(config: DictConfig) -> "Objective":
         if not swept:
             raise
         raise UserError(f"the job exited with code {stop.code}") from stop
+    except LeaseLost:
+        raise
     except (UserError, OSError) as error:
         _leave_nothing(config, directory)
         place = relative(directory)

@@ -16,3 +16,9 @@ def test_one_of_a_noun_is_no_several(number, expected):
 )
 def test_durations_are_written_as_people_say_them(seconds, expected):
     assert duration(seconds) == expected
+
+
+def test_the_nearest_name_is_found():
+    assert nearest("n_trial", ["n_jobs", "n_trials"]) == "the nearest is n_trials"
+    assert nearest("zzz", ["n_jobs"]) == "known are n_jobs"
+    assert nearest("zzz", []) == "it takes none"

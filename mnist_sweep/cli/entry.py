@@ -5,7 +5,6 @@ Hydra has no place for that. What is replaced while it runs is `hydra._internal.
 command line says; tests/cli/test_entry.py notices the day when either is something else.
 """
 
-import difflib
 import inspect
 import re
 import sys
@@ -18,6 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import CompactHydraException
 
 from mnist_sweep.errors import UserError, explain, shown
+from mnist_sweep.text import nearest
 
 UNKNOWN = re.compile(r"got an unexpected keyword argument '(.*?)'.*full_key: (hydra\.\w+)", re.S)
 LOGGING = "Unable to configure"  # how the errors of logging.config begin
@@ -93,14 +93,6 @@ def _settings(error: TypeError) -> list[str]:
             return list(inspect.signature(target).parameters)
         trace = trace.tb_next
     return []
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return which of some names is meant by another, or all of them where none is near."""
-    near = difflib.get_close_matches(name, known, n=1)
-    if near:
-        return f"the nearest is {near[0]}"
-    return f"known are {', '.join(known)}" if known else "it takes none"
 
 
 def inspected(words: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from mnist_sweep.confirm.runs import SeedRun
-from mnist_sweep.sweep.outcome import epochs_done
+from mnist_sweep.sweep.outcomes import epochs_done
 from mnist_sweep.text import counted, duration
 
 SILENCE = 60.0  # seconds without a line, in a log file, after which it says how things stand

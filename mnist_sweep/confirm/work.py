@@ -20,10 +20,10 @@ from mnist_sweep.run.directory import COMPLETE, RunDirectory
 from mnist_sweep.run.execute import execute_seeds
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.machine import choose_device
-from mnist_sweep.sweep.dispatch import Job, failed_return, run_all
-from mnist_sweep.sweep.outcome import JobFailed, check_completed
-from mnist_sweep.sweep.pool import Workers
+from mnist_sweep.sweep.backend import Job, failed_return, run_all
+from mnist_sweep.sweep.outcomes import JobFailed, check_completed
 from mnist_sweep.sweep.resources import gpus, worker_environments
+from mnist_sweep.sweep.worker_backend import WorkerBackend
 from mnist_sweep.training.loop import Precision
 
 log = logging.getLogger("mnist_sweep")
@@ -48,7 +48,7 @@ def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
         build_dataset(check(config))
     widest = next((config for config in configs if gpus(config)), configs[0])
     environments = worker_environments(widest, n_jobs, None)[: len(groups)]
-    workers = Workers(len(environments), SeedsTask(), environments.__getitem__, logs)
+    workers = WorkerBackend(len(environments), SeedsTask(), environments.__getitem__, logs)
     progress = Progress(runs, str(workers))
 
     def watch(returns: Mapping[int, JobReturn]) -> None:
@@ -62,7 +62,7 @@ def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
         returns = run_all(workers, jobs, RETRIES, watch)
     finally:
         progress.close()
-        workers.close(PATIENCE)
+        workers.stop(PATIENCE)
     for returned in returns:
         try:
             check_completed(returned)

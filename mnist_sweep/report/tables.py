@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from mnist_sweep.sweep.outcome import RECORDED
+from mnist_sweep.sweep.outcomes import RECORDED
 from mnist_sweep.sweep.reading import Row, StudyRecord
 
 # Of a trial's attributes, in this order, those that are one number or one text.

@@ -28,7 +28,7 @@ from mnist_sweep.run.machine import (
     set_threads,
     versions,
 )
-from mnist_sweep.run.session import Report, Session, complete_together
+from mnist_sweep.run.session import Reporter, Session, complete_together
 from mnist_sweep.training.loop import Diverged
 from mnist_sweep.training.stacked import why_not_stacked
 
@@ -44,15 +44,15 @@ def execute(
     name: str | None,
     resume: bool,
     sweep: str | None,
-    report: Report | None = None,
+    reporter: Reporter | None = None,
 ) -> Objective:
     """Check, train and record one run; return its objective, a list when several are asked for.
 
     `name` is what the user calls the model, `sweep` what it is part of: swept runs never look at
-    test. A trial goes on from where its directory stands. `report` is told the objective each
+    test. A trial is resumed from what its directory has. `reporter` is told the objective each
     epoch. Raises UserError for what a user can cause, and KeyboardInterrupt, after recording it.
     """
-    found = _prepare(run, path, name, resume, sweep, report)
+    found = _prepare(run, path, name, resume, sweep, reporter)
     result = found.complete() if isinstance(found, Session) else found
     return objective(run, result)
 
@@ -103,7 +103,7 @@ def _prepare(
     name: str | None,
     resume: bool,
     sweep: str | None,
-    report: Report | None,
+    reporter: Reporter | None,
     again: bool = False,
 ) -> Session | dict[str, Any]:
     """Check a run and build its objects; return the result of one that has nothing left to do.
@@ -133,7 +133,7 @@ def _prepare(
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    session = Session(run, directory, facts, dataset.to(device), device, report, sweep)
+    session = Session(run, directory, facts, dataset.to(device), device, reporter, sweep)
     if before is None:
         directory.start()
     else:

@@ -3,16 +3,16 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
 from mnist_sweep.config import METRICS, ConfigError, RunConfig
 from mnist_sweep.data import Dataset
-from mnist_sweep.errors import UserError
+from mnist_sweep.errors import LeaseLost, UserError
 from mnist_sweep.models.layout import set_layout
 from mnist_sweep.run.build import build_pipeline, build_training, choose_layout
 from mnist_sweep.run.checkpoint import check_checkpoint
@@ -28,13 +28,26 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mnist_sweep")
 
-# Takes the objective after an epoch, the epoch, and whether any are left that could be saved;
-# returns why the run should stop, or None.
-Report = Callable[[float, int, bool], str | None]
+
+class Reporter(Protocol):
+    """A trial's way to its study; `mnist_sweep.sweep.trial.Reporter` is one."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the trial is known to be another process's by now."""
+
+    def check(self) -> None:
+        """Raise LeaseLost where the trial is another process's by now."""
+
+    def report(self, value: float, step: int, may_stop: bool = True) -> str | None:
+        """Report the objective after an epoch; return why the run should stop, or None.
+
+        `may_stop`: whether any epoch is left that could be saved.
+        """
 
 
 class Session:
-    """A run's objects together; `facts` go into its result, `report` is told each epoch.
+    """A run's objects together; `facts` go into its result, `reporter` is told each epoch.
 
     `sweep` is what the run is part of. Such a run never looks at test.
     """
@@ -46,7 +59,7 @@ class Session:
         facts: dict[str, Any],
         dataset: Dataset,
         device: torch.device,
-        report: Report | None,
+        reporter: Reporter | None,
         sweep: str | None,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
@@ -54,7 +67,7 @@ class Session:
         # What is known before the first epoch cannot be reported epoch by epoch.
         only = run.objectives[0] if len(run.objectives) == 1 else None
         watched = only if only in METRICS else None
-        self.report, self.watched = (report if watched else None), watched
+        self.reporter, self.watched = reporter, watched
         self.pruned = False
         self.pipeline = build_pipeline(run)
         self.precision = Precision(run.precision)
@@ -124,10 +137,14 @@ class Session:
                 batch_size=self.run.batch_size,
                 precision=self.precision,
                 after_epoch=self._after_epoch,
-                progress=lambda batches, epoch: self.narrator.progress(batches, epoch, self.steps),
+                progress=self._batches,
                 cuda_graph=self.run.cuda_graph,
             )
             result = self._finish(reason)
+        except LeaseLost:  # from here on the directory is another process's
+            for tracker in self.trackers:
+                tracker.leave()
+            raise
         except BaseException as error:
             self._record_failure(error)
             raise
@@ -166,7 +183,23 @@ class Session:
         draws = self.pipeline.draw(count, torch.Generator().manual_seed(self.run.seed))
         return self.pipeline.prepare(images, None if draws is None else draws.to(self.device))
 
+    def _batches(self, batches: Iterable[Any], epoch: int) -> Iterable[Any]:
+        shown = self.narrator.progress(batches, epoch, self.steps)
+        return shown if self.reporter is None else self._while_leased(shown, self.reporter)
+
+    def _while_leased(self, batches: Iterable[Any], reporter: Reporter) -> Iterator[Any]:
+        for batch in batches:
+            if reporter.lost:
+                reporter.check()
+            yield batch
+
+    def _check_lease(self) -> None:
+        """Raise LeaseLost before anything is written about another process's trial."""
+        if self.reporter is not None:
+            self.reporter.check()
+
     def _after_epoch(self, figures: Epoch, is_best: bool) -> str | None:
+        self._check_lease()
         self.directory.append_metrics(figures)
         if is_best:
             self.directory.save_best(self.training.model)
@@ -185,10 +218,11 @@ class Session:
 
     def _report(self, figures: Mapping[str, Any]) -> str | None:
         """Tell the sweep an epoch's objective; return why the run should stop, or None."""
-        if self.report is None or figures.get(str(self.watched)) is None:
+        if self.reporter is None or figures.get(str(self.watched)) is None:
             return None
         epoch = figures["epoch"]
-        reason = self.report(figures[str(self.watched)], epoch, epoch < self.run.epochs)
+        value = figures[str(self.watched)]
+        reason = self.reporter.report(value, epoch, may_stop=epoch < self.run.epochs)
         self.pruned = reason is not None
         return reason
 
@@ -223,6 +257,7 @@ class Session:
                 self.training.model, self.dataset.test, self.pipeline, self.precision
             )
         result["seconds"] = self._seconds()
+        self._check_lease()
         self.directory.write_result(result)
         return result
 

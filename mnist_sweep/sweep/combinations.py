@@ -64,7 +64,7 @@ class _Listener(Launcher):
         return [self._kept(list(o), r) for o, r in zip(job_overrides, returns, strict=True)]
 
     def _kept(self, overrides: list[str], returned: JobReturn) -> JobReturn:
-        from mnist_sweep.sweep.outcome import JobFailed, check_completed  # optuna comes with it
+        from mnist_sweep.sweep.outcomes import JobFailed, check_completed  # optuna comes with it
 
         try:
             check_completed(returned)

@@ -1,350 +1,367 @@
-"""The sweep itself: propose, dispatch, tell, until the study has its trials."""
+"""A sweep as it runs: it brings events to `decisions.Sweep` and does what that says."""
 
 import sys
 import time
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import optuna
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.types import HydraContext, TaskFunction
-from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
-from omegaconf import DictConfig, OmegaConf
+from optuna.exceptions import UpdateFinishedTrialError
 
-from mnist_sweep.allowed import KINDS, locate
-from mnist_sweep.cli.no_effect import check_effects
-from mnist_sweep.cli.printed import this_program
-from mnist_sweep.errors import explain
+from mnist_sweep.errors import LeaseLost, explain
 from mnist_sweep.passwords import said_of
-from mnist_sweep.sweep import results, sampling
+from mnist_sweep.sweep import decisions as do
+from mnist_sweep.sweep import outcomes, summary
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.application import Application
-from mnist_sweep.sweep.compose import Composer
-from mnist_sweep.sweep.conditions import check_conditions, check_searches
-from mnist_sweep.sweep.current import Current
-from mnist_sweep.sweep.dispatch import Batches, Deaths, Dispatcher, Finished, Job
-from mnist_sweep.sweep.enqueue import enqueue
+from mnist_sweep.sweep.backend import Backend, Finished, Job
+from mnist_sweep.sweep.callbacks import Callbacks, DataCheck, SweepCallback
+from mnist_sweep.sweep.console import Console
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.launcher import PATIENCE, WorkersLauncher
-from mnist_sweep.sweep.parsing import parse_space
-from mnist_sweep.sweep.points import Points
-from mnist_sweep.sweep.progress import Progress
-from mnist_sweep.sweep.proposals import Proposal, Proposer
-from mnist_sweep.sweep.pruning import build_pruner, why_off
-from mnist_sweep.sweep.searchable import check_name, check_space
-from mnist_sweep.sweep.settings import (
-    Settings,
-    check_objective,
-    check_study_name,
-    take_study_name,
+from mnist_sweep.sweep.given import Given
+from mnist_sweep.sweep.launcher import PATIENCE
+from mnist_sweep.sweep.opening import (
+    Opened,
+    check_given,
+    choose_backend,
+    open_sweep,
+    read_search,
 )
-from mnist_sweep.sweep.space import SearchSpace
-from mnist_sweep.sweep.storage import OUTAGE, open_storage
-from mnist_sweep.sweep.supply import Supply
-from mnist_sweep.sweep.teller import Teller
+from mnist_sweep.sweep.storage import OUTAGE, Storage, open_storage, with_backoff
+from mnist_sweep.sweep.summary import SummaryFile
+from mnist_sweep.sweep.trial import PRUNED
+from mnist_sweep.sweep.trial_queue import NoTrial
 from mnist_sweep.text import one_line, relative
 
-GATE, SPACE = "hydra.sweeper.gate", "hydra.sweeper.custom_search_space"
-WAIT = 1.0  # seconds between looks at what runs
+POLL = 1.0  # seconds between looks at what runs
 
 
-class SweepEngine(OptunaSweeperImpl):
-    """See `mnist_sweep.sweep.sweeper.BudgetSweeper` for the settings."""
+def run_sweep(given: Given, arguments: list[str]) -> None:
+    """Run a study to `n_trials` launched trials in all, and write its summary.
 
-    def __init__(
-        self,
-        *stock: Any,
-        settings: Settings,
-        sampler_config: DictConfig | None,
-        pruner_config: DictConfig | None,
-        conditional: DictConfig | None,
-        enqueued: Any,
-    ) -> None:
-        super().__init__(*stock)
-        self.settings = settings
-        named = settings.custom_search_space
-        self.custom_search_space_extender = locate(SPACE, named, KINDS[SPACE]) if named else None
-        self.sampler_config, self.conditional = sampler_config, conditional
-        self.enqueued = enqueued or []
-        self.pruner = build_pruner(pruner_config)
-        gate = settings.gate
-        self.gate = locate(GATE, gate, KINDS[GATE]) if gate else None
-
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
-        """Take what Hydra gives; the launcher is made by the stock sweeper."""
-        self.study_name = self.settings.study_name = take_study_name(config)
-        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
-        self.context, self.composed = hydra_context, config
-        self.directory = Path(str(self.sweep_dir))
-        self.application = Application(config, str(self.sweep_dir))
-        self.program = this_program()
-
-    def sweep(self, arguments: list[str]) -> None:
-        """Run the study to `n_trials` launched trials in all, and write its results.
-
-        Raises SweepError when the study cannot be gone on with, when nothing passes the gate, or
-        when too many trials fail. Exits with code 130 on Ctrl-C.
-        """
-        if self.application.resumes:
-            raise SweepError("resume is for a single run: a sweep goes on by its own command")
-        self.fresh: optuna.Study | None = None  # one that this call made, until it holds something
+    Raises SweepError where the study cannot be resumed, where nothing passes the gate, and where
+    too many trials fail. Exits with code 130 on Ctrl-C.
+    """
+    if given.task.resumes:
+        raise SweepError("resume is for a single run: a sweep is resumed by its own command")
+    made = _Made(given)
+    try:
         try:
-            try:
-                self._open(arguments)
-                try:
-                    self._work()
-                finally:
-                    self._close()
-            except BaseException:
-                self._leave_no_empty_study()
-                raise
-        except OSError as error:
-            raise SweepError(explain(error, relative(self.directory))) from error
-        except KeyboardInterrupt:
-            print("interrupted: the same command goes on with the study", file=sys.stderr)
-            sys.exit(130)
-        except OUTAGE as error:
-            raise SweepError(
-                f"the storage does not answer: {self._said(error)}; when it does, the same "
-                "command goes on with the study"
-            ) from error
+            _open_and_run(given, arguments, made)
+        except BaseException:
+            made.undo()
+            raise
+    except OSError as error:
+        raise SweepError(explain(error, relative(given.directory))) from error
+    except KeyboardInterrupt:
+        print("interrupted: the same command resumes the study", file=sys.stderr)
+        sys.exit(130)
+    except OUTAGE as error:
+        said = said_of(given.settings.storage, one_line(error))[:200]
+        raise SweepError(
+            f"the storage does not answer: {said}; when it does, the same command resumes the study"
+        ) from error
 
-    def _said(self, error: Exception) -> str:
-        return said_of(self.settings.storage, one_line(error))[:200]
 
-    def _close(self) -> None:
-        """End what runs, leave it to be gone on with, and say how things stand."""
-        try:
-            self.dispatcher.close(PATIENCE)
-        except KeyboardInterrupt:  # a second one: whoever runs has had time enough
-            self.dispatcher.close(0)
-        self.supply.close()
-        if self._holds_nothing():
-            self.progress.end_view()
-            return  # the sweep could not start, which is said by what is raised
-        results.write_results(self.study, self.settings.storage, self.directory)
-        self.progress.conclude(results.path_in(self.directory))
+def _open_and_run(given: Given, arguments: list[str], made: "_Made") -> None:
+    check_given(given)
+    search = read_search(given, arguments)
+    backend = choose_backend(given)
+    storage = open_storage(given.settings.storage)
+    opened = open_sweep(given, search, backend, storage, made.note)
+    summary_file = SummaryFile(opened.study, given.settings.storage, given.directory)
+    callbacks = [DataCheck(opened.study), summary_file, Console(opened, given)]
+    engine = Engine(given, opened, backend, callbacks)
+    engine.run(made.holds_nothing)
 
-    def _holds_nothing(self) -> bool:
+
+class _Made:
+    """What this call has made, to be removed where the sweep could not start."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self.study: optuna.Study | None = None  # one that did not exist before
+        self.storage: Storage | None = None
+
+    def note(self, study: optuna.Study, storage: Storage) -> None:
+        """Note a new study."""
+        self.study, self.storage = study, storage
+
+    def holds_nothing(self) -> bool:
         """Whether this call made the study, and none of its trials has begun or been judged."""
-        if self.fresh is None or not studies.is_empty(self.fresh):
+        if self.study is None or not studies.is_empty(self.study):
             return False
-        trials = self.fresh.get_trials(deepcopy=False)
-        if self.application.names_trials:
-            return not any((self.directory / str(trial.number)).exists() for trial in trials)
+        trials = self.study.get_trials(deepcopy=False)
+        if self.given.task.names_trials:
+            return not any((self.given.directory / str(trial.number)).exists() for trial in trials)
         return not any(studies.was_launched(trial) for trial in trials)
 
-    def _leave_no_empty_study(self) -> None:
-        """Take away what a sweep that could not start has made: its study, and its directory."""
-        if self.fresh is None or not self._holds_nothing():
+    def undo(self) -> None:
+        """Delete a study that holds nothing, and its directory."""
+        if self.study is None or self.storage is None or not self.holds_nothing():
             return
         with suppress(*OUTAGE, KeyError):  # KeyError: another sweep of it failed as well
-            optuna.delete_study(study_name=self.fresh.study_name, storage=self.fresh._storage)
-        for folder in (self.directory / "workers", self.directory):
+            optuna.delete_study(study_name=self.study.study_name, storage=self.storage.optuna)
+        for folder in (self.given.directory / "workers", self.given.directory):
             with suppress(OSError):  # there is something in it
                 folder.rmdir()
 
-    def _open(self, arguments: list[str]) -> None:
-        """Open the study and check that this sweep is the one it holds."""
-        directions = self._get_directions()
-        if self.application.names_trials:
-            check_effects(self.composed.hydra, sweeps=True)
-            check_study_name(self.study_name)
-        check_objective(self.composed, directions)
-        loader = self.context.config_loader
-        compose = Composer(loader, self.composed)
-        current = Current(self.composed, compose)
-        space = parse_space(self.params, self.conditional, arguments, current, loader)
-        unmet = check_conditions(space, current)
-        missing: list[str] = []
-        ours = self.application.names_trials
-        if ours:
-            check_space(space, current)
-            space.find_varying(current)
-            missing = space.without_missing(current.is_setting)
-            if not self.custom_search_space_extender:
-                check_searches(space, unmet, current)
-        self.application.check({name for name, _ in space.distributions()})
-        sampler, points = sampling.take_grid(self.sampler, space)
-        self.total = min(self.n_trials, points or self.n_trials)
-        self.dispatcher = self._dispatcher()
-        storage = open_storage(self.settings.storage)
-        off = why_off(self.pruner, directions, storage.shared, self.application.objective)
-        pruner = build_pruner(None) if off else self.pruner
-        lock = partial(storage.lock, self.study_name or "")
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with lock():
-            known = studies.exists(self.study_name, storage)
-            self.study = studies.open_study(self.study_name, storage, sampler, pruner, directions)
-            self.fresh = None if known else self.study
-            space.settings |= studies.decided(self.study, self._derived(space))
-            definition = self.application.definition(space.describe())
-            self._check_definition(definition)
-            studies.check_distributions(self.study, space.distributions())
-            if self.application.names_trials:
-                results.check_directory(self.study, self.directory)
-            studies.record_start(self.study, relative(self.directory), self.program.recorded())
-            earlier = studies.count_sweep(self.study)
-            self.study.sampler = sampling.reseed(self.study.sampler, self.sampler_config, earlier)
-            enqueue(self.study, space, current, self.enqueued, self.settings.default_first)
-        # Another application's job may answer otherwise to the same question; ours does not.
-        repeatable = ours and not self.custom_search_space_extender and points is None
-        untried = Points(self.study, space, current) if repeatable else None
-        left = self._limit(untried)
-        proposer = Proposer(
-            self.study,
-            space,
-            current,
-            compose,
-            self.gate,
-            self.custom_search_space_extender,
-            partial(self.application.trial_overrides, self.study.study_name),
-            self.settings.resamples,
-            untried,
-            check_name if ours else lambda name: None,
-        )
-        self.progress = Progress(
-            self.study,
-            self.settings,
-            self.total,
-            self.application.objective,
-            self.directory,
-            self.program,
-        )
-        self.progress.decisions(missing, unmet, off, self.dispatcher, left)
-        self.supply = Supply(
-            self.study,
-            lock,
-            proposer,
-            self.progress,
-            self.settings,
-            self.total,
-            lambda: studies.record_definition(self.study, definition),
-        )
-        self.started, self.began_at = time.monotonic(), time.time()
-        self.anything_began = False
-        runs = self.directory if self.application.names_trials else None
-        self.teller = Teller(self.study, self.supply, self.progress, runs)
-        self.deaths = Deaths(self.settings.max_retries)
-        self.retries: list[Proposal] = []
 
-    def _derived(self, space: SearchSpace) -> set[str]:
-        """Return the settings whose range a resolver of the config computes."""
-        params = OmegaConf.select(self.composed, "hydra.sweeper.params")
-        if not isinstance(params, DictConfig):
-            return set()
-        names = {n for n in map(str, params) if OmegaConf.is_interpolation(params, n)}
-        return names & space.optional & space.settings.keys()
+class Engine:
+    """Runs an opened sweep on a backend, and tells `callbacks` what happens."""
 
-    def _limit(self, points: Points | None) -> int | None:
-        """Lower the total to what a small space has; return what that has left, None if enough."""
-        if points is None:
-            return None
-        launched = studies.launched(self.study)
-        wanted = self.total - launched
-        if wanted <= 0:
-            return None
-        left = points.left(wanted)
-        if left >= wanted:
-            return None
-        self.total = launched + left
-        return left
+    def __init__(
+        self, given: Given, opened: Opened, backend: Backend, callbacks: Sequence[SweepCallback]
+    ) -> None:
+        settings = given.settings
+        self.given, self.study, self.queue = given, opened.study, opened.queue
+        self.records, self.candidates, self.total = opened.records, opened.candidates, opened.total
+        self.backend = backend
+        self.callbacks = Callbacks(callbacks)
+        self.sweep = do.Sweep(
+            do.Rules(
+                opened.total,
+                settings.max_failure_rate,
+                settings.max_rejections,
+                settings.max_retries,
+                settings.timeout,
+                settings.plateau,
+            )
+        )
+        # Where trial N's run is in N; None where jobs are not told their trial.
+        self.runs = given.directory if given.task.names_trials else None
+        self.looked_at: set[int] = set()  # trials that have recorded what they run on
+        self.began = False
+        self.started, self.started_at = time.monotonic(), time.time()
+        self.over = False
 
-    def _check_definition(self, definition: dict[str, Any]) -> None:
-        """Refuse another search than the study's; one that could be none says that instead."""
+    def run(self, holds_nothing: Callable[[], bool]) -> None:
+        """Run the sweep to its end; whatever ends it, what is left open is left to be resumed.
+
+        Where the study then `holds_nothing`, the sweep did not start, and nothing is concluded.
+        """
         try:
-            studies.check_definition(self.study, definition)
-        except SweepError:
-            if self.gate is not None and self.application.names_trials:
-                self.application.judge(self.gate)
-            raise
+            self.backend.prepare(self.total - studies.finished(self.study))
+            while not self.over:
+                self._round()
+        finally:
+            self._close(holds_nothing)
 
-    def _dispatcher(self) -> Dispatcher:
-        """Return what runs the jobs: workers that each ask when free, or a launcher in batches."""
-        assert self.launcher is not None
-        settings = self.settings
-        if isinstance(self.launcher, WorkersLauncher):
-            logs = self.directory / "workers" if self.application.names_trials else None
-            return self.launcher.workers(
-                settings.n_jobs, logs, settings.trial_timeout, settings.preload
-            )
-        if settings.trial_timeout is not None:
-            raise SweepError(
-                f"hydra.sweeper.trial_timeout={settings.trial_timeout:g} needs "
-                "hydra/launcher=workers, which can end a job; leave it out"
-            )
-        # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
-        one_by_one = isinstance(self.launcher, BasicLauncher)
-        size = 1 if one_by_one else settings.n_jobs or 2
-        return Batches(self.launcher, size, numbered=not self.application.names_trials)
-
-    def _work(self) -> None:
-        self.dispatcher.expect(self.total - studies.finished(self.study))
-        while True:
-            self._fill()
-            if not self.dispatcher.running():
-                if self._is_over() or not self._may_come_back():
-                    break
-                self.progress.waiting()
-            for finished in self.dispatcher.wait(WAIT):
-                self._tell(finished)
-            running = self.dispatcher.running()
-            self.teller.look_at(running)
-            self.progress.refresh(running)
-
-    def _may_come_back(self) -> bool:
-        return bool(self.retries) or self.supply.may_come_back()
-
-    def _fill(self) -> None:
-        """Give every free slot a trial, as far as there are any."""
-        while self.dispatcher.free() and not self._is_over():
-            proposal = self._retry() or self.supply.next()
-            if proposal is None:
+    def _round(self) -> None:
+        """Fill the free slots, wait for jobs, and tell the study how they ended."""
+        while self.backend.free() and self._do(self._slot_free()):
+            pass
+        if not self.backend.running():
+            self._do(do.Idle(self.queue.may_come_back()))
+            if self.over:
                 return
-            self.teller.begins(proposal.trial.number)
-            self.progress.begins(proposal.trial.number)
-            self.dispatcher.start(Job(proposal.trial.number, proposal.overrides))
+        for finished in self.backend.poll(POLL):
+            self._do(self._event_of(finished))
+        running = self.backend.running()
+        self._look_at(running)
+        self.callbacks.tell(lambda each: each.tick(running))
 
-    def _retry(self) -> Proposal | None:
-        """Return a trial whose process died, once that is certain; None where there is none."""
-        for position, proposal in enumerate(self.retries):
-            if not self.supply.may_still_run(proposal):
-                return self.retries.pop(position)
+    def _close(self, holds_nothing: Callable[[], bool]) -> None:
+        try:
+            self.backend.stop(PATIENCE)
+        except KeyboardInterrupt:  # a second one: whoever runs has had time enough
+            self.backend.stop(0)
+        self.queue.close()
+        if holds_nothing():
+            self.callbacks.tell(lambda each: each.ending())
+        else:
+            self.callbacks.tell(lambda each: each.ended())
+
+    # From events to actions.
+
+    def _do(self, event: do.Event) -> bool:
+        """Take an event, and do what follows from it; return whether a job was started."""
+        events, launched = deque([event]), False
+        while events:
+            for action in self.sweep.step(events.popleft()):
+                following = self._perform(action)
+                launched = launched or isinstance(action, do.Launch)
+                if following is not None:
+                    events.append(following)
+        return launched
+
+    def _perform(self, action: do.Action) -> do.Event | None:
+        """Do what was decided; return the event that follows from it."""
+        match action:
+            case do.Ask():
+                return self._ask()
+            case do.Probe(rejections):
+                self._probe(rejections)
+            case do.Launch(number):
+                self._launch(number)
+            case do.Tell(trial):
+                return self._tell(trial)
+            case do.Retry(number, reason, deaths):
+                self.queue.record_deaths(number, deaths)
+                self.callbacks.tell(lambda each: each.retried(number, reason))
+            case do.Requeue(number, deaths):
+                if self.queue.requeue(number, deaths):
+                    self.callbacks.tell(lambda each: each.requeued(number))
+            case do.GiveUp(number, reason):
+                if self.queue.give_up(number, reason):
+                    self._say_ended(do.Returned(number, studies.FAILED, reason))
+                    return do.Told(do.Returned(number, studies.FAILED, reason))
+            case do.Forget(number):
+                self.queue.forget(number)
+                self.callbacks.tell(lambda each: each.lease_lost(number))
+            case do.Stop(reason) | do.Say(reason):
+                self.callbacks.tell(lambda each: each.stopped(reason))
+            case do.Wait():
+                self.callbacks.tell(lambda each: each.waiting())
+            case do.End():
+                self.over = True
+            case do.Abort(message):
+                raise SweepError(message)
+            case do.NothingFits(rejections):
+                raise SweepError(summary.nothing_fits(self.study, rejections))
         return None
 
-    def _is_over(self) -> bool:
-        """Whether an end besides n_trials has been reached."""
-        timeout, plateau = self.settings.timeout, self.settings.plateau
-        if timeout is not None and time.monotonic() - self.started > timeout:
-            return self.progress.over(f"timeout={timeout:g} seconds have passed")
-        if plateau is not None and results.trials_since_best(self.study) >= plateau:
-            return self.progress.over(f"no better trial among the last {plateau} (plateau)")
-        return False
+    def _slot_free(self) -> do.SlotFree:
+        for number, deaths in self.queue.abandoned():
+            self._do(do.Abandoned(number, deaths))
+        retryable = {n for n in self.sweep.retries if not self.queue.may_still_run(n)}
+        return do.SlotFree(
+            time.monotonic() - self.started,
+            0 if self.given.settings.plateau is None else summary.trials_since_best(self.study),
+            frozenset(retryable),
+        )
 
-    def _tell(self, finished: Finished) -> None:
-        """Tell the study what became of a job, or have it run again where its process died."""
-        proposal = self.supply.open[finished.job.number]
-        self.anything_began = self.anything_began or self._began(finished)
-        if self.deaths.worth_another_try(finished):
-            self.progress.retrying(proposal.trial.number, str(finished.reason))
-            self.retries.append(proposal)
-            return
-        if not self.anything_began:
-            # No fault of the trial's, which is left to be gone on with when the launcher works.
-            raise SweepError(f"trial {finished.job.number} cannot be started: {finished.reason}")
+    def _ask(self) -> do.Event:
+        proposal = self.queue.next()
+        if isinstance(proposal, NoTrial):
+            launched, rejected = bool(studies.launched(self.study)), False
+            if proposal.exhausted and not launched:
+                rejected = bool(summary.rejections(self.study))
+            return do.NoneLeft(proposal.exhausted, launched, rejected)
+        if proposal.reason is None:
+            return do.Proposed(proposal.number)
+        if proposal.error:
+            number, error = proposal.number, proposal.error
+            self.callbacks.tell(lambda each: each.refused(number, error))
+            return do.Refused(number, error)
+        self.callbacks.tell(lambda each: each.rejected(proposal))
+        return do.Rejected(bool(studies.launched(self.study)))
+
+    def _probe(self, rejections: int) -> None:
+        """Queue a configuration that passes the gate. Raises SweepError where none is found."""
+        params, closest = self.candidates.probe(do.PROBES)
+        if params is not None:
+            self.study.enqueue_trial(params)
+        elif closest is not None:
+            raise SweepError(summary.nothing_fits(self.study, rejections, do.PROBES, closest))
+
+    def _launch(self, number: int) -> None:
+        self.looked_at.discard(number)
+        self.callbacks.tell(lambda each: each.launched(number))
+        self.backend.start(Job(number, self.queue.open[number].overrides))
+
+    def _event_of(self, finished: Finished) -> do.Event:
+        """Return what became of a job, its figures written to the study."""
+        number, reason = finished.job.number, str(finished.reason)
+        self.began = self.began or self._has_begun(finished)
+        if finished.died or outcomes.lost_its_lease(finished):
+            deaths = with_backoff(lambda: self.queue.count_death(number))
+            return do.Died(number, reason, deaths, self.began)
         try:
-            self.teller.tell(proposal, finished)
-        finally:
-            results.write_results(self.study, self.settings.storage, self.directory, final=False)
+            return with_backoff(lambda: self._returned(finished))
+        except (LeaseLost, UpdateFinishedTrialError):
+            return do.LeaseGone(number)
 
-    def _began(self, finished: Finished) -> bool:
-        """Whether some job has begun: this one came back or wrote its config, or one has signed."""
+    def _returned(self, finished: Finished) -> do.Event:
+        number = finished.job.number
+        self.queue.check(number)
+        directory = self._directory_of(finished)
+        facts = self._record_figures(number, directory)
+        pruned = self.records.read(number).system_attrs.get(PRUNED)
+        try:
+            values = outcomes.values(finished, len(self.study.directions))
+        except outcomes.BadValue as error:
+            if pruned is None:
+                return do.Returned(number, studies.FAILED, str(error), counts=False)
+            values = []
+        except outcomes.JobFailed as error:
+            cause = error.__cause__
+            if cause is not None:
+                self.callbacks.tell(lambda each: each.raised(cause))
+            if directory:
+                outcomes.record_failure(directory, str(error))
+            return do.Returned(number, studies.FAILED, str(error))
+        if pruned is not None:
+            return do.Returned(number, studies.PRUNED, pruned)
+        return do.Returned(number, studies.COMPLETE, facts.get("reason"), tuple(values))
+
+    def _tell(self, trial: do.Returned) -> do.Event:
+        values = list(trial.values) if trial.status == studies.COMPLETE else None
+        try:
+            with_backoff(lambda: self.queue.tell(trial.number, trial.status, trial.reason, values))
+        except (LeaseLost, UpdateFinishedTrialError):
+            return do.LeaseGone(trial.number)
+        self._say_ended(trial)
+        return do.Told(trial)
+
+    def _say_ended(self, trial: do.Returned) -> None:
+        number, reason = trial.number, str(trial.reason)
+
+        def say(each: SweepCallback) -> None:
+            if trial.status == studies.FAILED:
+                each.failed(number, reason)
+            elif trial.status == studies.PRUNED:
+                each.pruned(number, reason)
+            else:
+                each.complete(number, trial.values)
+            each.told()
+
+        with_backoff(lambda: self.callbacks.tell(say))
+
+    # What runs have recorded.
+
+    def _look_at(self, running: Sequence[int]) -> None:
+        """Tell what running trials run on. Raises SweepError where that is not the study's data."""
+        if self.runs is None:
+            return
+        for number in set(running) - self.looked_at:
+            directory = self.runs / str(number)
+            facts = outcomes.recorded(directory)
+            if facts.get("status") == "running":
+                self.looked_at.add(number)
+                figures = outcomes.figures(directory, facts)
+                self.callbacks.tell(lambda each: each.recorded(facts, figures))  # noqa: B023
+
+    def _record_figures(self, number: int, directory: Path | None) -> dict[str, Any]:
+        """Write to the study what the run recorded, so that the study can be read on its own.
+
+        Returns what it recorded.
+        """
+        facts = outcomes.recorded(directory) if directory else {}
+        figures = outcomes.figures(directory, facts) if directory else {}
+        if facts:
+            self.callbacks.tell(lambda each: each.recorded(facts, figures))
+        # What the sweep itself says; another application may have settings of the first names.
+        sweeps = ("hydra.",) if self.runs is None else ("study=", "trial=", "search=", "hydra.")
+        overrides = self.queue.open[number].overrides
+        figures["overrides"] = [line for line in overrides if not line.startswith(sweeps)]
+        for name, value in figures.items():
+            self.records.describe(number, name, value)
+        return facts
+
+    def _directory_of(self, finished: Finished) -> Path | None:
+        """Return where a job ran, also when it could not say so."""
+        directory = outcomes.directory_of(finished.returned) if finished.returned else None
+        if directory is None and self.runs is not None:
+            return self.runs / str(finished.job.number)
+        return directory
+
+    def _has_begun(self, finished: Finished) -> bool:
+        """Whether some job has begun: it came back, wrote its config, or has a lease."""
         if not finished.died:
             return True
-        config = self.directory / str(finished.job.number) / ".hydra" / "config.yaml"
-        written = config.exists() and config.stat().st_mtime > self.began_at
-        return written or not self.application.names_trials or self.supply.has_begun()
+        config = self.given.directory / str(finished.job.number) / ".hydra" / "config.yaml"
+        written = config.exists() and config.stat().st_mtime > self.started_at
+        return written or not self.given.task.names_trials or self.queue.has_begun()

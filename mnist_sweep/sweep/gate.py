@@ -19,6 +19,11 @@ class Verdict:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
 
+    @property
+    def excess(self) -> float:
+        """By how much the proposal misses being feasible, in its worst constraint."""
+        return max(self.constraints.values(), default=0.0)
+
 
 def parameter_budget(config: DictConfig, hydra: DictConfig) -> Verdict:
     """Count a proposal's model on the meta device, against `budget.max_parameters`.

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from mnist_sweep.sweep.errors import SweepError
 
 if TYPE_CHECKING:
-    from mnist_sweep.sweep.pool import Workers
+    from mnist_sweep.sweep.worker_backend import WorkerBackend
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class WorkersLauncher(Launcher):
         self, n_jobs: int | None = None, threads: int | None = None, max_retries: int = 1
     ) -> None:
         self.n_jobs, self.threads, self.max_retries = n_jobs, threads, max_retries
-        self.pool: Workers | None = None
+        self.pool: WorkerBackend | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -48,19 +48,19 @@ class WorkersLauncher(Launcher):
         """Take what Hydra gives."""
         self.context, self.task_function, self.config = hydra_context, task_function, config
 
-    def workers(
+    def backend(
         self,
         n_jobs: int | None = None,
         logs: Path | None = None,
         timeout: float | None = None,
         preload: Sequence[str] = (),
-    ) -> "Workers":
-        """Return a dispatcher over worker processes, for a sweeper that needs no batches."""
+    ) -> "WorkerBackend":
+        """Return a backend of worker processes, for a sweeper that needs no batches."""
         from hydra.core.singleton import Singleton
 
-        from mnist_sweep.sweep.pool import Workers
         from mnist_sweep.sweep.resources import worker_environments
         from mnist_sweep.sweep.worker import HydraTask
+        from mnist_sweep.sweep.worker_backend import WorkerBackend
 
         for name, value in (("n_jobs", self.n_jobs), ("threads", self.threads)):
             if value is not None:
@@ -68,19 +68,21 @@ class WorkersLauncher(Launcher):
         _check_count("max_retries", self.max_retries, 0)
         environments = worker_environments(self.config, n_jobs or self.n_jobs, self.threads)
         task = HydraTask(self.context, self.config, self.task_function, Singleton.get_state())
-        return Workers(len(environments), task, environments.__getitem__, logs, timeout, preload)
+        return WorkerBackend(
+            len(environments), task, environments.__getitem__, logs, timeout, preload
+        )
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run a batch and return what each job returned, in order."""
-        from mnist_sweep.sweep.dispatch import Job, run_all
+        from mnist_sweep.sweep.backend import Job, run_all
 
         directory = Path(str(self.config.hydra.sweep.dir))
         directory.mkdir(parents=True, exist_ok=True)
         jobs = [Job(initial_job_idx + n, list(o)) for n, o in enumerate(job_overrides)]
         if self.pool is None:
-            self.pool = self.workers()
+            self.pool = self.backend()
             atexit.register(_close, self.pool)  # they wait for the next batch until then
         pool = self.pool
         log.info(
@@ -98,11 +100,11 @@ class WorkersLauncher(Launcher):
             raise
 
 
-def _close(pool: "Workers") -> None:
+def _close(pool: "WorkerBackend") -> None:
     try:
-        pool.close(PATIENCE)
+        pool.stop(PATIENCE)
     except KeyboardInterrupt:  # whoever runs has had time enough
-        pool.close(0)
+        pool.stop(0)
 
 
 def _check_count(name: str, value: object, least: int) -> None:

@@ -1,34 +1,30 @@
-"""From a study to a candidate that passed the gate: ask, draw, judge, draw again."""
+"""From a study to a proposal: ask, have a configuration drawn and judged, write it down."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import optuna
 from omegaconf import DictConfig
 from optuna.samplers import GridSampler
-from optuna.trial import Trial
+from optuna.trial import BaseTrial, Trial
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.current import Current
-from mnist_sweep.sweep.draft import Draft, DraftStorage
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.outcome import ATTRIBUTES
-from mnist_sweep.sweep.points import Key, Points, Probe, key_of
+from mnist_sweep.sweep.gated_sampler import Draw, GatedSampler, Judged, suggest
+from mnist_sweep.sweep.outcomes import ATTRIBUTES
+from mnist_sweep.sweep.points import Points, Probe
+from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.space import SearchSpace
+from mnist_sweep.sweep.study import GATE
 from mnist_sweep.sweep.values import override_value
-from mnist_sweep.sweep.writes import TrialWriter
 from mnist_sweep.text import one_line
 
 Gate = Callable[[DictConfig, DictConfig], Verdict]
-Extender = Callable[[DictConfig, Trial], None]
-
-
-class InvalidProposal(UserError):
-    """A proposal composes to no config."""
+Extender = Callable[[DictConfig, BaseTrial], None]
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,11 @@ class Proposal:
     error: str | None = None
 
     @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.trial.number
+
+    @property
     def reason(self) -> str | None:
         """Why it is not to be launched; None where it may be."""
         return self.error if self.verdict is None else self.verdict.reason
@@ -51,79 +52,46 @@ class Proposal:
     @property
     def excess(self) -> float:
         """By how much it misses being feasible, in its worst constraint."""
-        assert self.verdict is not None
-        return excess_of(self.verdict)
+        return 0.0 if self.verdict is None else self.verdict.excess
 
 
-def excess_of(verdict: Verdict) -> float:
-    """Return by how much a verdict's proposal misses being feasible, in its worst constraint."""
-    return max(verdict.constraints.values(), default=0.0)
-
-
-class Proposer:
-    """Draws proposals from a study and has the gate judge them.
+class Candidates:
+    """Runs that a search space can be, as overrides, and the gate that judges them.
 
     `current` is the sweep's composed config; `names` gives a trial's number the overrides that tell
-    its job who it is. A trial whose first draw does not pass is drawn up to `resamples` times more;
-    of the draws that fail, the one closest to feasible stands. With `points`, no configuration is
-    drawn that the study has had: one that has not is taken instead. `check_name` refuses what a
-    custom search space must not suggest.
+    its job who it is. `extender` is a custom search space, and `check_name` refuses what it must
+    not suggest.
     """
 
     def __init__(
         self,
-        study: optuna.Study,
         space: SearchSpace,
         current: Current,
         compose: Composer,
         gate: Gate | None,
         extender: Extender | None,
-        names: Callable[[int], list[str]],
-        resamples: int,
-        points: Points | None = None,
+        names: Callable[[int], list[str]] = lambda number: [],
         check_name: Callable[[str], None] = lambda name: None,
     ) -> None:
-        self.study, self.space, self.current, self.compose = study, space, current, compose
-        self.gate, self.extender, self.names = gate, extender, names
-        self.resamples = 0 if isinstance(study.sampler, GridSampler) else resamples
-        self.points, self.check_name = points, check_name
-        self.writer = TrialWriter(study._storage)
+        self.space, self.current, self.compose = space, current, compose
+        self.gate, self.extender, self.names, self.check_name = gate, extender, names, check_name
 
-    def propose(self, trial: Trial) -> Proposal:
-        """Draw a trial's parameters and write them down, with the constraints they have.
+    def choose(self, trial: BaseTrial) -> list[str]:
+        """Have a trial suggest its settings; return them as overrides.
 
-        Raises SweepError for a gate or a custom search space that does not work.
+        Raises SweepError for a custom search space that does not work.
         """
-        tried = self._tried(trial)
-        closest = self._draw_untried(trial, tried)
-        assert closest is not None
-        last = closest.trial.params
-        for _ in range(self.resamples):
-            if closest.verdict is None or closest.reason is None:
-                break
-            drawn = self._draw_untried(trial, tried)
-            if drawn is None or drawn.trial.params == last:  # fixed, or always drawn the same
-                break
-            last = drawn.trial.params
-            if drawn.verdict is None:  # no valid run: an over-budget one says more
-                continue
-            if drawn.reason is None or drawn.excess < closest.excess:
-                closest = drawn
-        draft = closest.trial
-        assert isinstance(draft, Draft)
-        try:
-            draft.write(self.writer, closest.verdict)
-        except ValueError as error:
-            # As much as a custom search space, or one name under two conditions, can do wrong.
-            raise SweepError(
-                f"study {self.study.study_name!r} has drawn one of {', '.join(draft.params)} from "
-                f"other values before: {one_line(error)} A setting keeps its choices in a study"
-            ) from error
-        return closest
+        overrides = self.space.walk(lambda n, d: suggest(trial, n, d), self.current)
+        if self.extender:
+            overrides += self._extended(self.extender, trial)
+        return overrides + self.names(trial.number)
 
-    def exhausted(self) -> bool:
-        """Whether every configuration of the space has been tried."""
-        return self.points is not None and self.points.untried(self.points.tried(), 0) is None
+    def judge(self, overrides: list[str]) -> Judged:
+        """Ask the gate about a run. Raises SweepError for a gate that does not work."""
+        try:
+            return Judged(overrides, self._verdict(overrides))
+        except UserError as error:
+            return Judged(overrides, None, str(error))
 
     def probe(self, draws: int) -> tuple[dict[str, Any] | None, Verdict | None]:
         """Look for any configuration that passes the gate, without the sampler, which takes longer.
@@ -133,61 +101,18 @@ class Proposer:
         generator, closest = random.Random(0), None
         for _ in range(0 if self.extender else draws):
             probe = Probe(generator)
-            overrides = self.space.walk(probe.choose, self.current) + self.names(0)
-            try:
-                verdict = self._judge(overrides)
-            except UserError:
+            verdict = self.judge(
+                self.space.walk(probe.choose, self.current) + self.names(0)
+            ).verdict
+            if verdict is None:
                 continue
             if verdict.reason is None:
                 return probe.params, verdict
-            if closest is None or excess_of(verdict) < excess_of(closest):
+            if closest is None or verdict.excess < closest.excess:
                 closest = verdict
         return None, closest
 
-    def _tried(self, trial: Trial) -> set[Key] | None:
-        """Return what a trial must not be; None where it may be anything, or is something."""
-        if self.points is None or trial.params:
-            return None
-        return self.points.tried()
-
-    def _draw_untried(self, trial: Trial, tried: set[Key] | None) -> Proposal | None:
-        """Draw what has not been tried, the first of a trial in any case; None if there is none."""
-        if tried is None or self.points is None:
-            return self._draw(trial)
-        for _ in range(self.resamples + 1):
-            draft = Draft(trial)
-            overrides = self._overrides(draft)
-            if key_of(draft.params) not in tried:
-                break
-        else:
-            chosen = self.points.untried(tried, trial.number)
-            if chosen is None:
-                return None
-            draft = Draft(trial, chosen)
-            overrides = self._overrides(draft)
-        proposal = self._judged(draft, overrides)
-        if proposal.verdict is not None and proposal.reason is not None:
-            self.points.unfit.add(key_of(draft.params))
-        tried.add(key_of(draft.params))
-        return proposal
-
-    def _draw(self, trial: Trial) -> Proposal:
-        draft = Draft(trial)
-        return self._judged(draft, self._overrides(draft))
-
-    def _judged(self, draft: Draft, overrides: list[str]) -> Proposal:
-        try:
-            return Proposal(draft, overrides, self._judge(overrides))
-        except UserError as error:
-            return Proposal(draft, overrides, None, str(error))
-
-    def _overrides(self, trial: Trial) -> list[str]:
-        overrides = self.space.suggest(trial, self.current)
-        if self.extender:
-            overrides += self._extended(self.extender, trial)
-        return overrides + self.names(trial.number)
-
-    def _extended(self, extender: Extender, trial: Trial) -> list[str]:
+    def _extended(self, extender: Extender, trial: BaseTrial) -> list[str]:
         """Let a custom search space suggest more; return it as overrides.
 
         As upstream, it finds what is fixed among the trial's user attributes, by name.
@@ -195,8 +120,6 @@ class Proposer:
         fixed = self.space.fixed()
         for name, text in fixed.items():
             trial.set_user_attr(name, text)
-            if isinstance(trial.storage, DraftStorage) and name in ATTRIBUTES:
-                trial.storage.user.pop(name)  # seen, and not recorded as what the trial came to
         try:
             extender(self.current.config, trial)
         except Exception as error:
@@ -217,14 +140,14 @@ class Proposer:
                 )
         return [f"{name}={override_value(value)}" for name, value in added.items()]
 
-    def _judge(self, overrides: Sequence[str]) -> Verdict:
+    def _verdict(self, overrides: list[str]) -> Verdict:
         """Ask the gate. Raises UserError for a proposal that can be no run at all."""
         if self.gate is None:
             return Verdict()
         try:
             config, hydra = self.compose(overrides)
         except Exception as error:  # composing raises many kinds
-            raise InvalidProposal(one_line(error)) from error
+            raise UserError(one_line(error)) from error
         try:
             verdict = self.gate(config, hydra)
         except UserError:
@@ -239,3 +162,63 @@ class Proposer:
                 f"{type(verdict).__name__}"
             )
         return verdict
+
+
+class Proposer:
+    """Makes proposals of a study's trials.
+
+    It puts a `GatedSampler` in the place of the study's sampler, which see for `resamples` and
+    `points`.
+    """
+
+    def __init__(
+        self,
+        records: TrialRecords,
+        candidates: Candidates,
+        resamples: int,
+        points: Points | None = None,
+    ) -> None:
+        self.records, self.study = records, records.study
+        self.candidates, self.points = candidates, points
+        grid = isinstance(self.study.sampler, GridSampler)
+        self.sampler = GatedSampler(
+            self.study.sampler, records.read, candidates, 0 if grid else resamples, points
+        )
+        self.study.sampler = self.sampler
+
+    def propose(self, trial: Trial) -> Proposal:
+        """Draw a trial's parameters and write them down, with what the gate found.
+
+        Raises SweepError for a gate or a custom search space that does not work.
+        """
+        draw, judged = self.sampler.take(trial)
+        try:
+            for name, distribution in draw.distributions.items():
+                suggest(trial, name, distribution)
+        except ValueError as error:
+            # As much as a custom search space, or one name under two conditions, can do wrong.
+            raise SweepError(
+                f"study {self.study.study_name!r} has drawn one of {', '.join(draw.params)} from "
+                f"other values before: {one_line(error)} A setting keeps its choices in a study"
+            ) from error
+        self._record(trial, draw, judged)
+        return Proposal(trial, judged.overrides, judged.verdict, judged.error)
+
+    def exhausted(self) -> bool:
+        """Whether every configuration of the space has been tried."""
+        return self.points is not None and self.points.untried(self.points.tried(), 0) is None
+
+    def _record(self, trial: Trial, draw: Draw, judged: Judged) -> None:
+        for name, value in draw.noted.items():
+            if name not in ATTRIBUTES:  # a search space sees `epochs=5`; the trial records its own
+                trial.set_user_attr(name, value)
+        if judged.verdict is None:
+            return
+        for name, excess in judged.verdict.constraints.items():
+            if name not in trial.constraints:  # Optuna sets a constraint once, also over restarts
+                trial.set_constraint(name, excess)
+        found = dict(judged.verdict.attributes)
+        if judged.reason is not None:
+            found["reason"] = judged.reason
+        if found:
+            trial.set_user_attr(GATE, found)

@@ -21,8 +21,8 @@ from mnist_sweep.cli.printed import Program, from_record
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
 from mnist_sweep.report.places import Places
-from mnist_sweep.sweep import results
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.existing import open_to_read
 from mnist_sweep.sweep.settings import check_study_name
@@ -133,7 +133,7 @@ class StudyRecord:
     @property
     def epochs_saved(self) -> int:
         """The epochs that pruning has spared."""
-        return results.epochs_saved(self.study)
+        return summary.epochs_saved(self.study)
 
     @property
     def epochs_trained(self) -> int:
@@ -206,7 +206,7 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
 
 def row(trial: FrozenTrial, places: Places) -> Row:
     """Return a trial as plain data, with its run's directory where that is now."""
-    attributes = dict(trial.user_attrs)
+    attributes = studies.attributes(trial)
     directory = places.run(trial.number, attributes.pop("run_directory", None))
     if directory is not None:
         attributes["run_directory"] = directory
@@ -228,7 +228,7 @@ def row(trial: FrozenTrial, places: Places) -> Row:
 def _ranked(study: optuna.Study, rows: list[Row], directions: list[str]) -> list[Row]:
     complete = [row for row in rows if row.values and row.feasible]
     if len(directions) > 1:
-        front = {trial.number for trial in results.best_trials(study)}
+        front = {trial.number for trial in summary.best_trials(study)}
         complete = [row for row in complete if row.number in front]
     falls = directions[0] == "minimize"
     return sorted(complete, key=lambda r: (r.values[0] if falls else -r.values[0], r.number))

@@ -5,12 +5,19 @@ import math
 from typing import Any
 
 import optuna
+from hydra.core.override_parser.types import FloatRange
 from hydra.utils import instantiate
-from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from omegaconf import DictConfig
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.samplers import BaseSampler, GridSampler, QMCSampler
 from optuna.trial import TrialState
 
+from mnist_sweep.private import GRID_ID
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.space import SearchSpace
 
@@ -26,27 +33,37 @@ def take_grid(sampler: Any, space: SearchSpace) -> tuple[Any, int | None]:
         return sampler, None
     if space.conditional:
         raise SweepError("a grid cannot be conditional; use '~hydra.sweeper.conditional'")
-    choices = OptunaSweeperImpl._to_grid_sampler_choices
-    try:
-        grid = {name: list(choices(setting)) for name, setting in space.searched().items()}
-    except ValueError as error:
-        raise SweepError(f"the search space is no grid: {error}") from error
+    grid = {name: _values(name, setting) for name, setting in space.searched().items()}
     return sampler(grid), math.prod(len(values) for values in grid.values())
 
 
-def grid_is_exhausted(study: optuna.Study) -> bool:
-    """Whether a grid sampler has no point left that is neither done nor being done.
+def _values(name: str, distribution: BaseDistribution) -> list[Any]:
+    """Return what a grid has of a setting, as the stock sweeper does."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    if isinstance(distribution, IntDistribution):
+        return list(range(distribution.low, distribution.high + 1, distribution.step))
+    assert isinstance(distribution, FloatDistribution)
+    if distribution.step is None:
+        raise SweepError(
+            f"a grid needs values to go through, and {name} is a continuum ({distribution}): "
+            "give it a choice, or a range with a step"
+        )
+    values = [*FloatRange(distribution.low, distribution.high, distribution.step)]
+    return values if values and values[-1] == distribution.high else [*values, distribution.high]
 
-    Optuna's own answer counts a running point as left: its sampler would propose it once more.
+
+def grid_is_exhausted(study: optuna.Study, points: int | None) -> bool:
+    """Whether a grid of so many points has none left that is neither done nor being done.
+
+    `GridSampler.is_exhausted` counts a running point as left: it would be proposed once more.
     """
-    sampler = study.sampler
-    if not isinstance(sampler, GridSampler):
+    if points is None:
         return False
     trials = study.get_trials(deepcopy=False)
     if any(trial.state == TrialState.WAITING for trial in trials):
         return False
-    taken = {trial.system_attrs.get("grid_id") for trial in trials} - {None}
-    return len(taken) >= len(sampler._all_grids)
+    return len({trial.system_attrs.get(GRID_ID) for trial in trials} - {None}) >= points
 
 
 def reseed(sampler: BaseSampler, config: DictConfig | None, earlier: int) -> BaseSampler:

@@ -2,8 +2,8 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,69 +14,106 @@ from mnist_sweep.config import OBJECTIVES, direction_of, given_overrides, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.values import quoted
+from mnist_sweep.text import nearest
 
 GRACE_PERIOD = 120.0  # seconds
 STUDY_NAME = "hydra.sweeper.study_name"
 
 
+def _setting(default: Any, least: int | None = None, positive: bool = False) -> Any:
+    """Declare a setting with its bound: at `least` so much, or greater than 0."""
+    return field(default=default, metadata={"least": least, "positive": positive})
+
+
 @dataclass
 class Settings:
-    """The settings with a type that can be checked; see `BudgetSweeper` for what they mean."""
+    """Every setting of the sweeper, with its type, default and bound.
 
-    n_trials: int = 20
-    n_jobs: int | None = None
-    max_failure_rate: float = 0.0
-    max_rejections: int = 100
-    resamples: int = 10
-    max_retries: int = 2
-    trial_timeout: float | None = None
-    timeout: float | None = None
-    plateau: int | None = None
-    grace_period: float = GRACE_PERIOD
-    default_first: bool = True
-    study_name: str | None = None
+    `BudgetSweeper` says what they mean; conf/hydra/sweeper/mnist_sweep.yaml has the same names.
+    """
+
+    sampler: Any = None
+    direction: Any = "minimize"
     storage: str | None = None
+    study_name: str | None = None
+    n_trials: int = _setting(20, least=1)
+    n_jobs: int | None = _setting(None, least=1)
+    max_failure_rate: float = 0.0
     custom_search_space: str | None = None
+    params: Any = None
+    pruner: Any = None
+    conditional: Any = None
     gate: str | None = None
+    resamples: int = _setting(10, least=0)
+    max_rejections: int = _setting(100, least=1)
+    enqueue: Any = None
     preload: list[str] = field(default_factory=list)
+    default_first: bool = True
+    timeout: float | None = _setting(None, positive=True)
+    plateau: int | None = _setting(None, least=1)
+    trial_timeout: float | None = _setting(None, positive=True)
+    max_retries: int = _setting(2, least=0)
+    grace_period: float = _setting(GRACE_PERIOD, positive=True)
+
+    @property
+    def directions(self) -> list[str]:
+        """Return minimize or maximize for each objective."""
+        if isinstance(self.direction, str) or not isinstance(self.direction, Iterable):
+            return [_name_of(self.direction)]
+        return [_name_of(each) for each in self.direction]
 
 
-LEAST = {
-    "n_trials": 1,
-    "n_jobs": 1,
-    "max_rejections": 1,
-    "resamples": 0,
-    "max_retries": 0,
-    "plateau": 1,
-}
-POSITIVE = ("trial_timeout", "timeout", "grace_period")
+def _name_of(direction: Any) -> str:
+    """Return a direction as Optuna has it; the stock sweeper's config has an enumeration."""
+    return str(getattr(direction, "name", direction))
 
 
-def check_settings(**settings: Any) -> Settings:
-    """Raise SweepError, naming the setting, for a wrong type or a value that makes no sense."""
+def check_settings(given: Mapping[str, Any]) -> Settings:
+    """Return the settings of what a config gives.
+
+    Raises SweepError, naming the setting, for a name that there is not, a wrong type, and a value
+    that makes no sense.
+    """
+    known = {each.name: each for each in fields(Settings)}
+    for name in given:
+        if name not in known:
+            raise SweepError(
+                f"hydra.sweeper.{name}: there is no such setting; {nearest(name, list(known))}"
+            )
+    # What may be anything keeps its place in the config, for the interpolations in it.
+    anything = {name: value for name, value in given.items() if known[name].type is Any}
+    rest = {name: value for name, value in given.items() if name not in anything}
+    if rest.get("preload", ...) is None:
+        del rest["preload"]
     try:
-        merged = typed(Settings, OmegaConf.create(settings), where="hydra.sweeper")
+        merged = typed(Settings, OmegaConf.create(rest), where="hydra.sweeper")
     except UserError as error:
         raise SweepError(str(error)) from error
     checked = OmegaConf.to_object(merged)
     assert isinstance(checked, Settings)
-    for name, least in LEAST.items():
-        value = getattr(checked, name)
-        if value is not None and value < least:
-            raise SweepError(f"hydra.sweeper.{name} must be at least {least}, but got {value}")
-    for name in POSITIVE:
-        value = getattr(checked, name)
-        if value is not None and not value > 0:
-            raise SweepError(f"hydra.sweeper.{name} must be greater than 0, but got {value}")
+    for name, setting in known.items():
+        _check_bound(name, getattr(checked, name), setting.metadata)
     if math.isinf(checked.grace_period):
         raise SweepError("hydra.sweeper.grace_period must be finite, but got inf")
     rate = checked.max_failure_rate
     if not 0 <= rate <= 1:
         raise SweepError(f"hydra.sweeper.max_failure_rate must be in [0, 1], but got {rate}")
-    return checked
+    settings = replace(checked, **anything)
+    _check_shapes(settings.direction, settings.params, settings.conditional)
+    return settings
 
 
-def check_shapes(direction: Any, params: Any, conditional: Any) -> None:
+def _check_bound(name: str, value: Any, bound: Mapping[str, Any]) -> None:
+    if value is None:
+        return
+    least = bound.get("least")
+    if least is not None and value < least:
+        raise SweepError(f"hydra.sweeper.{name} must be at least {least}, but got {value}")
+    if bound.get("positive") and not value > 0:
+        raise SweepError(f"hydra.sweeper.{name} must be greater than 0, but got {value}")
+
+
+def _check_shapes(direction: Any, params: Any, conditional: Any) -> None:
     """Raise SweepError where a setting is not of the kind that it must be."""
     if direction is None:
         raise SweepError("hydra.sweeper.direction must be minimize, maximize, or a list of them")

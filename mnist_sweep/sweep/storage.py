@@ -127,10 +127,10 @@ def _sync_at_checkpoints(connection: sqlite3.Connection, record: object) -> None
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
-def patiently(call: Callable[[], T], seconds: float = 60.0) -> T:
-    """Call again, at growing intervals, as long as the storage does not answer.
+def with_backoff(call: Callable[[], T], seconds: float = 60.0) -> T:
+    """Retry with exponential backoff as long as the storage does not answer.
 
-    Raises what it raised last after so many seconds.
+    Raises what it raised last once so many seconds have passed.
     """
     deadline, pause = time.monotonic() + seconds, 0.5
     while True:

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mnist_sweep.cli.printed import by_make
 from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.processes import SWEEP
+from mnist_sweep.sweep.leases import SWEEP
 from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.text import one_line
 
@@ -42,6 +42,7 @@ STATES = {
 # What a launched trial came to that says no status of its own.
 BY_STATE = {STATES[status]: status for status in FINISHED}
 
+GATE = "gate"  # a trial's user attribute: what the gate found, a mapping
 COMMAND = "command"  # the study's user attribute that says how its last sweep was started
 DIRECTORY = "directory"  # the study's user attribute that says where that sweep wrote
 ID = "id"  # the study's user attribute that a directory of runs is recognized by
@@ -230,10 +231,19 @@ def status(trial: FrozenTrial) -> str:
         return RUNNING
     if trial.state == TrialState.WAITING:
         return INTERRUPTED if was_launched(trial) else QUEUED
-    if "status" not in trial.user_attrs and any(v > 0 for v in trial.constraints.values()):
+    recorded: str | None = trial.user_attrs.get("status")
+    if recorded is not None:
+        return recorded
+    rejected = "reason" in trial.user_attrs.get(GATE, {}) and not was_launched(trial)
+    if rejected or any(excess > 0 for excess in trial.constraints.values()):
         return REJECTED
-    recorded: str = trial.user_attrs.get("status", BY_STATE[trial.state])
-    return recorded
+    return BY_STATE[trial.state]
+
+
+def attributes(trial: FrozenTrial) -> dict[str, Any]:
+    """Return what is recorded of a trial: by its run, or before it by the gate."""
+    own = {name: value for name, value in trial.user_attrs.items() if name != GATE}
+    return {**trial.user_attrs.get(GATE, {}), **own}
 
 
 def counts(study: optuna.Study) -> Counter[str]:
@@ -260,16 +270,6 @@ def end(
         # only; the trial's state is set by then.
         if "Study.stop" not in str(error):
             raise
-
-
-def set_aside(study: optuna.Study, trial_id: int) -> None:
-    """Have a running trial wait: the next `ask`, of whichever sweep, goes on with it.
-
-    It stays the trial it is, with its number, its parameters, its directory and what it reported.
-    """
-    if was_launched(study._storage.get_trial(trial_id)):
-        study._storage.set_trial_user_attr(trial_id, "status", INTERRUPTED)
-    study._storage.set_trial_state_values(trial_id, TrialState.WAITING)
 
 
 def identity(study: optuna.Study) -> str:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 
-class BudgetSweeper(OptunaSweeper):
+class BudgetSweeper(Sweeper):
     """Hydra's Optuna sweeper with a gate, pruning, free workers, and studies that go on.
 
     Takes every setting of the stock sweeper, with three differences: `n_trials` is the study's
@@ -43,85 +44,22 @@ class BudgetSweeper(OptunaSweeper):
         Seconds without a sign of life after which another machine's trial counts as abandoned.
     """
 
-    def __init__(
-        self,
-        sampler: Any = None,
-        direction: Any = "minimize",
-        storage: Any | None = None,
-        study_name: str | None = None,
-        n_trials: int = 20,
-        n_jobs: int | None = None,
-        max_failure_rate: float = 0.0,
-        custom_search_space: str | None = None,
-        params: DictConfig | None = None,
-        pruner: DictConfig | None = None,
-        conditional: DictConfig | None = None,
-        gate: str | None = None,
-        resamples: int = 10,
-        max_rejections: int = 100,
-        enqueue: Any = None,
-        default_first: bool = True,
-        timeout: float | None = None,
-        plateau: int | None = None,
-        trial_timeout: float | None = None,
-        max_retries: int = 2,
-        grace_period: float = 120.0,
-        preload: Any = None,
-    ) -> None:
+    def __init__(self, **settings: Any) -> None:
         # These import optuna, which `--help` must not wait for.
-        from mnist_sweep.allowed import KINDS, check_tree
-        from mnist_sweep.errors import UserError
-        from mnist_sweep.sweep.engine import SweepEngine
-        from mnist_sweep.sweep.errors import SweepError
-        from mnist_sweep.sweep.left_over import SAMPLER, own_settings
-        from mnist_sweep.sweep.settings import check_settings, check_shapes
-        from mnist_sweep.text import one_line
+        from mnist_sweep.sweep.given import prepare
 
-        check_shapes(direction, params, conditional)
-        sampler = own_settings(sampler, SAMPLER)
-        settings = check_settings(
-            n_trials=n_trials,
-            n_jobs=n_jobs,
-            max_failure_rate=max_failure_rate,
-            max_rejections=max_rejections,
-            resamples=resamples,
-            max_retries=max_retries,
-            trial_timeout=trial_timeout,
-            timeout=timeout,
-            plateau=plateau,
-            grace_period=grace_period,
-            default_first=default_first,
-            study_name=study_name,
-            storage=storage,
-            custom_search_space=custom_search_space,
-            gate=gate,
-            preload=[] if preload is None else preload,
-        )
-        stock: tuple[Any, ...] = (
-            direction,
-            settings.storage,
-            settings.study_name,
-            settings.n_trials,
-            settings.n_jobs,
-            settings.max_failure_rate,
-            None,  # custom_search_space, whose refusal there helps nobody: the engine's own
-            params,
-        )
-        try:
-            check_tree("hydra.sweeper.sampler", sampler, KINDS["hydra.sweeper.sampler"])
-            super().__init__(sampler, *stock)
-            self.sweeper = SweepEngine(
-                self.sweeper.sampler,
-                *stock,
-                settings=settings,
-                sampler_config=sampler,
-                pruner_config=pruner,
-                conditional=conditional,
-                enqueued=enqueue,
-            )
-        except SweepError:
-            raise
-        except UserError as error:  # what may not be named
-            raise SweepError(str(error)) from error
-        except Exception as error:  # what the named sampler, gate or space raises
-            raise SweepError(f"hydra.sweeper cannot be set up: {one_line(error)}") from error
+        self.prepared = prepare(settings)
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Take what Hydra gives."""
+        from mnist_sweep.sweep.given import given
+
+        self.given = given(self.prepared, hydra_context, task_function, config)
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Run the study; see `mnist_sweep.sweep.engine.run_sweep`."""
+        from mnist_sweep.sweep.engine import run_sweep
+
+        run_sweep(self.given, arguments)

@@ -1,5 +1,6 @@
-"""Inside a job: its trial in the study, reported to each epoch and asked whether to go on."""
+"""Inside a job: its trial in the study, to report to each epoch and to be pruned by."""
 
+import logging
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,40 +11,65 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import Trial, TrialState
 
-from mnist_sweep.errors import UserError
-from mnist_sweep.sweep.processes import JOB, SignsOfLife, is_alive, is_this_process
+from mnist_sweep.errors import LeaseLost
+from mnist_sweep.sweep.leases import (
+    JOB,
+    SWEEP,
+    Heartbeat,
+    Lease,
+    is_alive,
+    is_this_process,
+)
 from mnist_sweep.sweep.pruning import build_pruner
+from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.settings import GRACE_PERIOD
-from mnist_sweep.sweep.storage import Storage, patiently, reopen
+from mnist_sweep.sweep.storage import Storage, reopen, with_backoff
 
-OURS = "mnist_sweep.sweep.sweeper.BudgetSweeper"
+log = logging.getLogger("mnist_sweep")
+
+SWEEPER = "mnist_sweep.sweep.sweeper.BudgetSweeper"
 PRUNED = "mnist_sweep:pruned"  # a trial's system attribute: why its job stopped
 
 
-class TakenOver(UserError):
-    """A job's trial waits for another process, or is run by one."""
-
-
 class Reporter:
-    """A job's way to its trial, from whatever process it runs in."""
+    """A job's way to its trial, from whatever process it runs in.
 
-    def __init__(self, trial: Trial) -> None:
-        self.trial = trial
-        recorded = trial.storage.get_trial(trial._trial_id)
+    The job has a lease on the trial, which another sweep may take where this process was stopped
+    or cut off for longer than the grace period. Then `report` and `check` raise LeaseLost.
+    """
+
+    def __init__(self, records: TrialRecords, number: int, heartbeat: Heartbeat) -> None:
+        self.records, self.number, self.heartbeat = records, number, heartbeat
+        recorded = records.read(number)
+        sweep = recorded.system_attrs.get(SWEEP) or {}
+        self.lease = Lease(records, number, JOB, under=sweep.get("token", ""))
+        self.trial = Trial(records.study, records.id_of(number))
         self.reported = dict(recorded.intermediate_values)
         self.stopped: str | None = recorded.system_attrs.get(PRUNED)
+
+    @property
+    def lost(self) -> bool:
+        """Whether the heartbeat has found the lease to be gone; costs no look at the storage."""
+        return self.number in self.heartbeat.lost
+
+    def check(self) -> None:
+        """Raise LeaseLost where the trial is another process's by now."""
+        if not with_backoff(self.lease.held):
+            raise LeaseLost(_taken_over(self.number))
 
     def report(self, value: float, step: int, may_stop: bool = True) -> str | None:
         """Report the objective after a step; return why the job should stop, or None.
 
-        A job that has no step left to save is not stopped: say so by `may_stop`.
-        A step that is in the study already, since a job goes on after an interruption, is left as
-        it is there.
+        A job that has no step left to save is not stopped: say so by `may_stop`. A step that is in
+        the study already, since the job was resumed, is left as it is there. One objective of
+        several is not reported, since Optuna prunes for a single one. Raises LeaseLost.
         """
-        if step not in self.reported and math.isfinite(value):
-            patiently(lambda: self.trial.report(value, step))
+        self.check()
+        several = len(self.records.study.directions) > 1
+        if not several and step not in self.reported and math.isfinite(value):
+            with_backoff(lambda: self.trial.report(value, step))
             self.reported[step] = value
-            if may_stop and patiently(self.trial.should_prune):
+            if may_stop and with_backoff(self.trial.should_prune):
                 self._stop(
                     f"{type(self.trial.study.pruner).__name__} pruned it at {value:.5g} "
                     f"after epoch {step}"
@@ -51,10 +77,9 @@ class Reporter:
         return self.stopped
 
     def _stop(self, reason: str) -> None:
-        """Leave word for the sweeper, and for a later process that goes on with the job."""
+        """Leave word for the sweep, and for a later process that resumes the job."""
         self.stopped = reason
-        storage, trial_id = self.trial.storage, self.trial._trial_id
-        patiently(lambda: storage.set_trial_system_attr(trial_id, PRUNED, reason))
+        with_backoff(lambda: self.records.mark(self.number, PRUNED, reason))
 
 
 @contextmanager
@@ -62,46 +87,58 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
     """Yield the reporter of the job that runs, or None where there is nobody to report to.
 
     `config` names the study and the trial. A job of another sweeper, or of a study in its sweeper's
-    memory, has no reporter; one with several objectives, which Optuna does not prune, neither.
+    memory, has no reporter. Raises LeaseLost where another process runs the trial, or is to.
     """
     sweeper: Any = HydraConfig.get().sweeper
     address = OmegaConf.select(sweeper, "storage")
-    if sweeper.get("_target_") != OURS or address is None or config.get("trial") is None:
+    if sweeper.get("_target_") != SWEEPER or address is None or config.get("trial") is None:
         yield None
         return
-    storage = patiently(lambda: reopen(address, HydraConfig.get().runtime.cwd))
+    storage = with_backoff(lambda: reopen(address, HydraConfig.get().runtime.cwd))
     if not storage.shared:
         yield None
         return
-    trial = patiently(lambda: _trial(config, storage, OmegaConf.select(sweeper, "pruner")))
+    pruner = OmegaConf.select(sweeper, "pruner")
+    records = with_backoff(lambda: _records(config.study, storage, pruner))
     grace_period = OmegaConf.select(sweeper, "grace_period", default=GRACE_PERIOD)
-    signs = SignsOfLife(trial.storage, JOB, grace_period / 4)
+    heartbeat = Heartbeat(grace_period / 4)
+    reporter: Reporter | None = None
     try:
-        patiently(lambda: _leave_to_others(trial))
-        patiently(lambda: signs.hold(trial._trial_id))
-        yield patiently(lambda: Reporter(trial)) if len(trial.study.directions) == 1 else None
+        with_backoff(lambda: _leave_to_others(records, config.trial))
+        reporter = with_backoff(lambda: Reporter(records, config.trial, heartbeat))
+        lease = reporter.lease
+        with_backoff(lambda: heartbeat.acquire(lease))
+        yield reporter
+    except LeaseLost as error:
+        log.warning("%s", error)
+        raise
     finally:
-        signs.close()
-        with suppress(Exception):  # the job is done, whatever becomes of its name
-            signs.withdraw(trial._trial_id)
+        heartbeat.close()
+        if reporter is not None:
+            with suppress(Exception):  # the job is done, whatever becomes of its lease
+                reporter.lease.release()
 
 
-def _trial(config: DictConfig, storage: Storage, pruner: DictConfig | None) -> Trial:
-    """Return the trial that a job's config names."""
+def _records(study_name: str, storage: Storage, pruner: DictConfig | None) -> TrialRecords:
     study = optuna.load_study(
-        study_name=config.study,
+        study_name=study_name,
         storage=storage.optuna,
         sampler=optuna.samplers.RandomSampler(),  # a job proposes nothing
         pruner=build_pruner(pruner),
     )
-    find = study._storage.get_trial_id_from_study_id_trial_number
-    return Trial(study, find(study._study_id, config.trial))
+    return TrialRecords(study, storage.optuna)
 
 
-def _leave_to_others(trial: Trial) -> None:
-    """Raise TakenOver where a job begins so late, say in a cluster's queue, that others have it."""
-    recorded = trial.storage.get_trial(trial._trial_id)
+def _leave_to_others(records: TrialRecords, number: int) -> None:
+    """Raise LeaseLost where a job begins so late, say in a cluster's queue, that others have it."""
+    recorded = records.read(number)
     record = recorded.system_attrs.get(JOB)
     others = record and not is_this_process(record) and is_alive(record)
     if others or recorded.state == TrialState.WAITING:
-        raise TakenOver(f"trial {trial.number} is not this job's any more; it is left alone")
+        raise LeaseLost(_taken_over(number))
+
+
+def _taken_over(number: int) -> str:
+    return (
+        f"trial {number} was taken over by another process: this job stops and writes nothing more"
+    )

@@ -26,7 +26,7 @@ from omegaconf import DictConfig, open_dict
 
 from mnist_sweep.cli import encoding
 from mnist_sweep.sweep import process_group
-from mnist_sweep.sweep.dispatch import ending, failed_return
+from mnist_sweep.sweep.backend import ending, failed_return
 from mnist_sweep.text import one_line
 
 

@@ -8,7 +8,7 @@ import pytest
 from hydra._internal import utils
 from omegaconf import OmegaConf
 
-from mnist_sweep.cli.entry import inspected, nearest
+from mnist_sweep.cli.entry import inspected
 from mnist_sweep.run import console, session
 from tests.test_train import error_line
 
@@ -133,12 +133,6 @@ def test_a_sweep_that_is_looked_at_loses_what_it_sweeps():
     words = ["-m", "--info", "all", "seed=0,1", "epochs=2"]
     assert inspected(words) == ["hydra.mode=MULTIRUN", "epochs=2", "--info=all"]
     assert inspected(["-m", "seed=0,1"]) == ["-m", "seed=0,1"]
-
-
-def test_the_nearest_name_is_found():
-    assert nearest("n_trial", ["n_jobs", "n_trials"]) == "the nearest is n_trials"
-    assert nearest("zzz", ["n_jobs"]) == "known are n_jobs"
-    assert nearest("zzz", []) == "it takes none"
 
 
 def test_a_second_run_in_one_process_says_everything(command, capfd, quick):

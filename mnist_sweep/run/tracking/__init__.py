@@ -42,7 +42,10 @@ class Tracker(Protocol):
         """At a run's end, complete or pruned: its result.json, and figures of the kept weights."""
 
     def abandon(self, result: Mapping[str, Any]) -> None:
-        """At any other end: its result.json says which. It may be gone on with."""
+        """At any other end: its result.json says which. It may be resumed."""
+
+    def leave(self) -> None:
+        """Write nothing more: another process runs this run by now."""
 
 
 def trackers(

@@ -277,6 +277,9 @@ class MLflow:
         """End a run that was interrupted (KILLED) or has failed (FAILED)."""
         self._end("KILLED" if result["status"] == "interrupted" else "FAILED", result)
 
+    def leave(self) -> None:
+        """Leave the run open, which the other process ends."""
+
     def _end(self, status: str, result: Mapping[str, Any]) -> None:
         with self._only_warning("end"):
             for key in ("status", "reason"):

@@ -127,3 +127,7 @@ class TensorBoard:
     def abandon(self, result: Mapping[str, Any]) -> None:
         """Close the file of a run that did not come to its end."""
         self.writer.close()
+
+    def leave(self) -> None:
+        """Close the file, which is this process's own."""
+        self.writer.close()

@@ -14,7 +14,7 @@ from mnist_sweep.sweep.settings import objective_names
 from mnist_sweep.sweep.values import quoted
 
 
-class Application:
+class TaskConfig:
     """The composed config of a sweep, asked what the sweep needs to know.
 
     Jobs of ours are told their study and trial, and run in a directory named after the trial

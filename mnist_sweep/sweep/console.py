@@ -4,25 +4,24 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial
 
-from mnist_sweep.cli.printed import Program, shell
+from mnist_sweep.cli.printed import shell
 from mnist_sweep.errors import full_errors
 from mnist_sweep.passwords import without_password
-from mnist_sweep.sweep import outcome, results
+from mnist_sweep.sweep import outcomes, summary
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.best import EVENTS
-from mnist_sweep.sweep.dispatch import Dispatcher
+from mnist_sweep.sweep.callbacks import SweepCallback
+from mnist_sweep.sweep.given import Given
+from mnist_sweep.sweep.live_view import LiveView
+from mnist_sweep.sweep.opening import Decisions, Opened
 from mnist_sweep.sweep.pace import Pace
 from mnist_sweep.sweep.proposals import Proposal
-from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.status import LiveView
 from mnist_sweep.sweep.storage import OUTAGE
 from mnist_sweep.text import counted, duration, relative
 
@@ -31,71 +30,55 @@ log = logging.getLogger("mnist_sweep")
 SILENCE = 60.0  # seconds without a line, in a log file, after which it says how things stand
 
 
-class Progress:
-    """Speaks of one study; `objective` is what the user calls its value.
+class Console(SweepCallback):
+    """Says what happens: a line a trial, and what was decided and found.
 
     In a terminal, the lines of the trials scroll above a view of the sweep and its workers; in a
     log file there are the lines, and one now and then that says what runs.
     """
 
-    def __init__(
-        self,
-        study: optuna.Study,
-        settings: Settings,
-        total: int,
-        objective: str,
-        directory: Path,
-        program: Program,
-    ) -> None:
-        self.study, self.settings, self.total = study, settings, total
-        self.objective, self.directory = objective, directory
-        self.program = program
+    def __init__(self, opened: Opened, given: Given) -> None:
+        self.study, self.settings, self.total = opened.study, given.settings, opened.total
+        self.objective, self.directory = given.task.objective, given.directory
+        self.program = given.program
         self.started = self.spoke = time.monotonic()
-        self.done_before = studies.finished(study)
+        self.done_before = studies.finished(self.study)
         self.said: set[str] = set()
         self.max_epochs: dict[int, int] = {}
         self.rejections: list[Proposal] = []  # not said yet
         self.view: LiveView | None = None
-        self.pace = Pace(directory, 1)
+        self.pace = Pace(self.directory, opened.decisions.slots)
         self._say(
-            f"study {study.study_name} in {without_password(settings.storage) or 'memory'}: "
-            f"{self.done_before} of {total} trials done"
+            f"study {self.study.study_name} in "
+            f"{without_password(self.settings.storage) or 'memory'}: "
+            f"{self.done_before} of {self.total} trials done"
         )
-
-    def decisions(
-        self,
-        missing: Sequence[str],
-        unmet: Sequence[str],
-        off: str | None,
-        dispatcher: Dispatcher,
-        left: int | None,
-    ) -> None:
-        """Say what was decided for the user: sampler, pruner, workers, what is not searched.
-
-        `left`: how many configurations a small space has untried; None where they are more than
-        are needed.
-        """
-        pruner = f"off, since {off}" if off else type(self.study.pruner).__name__
-        self._say(f"sampler: {type(self.study.sampler).__name__}; pruner: {pruner}")
-        self._say(f"workers: {dispatcher}")
-        if missing:
-            names = ", ".join(missing)
-            self._say(f"not searched, since the config has no such setting: {names}")
-        for line in unmet:
-            self._say(f"not searched: {line}")
-        if left:
-            self._say(
-                f"{counted(left, 'configuration')} of the search space left to try: each runs once"
-            )
-        self.pace = Pace(self.directory, dispatcher.free())
+        self._say_decisions(opened.decisions)
         if sys.stderr.isatty():
-            self.view = LiveView(self.total, self.done_before, dispatcher.free())
+            self.view = LiveView(self.total, self.done_before, opened.decisions.slots)
 
-    def begins(self, number: int) -> None:
-        """Know that a trial is started, for the first time or again."""
+    def _say_decisions(self, decided: Decisions) -> None:
+        """Say what was decided for the user: sampler, pruner, workers, what is not searched."""
+        off = decided.pruning_off
+        pruner = f"off, since {off}" if off else decided.pruner
+        self._say(f"sampler: {decided.sampler}; pruner: {pruner}")
+        self._say(f"workers: {decided.backend}")
+        if decided.missing:
+            names = ", ".join(decided.missing)
+            self._say(f"not searched, since the config has no such setting: {names}")
+        for line in decided.unmet:
+            self._say(f"not searched: {line}")
+        if decided.left:
+            self._say(
+                f"{counted(decided.left, 'configuration')} of the search space left to try: each "
+                "runs once"
+            )
+
+    def launched(self, number: int) -> None:
+        """Time a trial from its launch."""
         self.pace.start(number)
 
-    def runs_on(self, facts: dict[str, Any]) -> None:
+    def recorded(self, facts: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
         """Say once what the trials run on, from what the first one recorded at its start."""
         self.max_epochs[facts["trial"]] = facts["max_epochs"]
         data = facts["data"]
@@ -129,19 +112,19 @@ class Progress:
         """Say that a proposal is no valid run."""
         self._say(f"trial {number} refused: {reason}", logging.WARNING)
 
-    def reclaimed(self, number: int) -> None:
-        """Say that a trial goes on whose process is gone."""
-        self._say(f"trial {number} was left by a process that is gone: it goes on")
+    def requeued(self, number: int) -> None:
+        """Say that a trial will be resumed whose process is gone."""
+        self._say(f"trial {number}: its process is gone; it is requeued and will be resumed")
 
-    def taken(self, number: int) -> None:
-        """Say that another sweep has ended a trial that this one ran as well."""
+    def lease_lost(self, number: int) -> None:
+        """Say that a trial is another sweep's."""
         self.pace.started.pop(number, None)
-        self._say(f"trial {number} was ended by another sweep: what it came to here is left out")
+        self._say(f"trial {number} was taken over by another sweep: its result here is discarded")
 
-    def retrying(self, number: int, reason: str) -> None:
-        """Say that a trial goes on in a new process."""
+    def retried(self, number: int, reason: str) -> None:
+        """Say that a trial is resumed in a new process."""
         self.pace.started.pop(number, None)
-        self._say(f"trial {number}: {reason}; it goes on in a new process")
+        self._say(f"trial {number}: {reason}; it is resumed in a new process")
 
     def failed(self, number: int, reason: str) -> None:
         """Say that a trial came to nothing."""
@@ -161,18 +144,15 @@ class Progress:
             f"{self._standing()}"
         )
 
-    def over(self, reason: str) -> bool:
-        """Say why the sweep ends before its total; return True."""
+    def stopped(self, reason: str) -> None:
+        """Say why the sweep ends before its total."""
         self._say_once(f"{reason}: no further trial is launched")
-        return True
 
     def waiting(self) -> None:
         """Say that the last trials are not this sweep's, and may yet be."""
-        self._say_once(
-            "no trial is left to start: waiting for those that other processes may still run"
-        )
+        self._say_once("no trial is left to launch: waiting for trials that other processes run")
 
-    def refresh(self, running: Sequence[int]) -> None:
+    def tick(self, running: Sequence[int]) -> None:
         """Show how the sweep and its workers stand."""
         self._say_rejected()
         with suppress(*OUTAGE):  # the next look may find the storage again
@@ -183,7 +163,7 @@ class Progress:
                 epochs = ", ".join(self._epochs(running))
                 self._say(f"running: {epochs}; {self._done()} done, {self._standing()}")
 
-    def end_view(self) -> None:
+    def ending(self) -> None:
         """Take the view away."""
         if self.view:
             self.view.close()
@@ -195,9 +175,9 @@ class Progress:
         if full_errors():
             self._say("".join(traceback.format_exception(error)).rstrip(), logging.ERROR)
 
-    def conclude(self, summary: Path) -> None:
+    def ended(self) -> None:
         """Say what was found and where to look next."""
-        self.end_view()
+        self.ending()
         by_status = studies.counts(self.study)
         refused = f", {by_status[studies.REFUSED]} refused" if by_status[studies.REFUSED] else ""
         self._say(
@@ -208,16 +188,20 @@ class Progress:
         )
         waiting = by_status[studies.INTERRUPTED]
         if waiting:
-            self._say(f"{waiting} trials wait to be gone on with")
+            self._say(
+                f"{counted(waiting, 'interrupted trial')} will be resumed by the same command"
+            )
         if by_status[studies.RUNNING]:
-            self._say(f"{by_status[studies.RUNNING]} trials run in another process")
-        best = results.best_trials(self.study)
+            self._say(
+                f"{counted(by_status[studies.RUNNING], 'trial')} still run by other processes"
+            )
+        best = summary.best_trials(self.study)
         for trial in best[:5]:
             self._best(trial)
         if not best:
             self._say("no trial is complete and feasible, so there is no best one")
-        folder = relative(summary.parent)
-        self._say(f"results: {relative(summary)}")
+        folder = relative(self.directory)
+        self._say(f"results: {relative(summary.path_in(self.directory))}")
         where = "look next: "
         for line in self._commands(folder, best):
             self._say(f"{where}{line}")
@@ -236,7 +220,7 @@ class Progress:
             yield shell(["optuna-dashboard", address.removeprefix("journal:///")])
 
     def _best(self, trial: FrozenTrial) -> None:
-        attributes = trial.user_attrs
+        attributes = studies.attributes(trial)
         parameters = attributes.get("parameters")
         size = "" if parameters is None else f", {parameters:,} parameters"
         where = attributes.get("run_directory")
@@ -252,14 +236,14 @@ class Progress:
 
     def _standing(self) -> str:
         """Return what is best, what became of the others, and how long is left."""
-        best = results.best_trials(self.study)
+        best = summary.best_trials(self.study)
         parts = []
         if best and len(self.study.directions) == 1:
             parts.append(f"best {best[0].value:.5g} (trial {best[0].number})")
         elif best:
             parts.append(f"{len(best)} on the front")
         by_status = studies.counts(self.study)
-        saved = results.epochs_saved(self.study)
+        saved = summary.epochs_saved(self.study)
         pruned = f"{by_status[studies.PRUNED]} pruned" + (
             f" ({saved} epochs saved)" if saved else ""
         )
@@ -277,7 +261,7 @@ class Progress:
         shown = []
         for number in running:
             most = self.max_epochs.get(number)
-            done = outcome.epochs_done(self.directory / str(number))
+            done = outcomes.epochs_done(self.directory / str(number))
             how_far = f" epoch {done}/{most}" if most else ""
             starting = not self.pace.has_begun(number) and not how_far
             shown.append(f"trial {number}" + (" is starting" if starting else how_far))

@@ -11,10 +11,10 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.errors import UserError
+from mnist_sweep.errors import LeaseLost, UserError
 from mnist_sweep.files import replacing
-from mnist_sweep.sweep.dispatch import Finished
-from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.backend import Finished
+from mnist_sweep.sweep.study import DATA, GATE
 from mnist_sweep.text import one_line, relative
 
 # From result.json to the trial's user attributes, so that the study can be read on its own.
@@ -33,7 +33,7 @@ RECORDED = (
     "git_commit",
 )
 # The user attributes of a trial that say what it came to.
-ATTRIBUTES = {*RECORDED, "status", "reason", "run_directory", "overrides", "data", DATA}
+ATTRIBUTES = {*RECORDED, "status", "reason", "run_directory", "overrides", "data", DATA, GATE}
 
 
 MOST_SHOWN = 100  # letters of a value that is no objective
@@ -102,6 +102,21 @@ def values(finished: Finished, directions: int) -> list[float]:
     if finished.returned is None:
         raise JobFailed(str(finished.reason))
     return objectives(finished.returned, directions)
+
+
+def lost_its_lease(finished: Finished) -> bool:
+    """Whether a job stopped since its trial was another process's by then."""
+    returned = finished.returned
+    if returned is None or returned.status == JobStatus.COMPLETED:
+        return False
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            _ = returned.return_value
+    except LeaseLost:
+        return True
+    except Exception:
+        return False
+    return False
 
 
 def directory_of(returned: JobReturn) -> Path | None:

@@ -16,7 +16,7 @@ from typing import IO
 import cloudpickle
 
 from mnist_sweep.sweep import process_group
-from mnist_sweep.sweep.dispatch import Finished, Job
+from mnist_sweep.sweep.backend import Finished, Job
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.worker import Program, Task
 from mnist_sweep.text import one_line, relative
@@ -118,8 +118,8 @@ class Worker:
         self.connection.close()
 
 
-class Workers:
-    """A dispatcher over `count` worker processes, each started when it is needed or expected to be.
+class WorkerBackend:
+    """A backend of `count` worker processes, each started when it is needed or expected to be.
 
     A process imports the modules in `preload` before its first job. `environment(slot)` gives a
     slot's environment variables. Output goes to a file for each slot in `logs`, or where this
@@ -151,7 +151,7 @@ class Workers:
         count = len(self.slots)
         return f"{count} process{'es' if count > 1 else ''} of this machine{logs}"
 
-    def expect(self, jobs: int) -> None:
+    def prepare(self, jobs: int) -> None:
         """Start the processes that so many jobs will need."""
         for slot in range(min(jobs, len(self.slots))):
             if self.slots[slot] is None:
@@ -181,7 +181,7 @@ class Workers:
         log = self.logs / f"{socket.gethostname()}-{slot}.log" if self.logs else None
         return Worker(self.task, self.environment(slot), log, self.preload)
 
-    def wait(self, timeout: float) -> list[Finished]:
+    def poll(self, timeout: float) -> list[Finished]:
         """Return what has finished, after at most `timeout` seconds."""
         busy = {w.connection: n for n, w in enumerate(self.slots) if w is not None and w.job}
         if not busy:
@@ -222,11 +222,11 @@ class Workers:
         self.slots[slot] = None
         return Finished(worker.job, reason=f"it ran past trial_timeout={self.timeout:g} seconds")
 
-    def close(self, patience: float) -> None:
+    def stop(self, patience: float) -> None:
         """End what still runs, giving it `patience` seconds to record that.
 
         An idle process ends as any does, however long its threads and exit handlers take, unless
-        there is no patience at all. On KeyboardInterrupt, close it once more without.
+        there is no patience at all. On KeyboardInterrupt, stop it once more without.
         """
         workers = [worker for worker in self.slots if worker is not None]
         for worker in workers:

@@ -7,15 +7,16 @@ from typing import Any
 
 import optuna
 from omegaconf import OmegaConf
-from optuna.samplers import GridSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.files import replacing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.best import point_to
+from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
+from mnist_sweep.sweep.gated_sampler import is_grid
 from mnist_sweep.text import counted, relative
 
 FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
@@ -59,7 +60,7 @@ def nothing_fits(
     elif in_a_row is not None:
         what = f"{counted(in_a_row, 'proposal')} in a row did not pass the gate"
         more = " or hydra.sweeper.max_rejections"
-    who, reason = f", trial {closest.number},", closest.user_attrs["reason"]
+    who, reason = f", trial {closest.number},", studies.attributes(closest)["reason"]
     if closest_probe is not None and _worst(closest_probe.constraints) < _worst(
         closest.constraints
     ):
@@ -146,7 +147,7 @@ def write_results(
     closest = smallest_rejected(study)
     if closest is not None:
         found["smallest_rejected"] = _rejection(closest)
-    if final and isinstance(study.sampler, GridSampler):
+    if final and is_grid(study.sampler):
         found["skipped"] = [_rejection(trial) for trial in rejections(study)]
     directory.mkdir(parents=True, exist_ok=True)
     with replacing(path_in(directory)) as temporary:
@@ -154,5 +155,20 @@ def write_results(
 
 
 def _rejection(trial: FrozenTrial) -> dict[str, Any]:
-    parameters = trial.user_attrs.get("parameters")
+    parameters = studies.attributes(trial).get("parameters")
     return {"trial": trial.number, "parameters": parameters, "params": trial.params}
+
+
+class SummaryFile(SweepCallback):
+    """Keeps a sweep directory's summary and its best/ up to date."""
+
+    def __init__(self, study: optuna.Study, storage: str | None, directory: Path) -> None:
+        self.study, self.storage, self.directory = study, storage, directory
+
+    def told(self) -> None:
+        """Write what has been found so far."""
+        write_results(self.study, self.storage, self.directory, final=False)
+
+    def ended(self) -> None:
+        """Write what was found."""
+        write_results(self.study, self.storage, self.directory)

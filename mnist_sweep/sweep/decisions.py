@@ -1,0 +1,396 @@
+"""What a sweep does next: from an event to actions, without storage, processes or clock.
+
+The engine sees to it that events arrive and that actions happen. Everything that a sweep decides
+about its trials is in `Sweep.step`; `tests/sweep/test_decisions.py` has its table.
+"""
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from mnist_sweep.sweep.retries import Deaths, RetryPolicy
+from mnist_sweep.sweep.study import FAILED
+from mnist_sweep.text import counted
+
+# Rejections in a row, in a study that has launched nothing: then as many configurations are drawn
+# at random, to see whether the search space has any that passes the gate.
+HOPELESS, PROBES = 5, 300
+
+# Refusals in a row, the first of a call: a mistake in the search, not bad luck.
+MAX_REFUSALS = 5
+
+
+# Events.
+
+
+@dataclass(frozen=True)
+class SlotFree:
+    """Another job could be started, `seconds` after the sweep began.
+
+    `since_best`: launched trials that ended after the best one did. `retryable`: trials to retry
+    whose last job is certainly gone.
+    """
+
+    seconds: float
+    since_best: int = 0
+    retryable: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """The queue gave out a trial that passed the gate."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """The gate rejected a proposal; `launched`: whether the study has launched any trial."""
+
+    launched: bool
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A proposal is no valid run."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class NoneLeft:
+    """The queue has no trial to give out; `exhausted`: since the space has no other.
+
+    `launched` and `rejected`: whether the study has trials of that kind.
+    """
+
+    exhausted: bool = False
+    launched: bool = True
+    rejected: bool = False
+
+
+@dataclass(frozen=True)
+class Returned:
+    """A job returned, or was ended for running too long.
+
+    `counts`: whether a failure is one of those that `max_failure_rate` limits.
+    """
+
+    number: int
+    status: str
+    reason: str | None = None
+    values: tuple[float, ...] = ()
+    counts: bool = True
+
+
+@dataclass(frozen=True)
+class Died:
+    """A job's process died. `began`: whether any job of this sweep has ever begun."""
+
+    number: int
+    reason: str
+    deaths: Deaths
+    began: bool = True
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """The processes of a running trial, in this sweep or another, have died."""
+
+    number: int
+    deaths: Deaths
+
+
+@dataclass(frozen=True)
+class Told:
+    """The study was told how a trial ended."""
+
+    trial: Returned
+
+
+@dataclass(frozen=True)
+class LeaseGone:
+    """A trial of this sweep is another's by now."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Idle:
+    """No job runs; `may_come_back`: trials of others may yet be this sweep's to run."""
+
+    may_come_back: bool = False
+
+
+Event: TypeAlias = (
+    SlotFree
+    | Proposed
+    | Rejected
+    | Refused
+    | NoneLeft
+    | Returned
+    | Died
+    | Abandoned
+    | Told
+    | LeaseGone
+    | Idle
+)
+
+
+# Actions.
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Ask the queue for a trial."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Look for a configuration that passes the gate; after so many rejections."""
+
+    rejections: int
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Start a trial's job."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Tell the study how a trial of this sweep ended."""
+
+    trial: Returned
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Keep a trial to be launched again by this sweep."""
+
+    number: int
+    reason: str
+    deaths: Deaths
+
+
+@dataclass(frozen=True)
+class Requeue:
+    """Have an abandoned trial wait in the study, for whichever sweep asks next."""
+
+    number: int
+    deaths: Deaths
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """End an abandoned trial as failed."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Forget:
+    """Leave a trial to the sweep that has it."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Launch no further trial; say why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Say:
+    """Say that there is nothing left to launch, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Wait for trials that other processes may still run."""
+
+
+@dataclass(frozen=True)
+class End:
+    """Come to the end: nothing runs, and nothing is left to run."""
+
+
+@dataclass(frozen=True)
+class Abort:
+    """End the sweep with an error."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class NothingFits:
+    """End the sweep, since the gate lets nothing pass; None where the space has no others."""
+
+    rejections: int | None
+
+
+Action: TypeAlias = (
+    Ask
+    | Probe
+    | Launch
+    | Tell
+    | Retry
+    | Requeue
+    | GiveUp
+    | Forget
+    | Stop
+    | Say
+    | Wait
+    | End
+    | Abort
+    | NothingFits
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings that a sweep decides by; `total` is of launched trials."""
+
+    total: int
+    max_failure_rate: float = 0.0
+    max_rejections: int = 100
+    max_retries: int = 2
+    timeout: float | None = None
+    plateau: int | None = None
+
+
+@dataclass
+class Sweep:
+    """The state that decisions depend on, of one call."""
+
+    rules: Rules
+    failed: int = 0
+    refused: int = 0
+    rejected_in_a_row: int = 0
+    refused_in_a_row: int = 0
+    launched: bool = False
+    stopped: bool = False
+    retries: list[int] = field(default_factory=list)
+
+    def step(self, event: Event) -> list[Action]:
+        """Take an event; return what is to be done, in order."""
+        match event:
+            case SlotFree():
+                return self._fill(event)
+            case Proposed(number):
+                self.launched = True
+                self.rejected_in_a_row = self.refused_in_a_row = 0
+                return [Launch(number)]
+            case Rejected(launched):
+                return self._rejected(launched)
+            case Refused():
+                return self._refused(event)
+            case NoneLeft():
+                return self._none_left(event)
+            case Returned():
+                return [Tell(event)]
+            case Died():
+                return self._died(event)
+            case Abandoned(number, deaths):
+                return self._abandoned(number, deaths)
+            case Told(trial):
+                return self._told(trial)
+            case LeaseGone(number):
+                self.retries = [other for other in self.retries if other != number]
+                return [Forget(number)]
+            case Idle(may_come_back):
+                waits = not self.stopped and (may_come_back or bool(self.retries))
+                return [Wait()] if waits else [End()]
+
+    def _fill(self, free: SlotFree) -> list[Action]:
+        if self.stopped:
+            return []
+        reason = self._why_over(free)
+        if reason is not None:
+            self.stopped = True
+            return [Stop(reason)]
+        for number in self.retries:
+            if number in free.retryable:
+                self.retries.remove(number)
+                return [Launch(number)]
+        return [Ask()]
+
+    def _why_over(self, free: SlotFree) -> str | None:
+        timeout, plateau = self.rules.timeout, self.rules.plateau
+        if timeout is not None and free.seconds > timeout:
+            return f"timeout={timeout:g} seconds have passed"
+        if plateau is not None and free.since_best >= plateau:
+            return f"no better trial among the last {plateau} (plateau)"
+        return None
+
+    def _rejected(self, launched: bool) -> list[Action]:
+        self.rejected_in_a_row += 1
+        if self.rejected_in_a_row >= self.rules.max_rejections:
+            return [NothingFits(self.rejected_in_a_row)]
+        if self.rejected_in_a_row == HOPELESS and not launched:
+            return [Probe(HOPELESS), Ask()]
+        return [Ask()]
+
+    def _refused(self, event: Refused) -> list[Action]:
+        self.refused_in_a_row += 1
+        if self.refused_in_a_row >= MAX_REFUSALS and not self.launched:
+            return [
+                Abort(
+                    f"the first {self.refused_in_a_row} proposals are no valid runs; the last: "
+                    f"{event.reason}"
+                )
+            ]
+        self.refused += 1
+        return self._too_many(event.reason) or [Ask()]
+
+    def _none_left(self, event: NoneLeft) -> list[Action]:
+        if event.exhausted and event.launched:
+            return [Say("every configuration of the search space has been tried")]
+        return [NothingFits(None)] if event.exhausted and event.rejected else []
+
+    def _died(self, event: Died) -> list[Action]:
+        if RetryPolicy(self.rules.max_retries).retries(event.deaths):
+            self.retries.append(event.number)
+            return [Retry(event.number, event.reason, event.deaths)]
+        if not event.began:
+            # No fault of the trial's: it is resumed once the launcher works.
+            return [Abort(f"trial {event.number} cannot be started: {event.reason}")]
+        return [Tell(Returned(event.number, FAILED, event.reason))]
+
+    def _abandoned(self, number: int, deaths: Deaths) -> list[Action]:
+        if RetryPolicy(self.rules.max_retries).retries(deaths):
+            return [Requeue(number, deaths)]
+        return [
+            GiveUp(
+                number,
+                f"its process died {deaths.count} times in a row, more than "
+                f"hydra.sweeper.max_retries={self.rules.max_retries} allows",
+            )
+        ]
+
+    def _told(self, trial: Returned) -> list[Action]:
+        if trial.status != FAILED or not trial.counts:
+            return []
+        self.failed += 1
+        return self._too_many(str(trial.reason))
+
+    def _too_many(self, reason: str) -> list[Action]:
+        """Return an end to the sweep where more failed than may; nothing where not."""
+        rate, total = self.rules.max_failure_rate, self.rules.total
+        if self.failed + self.refused <= rate * total:
+            return []
+        counts = ((self.failed, "trial", "failed"), (self.refused, "proposal", "refused"))
+        found = " and ".join(f"{counted(n, noun)} {word}" for n, noun, word in counts if n)
+        return [
+            Abort(
+                f"{found}, more than hydra.sweeper.max_failure_rate={rate:g} of {total} allows; "
+                f"the last one: {reason}"
+            )
+        ]

@@ -1,0 +1,342 @@
+"""Any Optuna sampler behind the gate: what the gate rejects is drawn again before it is a trial's.
+
+Rejection sampling on Optuna's public interface. `infer_relative_search_space`, which Optuna calls
+once for each trial that draws anything, lets the wrapped sampler draw whole configurations, one
+after another, and has each judged. `sample_relative` returns the one that is kept.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler, GridSampler
+from optuna.trial import BaseTrial, FrozenTrial, TrialState, create_trial
+
+from mnist_sweep.private import FIXED_PARAMS
+from mnist_sweep.sweep.gate import Verdict
+from mnist_sweep.sweep.points import Key, Points, key_of
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A configuration as overrides, and what the gate says of it.
+
+    `verdict` is None where it is no valid run, for which `error` says why.
+    """
+
+    overrides: list[str]
+    verdict: Verdict | None
+    error: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not to be launched; None where it may be."""
+        return self.error if self.verdict is None else self.verdict.reason
+
+    @property
+    def excess(self) -> float:
+        """By how much it misses being feasible, in its worst constraint; 0 where it is none."""
+        return 0.0 if self.verdict is None else self.verdict.excess
+
+
+class Judge(Protocol):
+    """Makes a run of what a trial suggests, and asks the gate about it."""
+
+    def choose(self, trial: BaseTrial) -> list[str]:
+        """Have a trial suggest its settings; return them as overrides."""
+
+    def judge(self, overrides: list[str]) -> Judged:
+        """Ask the gate about a run."""
+
+
+def suggest(trial: BaseTrial, name: str, distribution: BaseDistribution) -> Any:
+    """Have a trial suggest a parameter from a distribution."""
+    if isinstance(distribution, CategoricalDistribution):
+        return trial.suggest_categorical(name, distribution.choices)
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    if isinstance(distribution, IntDistribution):
+        low, high, step = distribution.low, distribution.high, distribution.step
+        return trial.suggest_int(name, low, high, step=step, log=distribution.log)
+    return trial.suggest_float(
+        name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+    )
+
+
+def contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a value may be drawn from a distribution."""
+    try:
+        create_trial(
+            state=TrialState.RUNNING, params={"x": value}, distributions={"x": distribution}
+        )
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+class Draw(BaseTrial):
+    """A configuration that is being drawn for a trial, and of which the study knows nothing.
+
+    It has what the trial has already and what was enqueued for it, in place of which `chosen` may
+    be given: the sampler draws the rest. Attributes stay with it.
+    """
+
+    def __init__(
+        self,
+        sampler: BaseSampler,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        chosen: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.sampler, self.study, self.trial = sampler, study, copy.copy(trial)
+        # Optuna changes neither: a trial that is copied shares them.
+        self.trial.params, self.trial.distributions = dict(trial.params), dict(trial.distributions)
+        self.fixed = trial.system_attrs.get(FIXED_PARAMS, {}) if chosen is None else chosen
+        self.relative: dict[str, Any] | None = None
+        self.noted: dict[str, Any] = {}
+
+    def draw(self, name: str, distribution: BaseDistribution) -> Any:
+        """Return a parameter's value; the same one when it is asked for again."""
+        if name not in self.trial.params:
+            self.trial.params[name] = self._value(name, distribution)
+            self.trial.distributions[name] = distribution
+        return self.trial.params[name]
+
+    def _value(self, name: str, distribution: BaseDistribution) -> Any:
+        """Choose as `optuna.trial.Trial` does, in the same order."""
+        if name in self.fixed and contains(distribution, self.fixed[name]):
+            return self.fixed[name]
+        if distribution.single():
+            return _only_value(distribution)
+        if self.relative is None:
+            space = self.sampler.infer_relative_search_space(self.study, self.trial)
+            self.relative = self.sampler.sample_relative(self.study, self.trial, space)
+        if name in self.relative and contains(distribution, self.relative[name]):
+            return self.relative[name]
+        return self.sampler.sample_independent(self.study, self.trial, name, distribution)
+
+    def suggest_float(
+        self,
+        name: str,
+        low: float,
+        high: float,
+        *,
+        step: float | None = None,
+        log: bool = False,
+    ) -> float:
+        """Draw a float."""
+        value: float = self.draw(name, FloatDistribution(low, high, log=log, step=step))
+        return value
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        """Draw a whole number."""
+        value: int = self.draw(name, IntDistribution(low, high, log=log, step=step))
+        return value
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """Draw one of some choices."""
+        return self.draw(name, CategoricalDistribution(choices))
+
+    def suggest_uniform(self, name: str, low: float, high: float) -> float:
+        """Draw a float, as Optuna's users did until version 3."""
+        return self.suggest_float(name, low, high)
+
+    def suggest_loguniform(self, name: str, low: float, high: float) -> float:
+        """Draw a float on a logarithmic scale, as Optuna's users did until version 3."""
+        return self.suggest_float(name, low, high, log=True)
+
+    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
+        """Draw a float in steps, as Optuna's users did until version 3."""
+        return self.suggest_float(name, low, high, step=q)
+
+    def report(self, value: float, step: int) -> None:
+        """Refuse: nothing runs yet. Raises RuntimeError."""
+        raise RuntimeError("a trial that is being proposed has nothing to report")
+
+    def should_prune(self) -> bool:
+        """Refuse: nothing runs yet. Raises RuntimeError."""
+        raise RuntimeError("a trial that is being proposed cannot be pruned")
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Note an attribute, for the trial if this configuration becomes the trial's."""
+        self.noted[key] = value
+
+    def set_constraint(self, key: str, value: float) -> None:
+        """Refuse: constraints are the gate's. Raises RuntimeError."""
+        raise RuntimeError("a search space sets no constraints: return them from the gate")
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Return what has been drawn, by name."""
+        return dict(self.trial.params)
+
+    @property
+    def distributions(self) -> dict[str, BaseDistribution]:
+        """Return what it was drawn from, by name."""
+        return dict(self.trial.distributions)
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """Return the trial's attributes, and those noted."""
+        return {**self.trial.user_attrs, **self.noted}
+
+    @property
+    def constraints(self) -> dict[str, float]:
+        """Return the trial's constraints."""
+        return self.trial.constraints
+
+    @property
+    def datetime_start(self) -> datetime | None:
+        """Return when the trial began."""
+        return self.trial.datetime_start
+
+    @property
+    def number(self) -> int:
+        """Return the trial's number."""
+        return self.trial.number
+
+
+def _only_value(distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices[0]
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    return distribution.low
+
+
+class GatedSampler(BaseSampler):
+    """Draws with another sampler until the gate lets a configuration pass.
+
+    `read` returns a trial of the study by its number. A configuration that is rejected is drawn
+    again up to `resamples` times; of those rejected, the one closest to feasible is kept. With
+    `points`, none is drawn that the study has had: one that it has not had is taken instead.
+    """
+
+    def __init__(
+        self,
+        wrapped: BaseSampler,
+        read: Callable[[int], FrozenTrial],
+        judge: Judge,
+        resamples: int,
+        points: Points | None = None,
+    ) -> None:
+        self.wrapped, self.read, self.judge = wrapped, read, judge
+        self.resamples, self.points = resamples, points
+        self.kept: dict[int, tuple[Draw, Judged]] = {}  # by the trial's number
+
+    def take(self, trial: optuna.Trial) -> tuple[Draw, Judged]:
+        """Return the configuration that is kept for a trial, drawing it if that is still to do.
+
+        Raises what the judge raises.
+        """
+        _ = trial.relative_params  # Optuna asks this sampler, with the study as the pruner shows it
+        return self.kept.pop(trial.number)
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Draw a trial's configuration; return what its parameters are drawn from."""
+        drawn = self._choose(study, self.read(trial.number))
+        self.kept[trial.number] = drawn
+        return drawn[0].distributions
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return the parameters of the configuration that was drawn."""
+        return self.kept[trial.number][0].params
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Leave a parameter that no configuration had to the wrapped sampler."""
+        return self.wrapped.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        """Pass it on."""
+        self.wrapped.before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Pass it on."""
+        self.wrapped.after_trial(study, trial, state, values)
+
+    def reseed_rng(self) -> None:
+        """Pass it on."""
+        self.wrapped.reseed_rng()
+
+    def __str__(self) -> str:
+        return type(self.wrapped).__name__
+
+    def _choose(self, study: optuna.Study, trial: FrozenTrial) -> tuple[Draw, Judged]:
+        tried = None if self.points is None or trial.params else self.points.tried()
+        kept = self._draw(study, trial, tried)
+        assert kept is not None, "the first draw of a trial is kept, tried or not"
+        last = kept[0].params
+        for _ in range(self.resamples):
+            if kept[1].verdict is None or kept[1].reason is None:
+                break
+            again = self._draw(study, trial, tried)
+            if again is None or again[0].params == last:  # fixed, or always drawn the same
+                break
+            last = again[0].params
+            if again[1].verdict is None:  # no valid run: one over budget says more
+                continue
+            if again[1].reason is None or again[1].excess < kept[1].excess:
+                kept = again
+        return kept
+
+    def _draw(
+        self, study: optuna.Study, trial: FrozenTrial, tried: set[Key] | None
+    ) -> tuple[Draw, Judged] | None:
+        """Draw a configuration and have it judged; None where there is no other to draw."""
+        if tried is None or self.points is None:
+            draw = Draw(self.wrapped, study, trial)
+            return draw, self.judge.judge(self.judge.choose(draw))
+        found = self._draw_untried(study, trial, tried, self.points)
+        if found is None:
+            return None
+        draw, overrides = found
+        judged = self.judge.judge(overrides)
+        if judged.verdict is not None and judged.reason is not None:
+            self.points.unfit.add(key_of(draw.params))
+        tried.add(key_of(draw.params))
+        return draw, judged
+
+    def _draw_untried(
+        self, study: optuna.Study, trial: FrozenTrial, tried: set[Key], points: Points
+    ) -> tuple[Draw, list[str]] | None:
+        """Draw what has not been tried, as overrides too; None where everything has been."""
+        for _ in range(self.resamples + 1):
+            draw = Draw(self.wrapped, study, trial)
+            overrides = self.judge.choose(draw)
+            if key_of(draw.params) not in tried:
+                return draw, overrides
+        chosen = points.untried(tried, trial.number)
+        if chosen is None:
+            return None
+        draw = Draw(self.wrapped, study, trial, chosen)
+        return draw, self.judge.choose(draw)
+
+
+def is_grid(sampler: BaseSampler) -> bool:
+    """Whether a sampler, gated or not, goes through a grid."""
+    return isinstance(getattr(sampler, "wrapped", sampler), GridSampler)

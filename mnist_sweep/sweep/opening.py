@@ -1,0 +1,227 @@
+"""Opening a sweep: what is searched, checked against the study, and the objects that run it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import optuna
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_sweep.cli.no_effect import check_effects
+from mnist_sweep.sweep import sampling, summary
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.backend import Backend
+from mnist_sweep.sweep.compose import Composer
+from mnist_sweep.sweep.conditions import check_conditions, check_searches
+from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.enqueue import enqueue
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.given import Given
+from mnist_sweep.sweep.launcher import WorkersLauncher
+from mnist_sweep.sweep.launcher_backend import LauncherBackend
+from mnist_sweep.sweep.parsing import parse_space
+from mnist_sweep.sweep.points import Points
+from mnist_sweep.sweep.proposals import Candidates, Proposer
+from mnist_sweep.sweep.pruning import build_pruner, why_off
+from mnist_sweep.sweep.records import TrialRecords
+from mnist_sweep.sweep.searchable import check_name, check_space
+from mnist_sweep.sweep.settings import check_objective, check_study_name
+from mnist_sweep.sweep.space import SearchSpace
+from mnist_sweep.sweep.storage import Storage
+from mnist_sweep.sweep.trial_queue import Limits, TrialQueue
+from mnist_sweep.text import relative
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched: the space, and the config that it is searched in.
+
+    `unmet` are conditions that nothing meets, as lines; `missing` the settings that the config
+    lacks. Neither is searched.
+    """
+
+    space: SearchSpace
+    current: Current
+    compose: Composer
+    unmet: list[str]
+    missing: list[str]
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What was decided for the user, to be said once at the start.
+
+    `pruning_off`: why nothing will be pruned although a pruner is named. `left`: how many
+    configurations a small space has untried; None where they are more than are needed.
+    """
+
+    sampler: str
+    pruner: str
+    backend: str
+    slots: int
+    missing: Sequence[str]
+    unmet: Sequence[str]
+    pruning_off: str | None
+    left: int | None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A sweep that can begin; `fresh`: whether this call made its study."""
+
+    study: optuna.Study
+    storage: Storage
+    fresh: bool
+    records: TrialRecords
+    candidates: Candidates
+    queue: TrialQueue
+    total: int
+    decisions: Decisions
+
+
+def read_search(given: Given, arguments: list[str]) -> Search:
+    """Parse what is searched, and check it against the config. Raises SweepError."""
+    loader = given.context.config_loader
+    compose = Composer(loader, given.config)
+    current = Current(given.config, compose)
+    settings = given.settings
+    space = parse_space(settings.params, settings.conditional, arguments, current, loader)
+    unmet = check_conditions(space, current)
+    missing: list[str] = []
+    if given.task.names_trials:
+        check_space(space, current)
+        space.find_varying(current)
+        missing = space.without_missing(current.is_setting)
+        if not given.extender:
+            check_searches(space, unmet, current)
+    given.task.check({name for name, _ in space.distributions()})
+    return Search(space, current, compose, unmet, missing)
+
+
+def choose_backend(given: Given) -> Backend:
+    """Return what runs the jobs: workers that each ask when free, or a launcher in batches."""
+    settings, launcher = given.settings, given.launcher
+    if isinstance(launcher, WorkersLauncher):
+        logs = given.directory / "workers" if given.task.names_trials else None
+        return launcher.backend(settings.n_jobs, logs, settings.trial_timeout, settings.preload)
+    if settings.trial_timeout is not None:
+        raise SweepError(
+            f"hydra.sweeper.trial_timeout={settings.trial_timeout:g} needs "
+            "hydra/launcher=workers, which can end a job; leave it out"
+        )
+    # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
+    size = 1 if type(launcher).__name__ == "BasicLauncher" else settings.n_jobs or 2
+    return LauncherBackend(launcher, size, numbered=not given.task.names_trials)
+
+
+def open_sweep(
+    given: Given,
+    search: Search,
+    backend: Backend,
+    storage: Storage,
+    made: Callable[[optuna.Study, Storage], None],
+) -> Opened:
+    """Open the study, check that this sweep is the one it holds, and build what runs it.
+
+    `made` is called with a study that did not exist before. Raises SweepError.
+    """
+    settings, space, task = given.settings, search.space, given.task
+    sampler, points = sampling.take_grid(given.sampler, space)
+    off = why_off(given.pruner, settings.directions, storage.shared, task.objective)
+    pruner = build_pruner(None) if off else given.pruner
+    lock: Callable[[], AbstractContextManager[object]] = partial(
+        storage.lock, settings.study_name or ""
+    )
+    given.directory.mkdir(parents=True, exist_ok=True)
+    with lock():
+        known = studies.exists(settings.study_name, storage)
+        study = studies.open_study(
+            settings.study_name, storage, sampler, pruner, settings.directions
+        )
+        if not known:
+            made(study, storage)
+        space.settings |= studies.decided(study, _computed(given.config, space))
+        definition = task.definition(space.describe())
+        _check_definition(given, study, definition)
+        studies.check_distributions(study, space.distributions())
+        if task.names_trials:
+            summary.check_directory(study, given.directory)
+        studies.record_start(study, relative(given.directory), given.program.recorded())
+        earlier = studies.count_sweep(study)
+        study.sampler = sampling.reseed(study.sampler, settings.sampler, earlier)
+        enqueue(study, space, search.current, settings.enqueue, settings.default_first)
+    # Another application's job may answer otherwise to the same question; ours does not.
+    repeatable = task.names_trials and not given.extender and points is None
+    untried = Points(study, space, search.current) if repeatable else None
+    total = min(settings.n_trials, points or settings.n_trials)
+    left = _left(study, untried, total)
+    if left is not None:
+        total = studies.launched(study) + left
+    records = TrialRecords(study, storage.optuna)
+    candidates = Candidates(
+        space,
+        search.current,
+        search.compose,
+        given.gate,
+        given.extender,
+        partial(task.trial_overrides, study.study_name),
+        check_name if task.names_trials else lambda name: None,
+    )
+    proposer = Proposer(records, candidates, settings.resamples, untried)
+    queue = TrialQueue(
+        records,
+        lock,
+        proposer,
+        Limits(total, settings.n_trials, points),
+        settings.grace_period,
+        lambda: studies.record_definition(study, definition),
+    )
+    decisions = Decisions(
+        str(proposer.sampler),
+        type(pruner).__name__,
+        str(backend),
+        backend.free(),
+        search.missing,
+        search.unmet,
+        off,
+        left,
+    )
+    return Opened(study, storage, not known, records, candidates, queue, total, decisions)
+
+
+def check_given(given: Given) -> None:
+    """Raise SweepError for settings that have no effect, a wrong name, or a wrong direction."""
+    if given.task.names_trials:
+        check_effects(given.config.hydra, sweeps=True)
+        check_study_name(given.settings.study_name)
+    check_objective(given.config, given.settings.directions)
+
+
+def _computed(config: DictConfig, space: SearchSpace) -> set[str]:
+    """Return the settings whose range a resolver of the config computes."""
+    params = OmegaConf.select(config, "hydra.sweeper.params")
+    if not isinstance(params, DictConfig):
+        return set()
+    names = {n for n in map(str, params) if OmegaConf.is_interpolation(params, n)}
+    return names & space.optional & space.settings.keys()
+
+
+def _left(study: optuna.Study, points: Points | None, total: int) -> int | None:
+    """Return what a small space has left for a study; None where it has enough."""
+    wanted = total - studies.launched(study)
+    if points is None or wanted <= 0:
+        return None
+    left = points.left(wanted)
+    return None if left >= wanted else left
+
+
+def _check_definition(given: Given, study: optuna.Study, definition: dict[str, Any]) -> None:
+    """Refuse another search than the study's; one that could be none says that instead."""
+    try:
+        studies.check_definition(study, definition)
+    except SweepError:
+        if given.gate is not None and given.task.names_trials:
+            given.task.judge(given.gate)
+        raise

@@ -1,0 +1,34 @@
+"""How often a trial whose process died is run again, counted over all sweeps that ran it."""
+
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial
+
+DEATHS = "mnist_sweep:deaths"  # a trial's system attribute: its `Deaths` as a mapping
+
+
+@dataclass(frozen=True)
+class Deaths:
+    """How many processes of a trial have died in a row, with how many epochs reported."""
+
+    count: int = 0
+    reports: int = 0
+
+
+def after_another_death(trial: FrozenTrial) -> Deaths:
+    """Return a trial's deaths with one more: they count from 1 again where it got further."""
+    recorded = Deaths(**(trial.system_attrs.get(DEATHS) or {}))
+    reports = len(trial.intermediate_values)
+    further = reports > recorded.reports
+    return Deaths(1 if further else recorded.count + 1, reports)
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Retries a trial at most `max_retries` times in a row without an epoch more."""
+
+    max_retries: int
+
+    def retries(self, deaths: Deaths) -> bool:
+        """Whether a trial with so many deaths is run again."""
+        return deaths.count <= self.max_retries
