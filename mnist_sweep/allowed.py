@@ -15,6 +15,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from mnist_sweep.config import ConfigError
+from mnist_sweep.private import STOCK_SAMPLERS
 from mnist_sweep.text import one_line, shortened
 
 ENVIRONMENT_VARIABLE = "MNIST_SWEEP_TARGETS"
@@ -86,8 +87,8 @@ KINDS = {
             "optuna.samplers.nsgaii.BaseMutation",
         ),
         exact=(
-            "hydra_plugins.hydra_optuna_sweeper._impl.create_nsgaii_sampler",
-            "hydra_plugins.hydra_optuna_sweeper._impl.create_nsgaiii_sampler",
+            f"{STOCK_SAMPLERS}.create_nsgaii_sampler",
+            f"{STOCK_SAMPLERS}.create_nsgaiii_sampler",
             "hydra_plugins.hydra_optuna_sweeper.config.raise_motpe_removed",
         ),
     ),

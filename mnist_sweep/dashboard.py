@@ -16,6 +16,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +57,14 @@ class Dashboard:
 class _Ended:
     """A storage to which artifacts of trials that have ended can be written."""
 
-    def __init__(self, study: optuna.Study) -> None:
-        self.study = study
+    def __init__(self, storage: BaseStorage, study: optuna.Study) -> None:
+        self.storage = storage
+        self.study_id = storage.get_study_id_from_name(study.study_name)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: str) -> None:
         """Write down an artifact, `key` being artifacts:<its id>."""
         name = f"{PREFIX}{trial_id}:{key.partition(':')[2]}"
-        self.study._storage.set_study_system_attr(self.study._study_id, name, value)
+        self.storage.set_study_system_attr(self.study_id, name, value)
 
 
 def main(asked: Dashboard) -> None:
@@ -79,7 +81,7 @@ def main(asked: Dashboard) -> None:
         for name in optuna.get_all_study_names(storage):
             record = of_storage(name, asked.storage, storage)
             if record.ours:  # another application's runs are not ours to read
-                prepare(record, store)
+                prepare(record, storage, store)
     figures = f"; figures in {folder}" if store else ""
     print(f"studies of {without_password(asked.storage)}{figures}")
     print(f"optuna-dashboard: http://{asked.host}:{asked.port} (Ctrl-C ends it)")
@@ -101,17 +103,19 @@ def _can_hold(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def prepare(record: StudyRecord, store: FileSystemArtifactStore) -> int:
+def prepare(record: StudyRecord, storage: BaseStorage, store: FileSystemArtifactStore) -> int:
     """Give each finished trial its figures, and the study its note; return how many got some."""
     from optuna_dashboard import save_note
 
     save_note(record.study, note(record))
     trials = record.study.get_trials(deepcopy=False)
-    having = _having(record.study)
-    waiting = [row for row in record.finished if trials[row.number]._trial_id not in having]
+    study_id = storage.get_study_id_from_name(record.name)
+    having = _having(storage, study_id)
+    id_of = partial(storage.get_trial_id_from_study_id_trial_number, study_id)
+    waiting = [row for row in record.finished if id_of(row.number) not in having]
     drawn = 0
     for row in tqdm(waiting, desc=f"figures of {record.name}", unit="trial", disable=None):
-        drawn += bool(_add(record.study, trials[row.number], row, store))
+        drawn += bool(_add(_Ended(storage, record.study), trials[row.number], row, store))
     return drawn
 
 
@@ -133,9 +137,9 @@ def note(record: StudyRecord) -> str:
     )
 
 
-def _having(study: optuna.Study) -> set[int]:
+def _having(storage: BaseStorage, study_id: int) -> set[int]:
     """Return the ids of the trials that have artifacts already."""
-    attributes: dict[str, Any] = study._storage.get_study_system_attrs(study._study_id)
+    attributes: dict[str, Any] = storage.get_study_system_attrs(study_id)
     return {
         int(key.removeprefix(PREFIX).partition(":")[0])
         for key, value in attributes.items()
@@ -143,16 +147,14 @@ def _having(study: optuna.Study) -> set[int]:
     }
 
 
-def _add(
-    study: optuna.Study, trial: FrozenTrial, row: Row, store: FileSystemArtifactStore
-) -> list[str]:
+def _add(ended: _Ended, trial: FrozenTrial, row: Row, store: FileSystemArtifactStore) -> list[str]:
     """Draw a trial's figures and store them; return their names."""
     added = []
     with tempfile.TemporaryDirectory() as folder:
         for name, figure in _figures(row):
             path = Path(folder) / f"{name}.png"
             figure.savefig(path, dpi=DOTS)
-            storage: BaseStorage = _Ended(study)  # type: ignore[assignment]
+            storage: BaseStorage = ended  # type: ignore[assignment]
             upload_artifact(
                 artifact_store=store, file_path=str(path), study_or_trial=trial, storage=storage
             )

@@ -19,7 +19,7 @@ from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.targets import build
 from mnist_sweep.sweep.reading import Row
-from tests.test_bundle import change
+from tests.bundle.test_bundle import change
 
 CPU = torch.device("cpu")
 
@@ -31,7 +31,10 @@ CODE = "open('executed', 'w')"
 HOSTILE = [
     {"_target_": "mnist_sweep.sweep.worker._import", "modules": ["beside"]},
     {"_target_": "mnist_sweep.sweep.worker.importlib.import_module", "name": "beside"},
-    {"_target_": "mnist_sweep.sweep.pool.subprocess.Popen", "args": ["touch", "executed"]},
+    {
+        "_target_": "mnist_sweep.sweep.worker_backend.subprocess.Popen",
+        "args": ["touch", "executed"],
+    },
     {"_target_": "mnist_sweep.sweep.sweeper.BudgetSweeper"},
     {"_target_": "mnist_sweep.run.tracking.mlflow.SweepRun"},
     {"_target_": "mnist_sweep.models.beside.Net"},

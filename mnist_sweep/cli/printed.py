@@ -98,11 +98,11 @@ def _options(arguments: Sequence[str]) -> list[str]:
 
     There are none where the words are another program's, which has started Hydra by itself.
     """
-    from hydra._internal.utils import get_args_parser
+    from mnist_sweep.private import options_parser
 
     try:
         with redirect_stderr(io.StringIO()):
-            given, _ = get_args_parser().parse_known_args(list(arguments))
+            given, _ = options_parser().parse_known_args(list(arguments))
     except SystemExit:
         return []
     values = {option: getattr(given, name, None) for name, option in OPTIONS.items()}

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
-from torch.autograd.grad_mode import _unsafe_preserve_version_counter
 
 CACHE_LINE = 16  # float32 values
 
@@ -31,13 +30,18 @@ class Conv2d(nn.Conv2d):
     def convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """Do what `forward` does, with another bias or none."""
         if self.kernel_size != (1, 1) or x.dim() != 4:
-            whole: Tensor = self._conv_forward(x, self.weight, bias)
-            return whole
+            return self._whole(x, bias)
         x = self._looked_at(x)
         pixels = x.permute(0, 2, 3, 1)  # [B, H', W', in_channels]
         if self.groups == 1 and _trains_on_cpu(self, x) and pixels.is_contiguous():
             return F.linear(pixels, self.weight.flatten(1), bias).permute(0, 3, 1, 2)
         return F.conv2d(x, self.weight, bias, groups=self.groups)
+
+    def _whole(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        if bias is self.bias:
+            return super().forward(x)
+        assert self.padding_mode == "zeros", "see `normalized`, the only one to leave out a bias"
+        return F.conv2d(x, self.weight, bias, self.stride, self.padding, self.dilation, self.groups)
 
     def _looked_at(self, x: Tensor) -> Tensor:
         """Return the pixels that a 1x1 kernel is applied to, [B, in_channels, H', W']."""
@@ -82,12 +86,13 @@ def normalized(conv: Conv2d, norm: BatchNorm2d, x: Tensor) -> Tensor:
     not called as a module: its hooks are not.
     """
     momentum, mean, bias = norm.momentum, norm.running_mean, conv.bias
-    if norm.training and bias is not None and mean is not None and momentum not in (None, 1):
-        # (1 - m) (mean + m / (1 - m) bias) + m batch = (1 - m) mean + m (batch + bias). Unseen by
-        # autograd, as the norm's own change is: an earlier pass that has yet to go back holds the
-        # tensor, but in training no backward pass uses its values.
-        with torch.no_grad(), _unsafe_preserve_version_counter(mean):
-            mean.add_(bias, alpha=momentum / (1 - momentum))
+    leaves_out = norm.training and bias is not None and conv.padding_mode == "zeros"
+    if leaves_out and mean is not None and momentum is not None and momentum != 1:
+        assert bias is not None
+        # (1 - m) (mean + m / (1 - m) bias) + m batch = (1 - m) mean + m (batch + bias). On `data`,
+        # so that autograd sees it as little as the norm's own change: an earlier pass that has yet
+        # to go back holds the tensor, but in training no backward pass uses its values.
+        mean.data.add_(bias.data, alpha=momentum / (1 - momentum))
         y = conv.convolve(x, None)
     else:
         y = conv(x)

@@ -4,7 +4,6 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
@@ -13,6 +12,7 @@ from omegaconf import DictConfig
 
 from mnist_sweep.cli.no_effect import check_effects
 from mnist_sweep.errors import full_errors
+from mnist_sweep.private import BasicSweeper
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.text import counted, one_line
 

@@ -19,9 +19,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler, GridSampler
-from optuna.trial import BaseTrial, FrozenTrial, TrialState, create_trial
+from optuna.trial import BaseTrial, FrozenTrial, TrialState
 
 from mnist_sweep.private import FIXED_PARAMS
+from mnist_sweep.sweep.distributions import contains, only_value
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.points import Key, Points, key_of
 
@@ -58,30 +59,6 @@ class Judge(Protocol):
         """Ask the gate about a run."""
 
 
-def suggest(trial: BaseTrial, name: str, distribution: BaseDistribution) -> Any:
-    """Have a trial suggest a parameter from a distribution."""
-    if isinstance(distribution, CategoricalDistribution):
-        return trial.suggest_categorical(name, distribution.choices)
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
-    if isinstance(distribution, IntDistribution):
-        low, high, step = distribution.low, distribution.high, distribution.step
-        return trial.suggest_int(name, low, high, step=step, log=distribution.log)
-    return trial.suggest_float(
-        name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
-    )
-
-
-def contains(distribution: BaseDistribution, value: Any) -> bool:
-    """Whether a value may be drawn from a distribution."""
-    try:
-        create_trial(
-            state=TrialState.RUNNING, params={"x": value}, distributions={"x": distribution}
-        )
-    except (ValueError, TypeError):
-        return False
-    return True
-
-
 class Draw(BaseTrial):
     """A configuration that is being drawn for a trial, and of which the study knows nothing.
 
@@ -115,7 +92,7 @@ class Draw(BaseTrial):
         if name in self.fixed and contains(distribution, self.fixed[name]):
             return self.fixed[name]
         if distribution.single():
-            return _only_value(distribution)
+            return only_value(distribution)
         if self.relative is None:
             space = self.sampler.infer_relative_search_space(self.study, self.trial)
             self.relative = self.sampler.sample_relative(self.study, self.trial, space)
@@ -204,13 +181,6 @@ class Draw(BaseTrial):
     def number(self) -> int:
         """Return the trial's number."""
         return self.trial.number
-
-
-def _only_value(distribution: BaseDistribution) -> Any:
-    if isinstance(distribution, CategoricalDistribution):
-        return distribution.choices[0]
-    assert isinstance(distribution, IntDistribution | FloatDistribution)
-    return distribution.low
 
 
 class GatedSampler(BaseSampler):

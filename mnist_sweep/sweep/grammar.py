@@ -18,7 +18,6 @@ from hydra.core.override_parser.types import (
     ValueType,
 )
 from hydra.errors import HydraException
-from hydra_plugins.hydra_optuna_sweeper._impl import create_optuna_distribution_from_override
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import (
     BaseDistribution,
@@ -27,6 +26,8 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from mnist_sweep.private import stock_distribution
+from mnist_sweep.sweep.distributions import contains
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.values import read, same, value_of, written
 from mnist_sweep.text import one_line
@@ -73,7 +74,7 @@ def _setting(override: Override) -> Setting:
         if override.type == OverrideType.EXTEND_LIST:
             return override.get_value_string()  # a list itself would replace what is there
         return override.get_value_element_as_str()
-    sweep = override._value
+    sweep = override.value()
     tags = set(sweep.tags) if isinstance(sweep, Sweep) else set()
     if tags - TAGS:
         raise ValueError(f"unknown tag {', '.join(sorted(tags - TAGS))}; known are int, float, log")
@@ -87,7 +88,7 @@ def _setting(override: Override) -> Setting:
 def _choices(override: Override, tags: set[str]) -> CategoricalDistribution:
     if tags:
         raise ValueError(f"a choice takes no tag, but got {', '.join(sorted(tags))}")
-    sweep = override._value
+    sweep = override.value()
     if override.value_type != ValueType.GLOB_CHOICE_SWEEP:
         assert not isinstance(sweep, IntervalSweep | RangeSweep)
         # An order means nothing to a sampler, and a random one could not be gone on with.
@@ -138,7 +139,7 @@ def _range(override: Override, sweep: RangeSweep, tags: set[str]) -> BaseDistrib
     if "int" in tags and "float" in tags:
         raise ValueError("int and float are two kinds; leave one out")
     plain = replace(sweep, shuffle=False)  # an order means nothing to a sampler
-    found = create_optuna_distribution_from_override(replace(override, _value=plain))
+    found = stock_distribution(override, plain)
     if "int" in tags and not isinstance(found, IntDistribution):
         raise ValueError("a range of whole numbers must have whole ends and steps")
     if "float" in tags and isinstance(found, IntDistribution):
@@ -162,10 +163,9 @@ def member(distribution: BaseDistribution, value: Any) -> Any:
         return None
     if isinstance(distribution, IntDistribution) and value != int(value):
         return None
-    internal = distribution.to_internal_repr(value)
-    if not distribution._contains(internal):
+    if not contains(distribution, value):
         return None
-    return distribution.to_external_repr(internal)
+    return distribution.to_external_repr(distribution.to_internal_repr(value))
 
 
 def plain_name(name: str) -> str:

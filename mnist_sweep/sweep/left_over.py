@@ -12,10 +12,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from mnist_sweep.private import STOCK_SAMPLERS
+
 FOLDER = Path(__file__).parent / "conf/hydra/sweeper"
 PRUNER, SAMPLER = "pruner/successive_halving.yaml", "sampler/multivariate_tpe.yaml"
 PATIENT = "pruner/patient.yaml"  # whose wrapped pruner may be another as well
-MODULES = ("optuna.pruners", "optuna.samplers", "hydra_plugins.hydra_optuna_sweeper._impl")
+MODULES = ("optuna.pruners", "optuna.samplers", STOCK_SAMPLERS)
 
 
 def own_settings(config: Any, default: str) -> Any:

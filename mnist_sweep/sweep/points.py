@@ -124,7 +124,7 @@ class Probe:
         self.params: dict[str, Any] = {}
 
     def choose(self, name: str, distribution: BaseDistribution) -> Any:
-        """Choose a parameter, as an Optuna trial's `_suggest` does."""
+        """Choose a parameter, as `SearchSpace.walk` asks for one."""
         if isinstance(distribution, CategoricalDistribution):
             chosen = self.generator.choice(distribution.choices)
         elif self.at_ends:

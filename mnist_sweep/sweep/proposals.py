@@ -12,9 +12,10 @@ from optuna.trial import BaseTrial, Trial
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.distributions import suggest
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.gated_sampler import Draw, GatedSampler, Judged, suggest
+from mnist_sweep.sweep.gated_sampler import Draw, GatedSampler, Judged
 from mnist_sweep.sweep.outcomes import ATTRIBUTES
 from mnist_sweep.sweep.points import Points, Probe
 from mnist_sweep.sweep.records import TrialRecords

@@ -30,7 +30,7 @@ class TrialRecords:
         """Return a trial as the storage has it now."""
         return self.storage.get_trial(self.id_of(number))
 
-    def open(self, number: int) -> Trial:
+    def trial(self, number: int) -> Trial:
         """Return a running trial, to report to and to ask the pruner of."""
         return Trial(self.study, self.id_of(number))
 

@@ -85,7 +85,7 @@ def _leaves(config: DictConfig, key: str) -> dict[str, Any]:
     """Return the settings of a part of a config, by their full names, as they are written."""
     if key == "hydra" or key not in config:
         return {}
-    plain = OmegaConf.to_container(OmegaConf.create({key: config._get_node(key)}), resolve=False)
+    plain = OmegaConf.to_container(OmegaConf.masked_copy(config, [key]), resolve=False)
     found: dict[str, Any] = {}
 
     def collect(path: str, value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from optuna.distributions import BaseDistribution
 
@@ -12,12 +12,6 @@ from mnist_sweep.sweep.values import override_value, read, same
 
 UNKNOWN = object()  # what a choice is that has not been made
 Choose = Callable[[str, BaseDistribution], Any]
-
-
-class Suggests(Protocol):
-    """What chooses a trial's parameters, as an Optuna trial does."""
-
-    def _suggest(self, name: str, distribution: BaseDistribution) -> Any: ...
 
 
 @dataclass
@@ -57,16 +51,12 @@ class SearchSpace:
         inner = [i for branches in self.conditional.values() for i in branches.values()]
         return [self.settings, *inner]
 
-    def suggest(self, trial: Suggests, current: Current) -> list[str]:
-        """Let a trial choose its settings; return them as overrides.
+    def walk(self, choose: Choose, current: Current) -> list[str]:
+        """Return overrides whose searched values `choose` gives; without those UNKNOWN to it.
 
         A condition on what is not searched looks at the `current` value. A setting that the config
         with the chosen groups does not have is neither chosen nor among the overrides.
         """
-        return self.walk(trial._suggest, current)
-
-    def walk(self, choose: Choose, current: Current) -> list[str]:
-        """Return overrides whose searched values `choose` gives; without those UNKNOWN to it."""
         return _Walk(self, choose, current).overrides()
 
     def without_missing(self, has: Callable[[str], bool]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep.leases import (
@@ -43,7 +43,7 @@ class Reporter:
         recorded = records.read(number)
         sweep = recorded.system_attrs.get(SWEEP) or {}
         self.lease = Lease(records, number, JOB, under=sweep.get("token", ""))
-        self.trial = Trial(records.study, records.id_of(number))
+        self.trial = records.trial(number)
         self.reported = dict(recorded.intermediate_values)
         self.stopped: str | None = recorded.system_attrs.get(PRUNED)
 

@@ -134,7 +134,7 @@ class TrialQueue:
             if self.owners.alive(self.records.read(number)) is not False:
                 return False
             try:
-                trial = self.records.open(number)
+                trial = self.records.trial(number)
                 studies.end(self.study, trial, studies.FAILED, reason)
             except UpdateFinishedTrialError:
                 return False

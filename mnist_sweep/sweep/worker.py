@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from multiprocessing.connection import Connection
@@ -229,12 +229,21 @@ def _flush() -> None:
             stream.flush()
 
 
+def _value_of(returned: JobReturn) -> Any:
+    """Return what a job returned, or the error that it raised."""
+    try:
+        with redirect_stderr(io.StringIO()):  # Hydra prints a line when a failed job is read
+            return returned.return_value
+    except Exception as error:
+        return error
+
+
 def _packed(returned: JobReturn) -> bytes:
     try:
         packed: bytes = cloudpickle.dumps(returned)
         cloudpickle.loads(packed)  # some exceptions pickle and do not come back
     except Exception as error:
-        value = returned._return_value
+        value = _value_of(returned)
         reason = f"{type(value).__name__}: {value}" if isinstance(value, Exception) else repr(value)
         told = RuntimeError(f"{reason} (which cannot be sent back: {error})")
         packed = cloudpickle.dumps(failed_return(told, returned.overrides or []))

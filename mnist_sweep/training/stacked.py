@@ -138,6 +138,11 @@ class _Stack:
         }
         # functional_call needs the modules' code, not their values.
         self.skeleton = copy.deepcopy(models[0]).to("meta")
+        for training in trainings:
+            # torch's schedules want to see the optimizer that they know step once: without
+            # gradients, that changes nothing.
+            training.optimizer.zero_grad(set_to_none=True)
+            training.optimizer.step()
         first = trainings[0].optimizer
         self.optimizer = _like(first, list(self.parameters.values()))
         for name, value in self.parameters.items():
@@ -167,8 +172,6 @@ class _Stack:
         self.optimizer.param_groups[0].update(_hyperparameters(self.trainings[0].optimizer))
         self.optimizer.step()
         for training in self.trainings:
-            # torch's schedules expect to see a step of the optimizer that they know.
-            training.optimizer._opt_called = True  # type: ignore[attr-defined]
             training.schedule.after_step()
 
     @torch.no_grad()

@@ -7,8 +7,8 @@ import pytest
 
 from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_trials
 from mnist_sweep.report import __main__ as entry
-from mnist_sweep.sweep import results
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.reading import ReportError, read_study
 from tests.report.conftest import add, create, ran
 
@@ -26,7 +26,7 @@ def swept(name="s", address=ADDRESS, directory=None):
         (folder / str(number)).mkdir(parents=True)
         given = ran(number, run_directory=str(folder / str(number)))
         add(study, "complete", 0.9 + number / 100, **given)
-    results.write_results(study, address, folder)
+    summary.write_results(study, address, folder)
     return study
 
 

@@ -2,7 +2,7 @@
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from mnist_sweep.sweep.dispatch import Batches, Job
+from mnist_sweep.sweep.backend import Job, LauncherBackend
 
 
 class Launcher:
@@ -30,19 +30,19 @@ def run(batches, *numbers):
 
 def test_the_jobs_of_a_batch_are_one_call():
     launcher = Launcher()
-    run(Batches(launcher, 3), 4, 2, 7)
+    run(LauncherBackend(launcher, 3), 4, 2, 7)
     assert launcher.calls == [[2, 4, 7]]
 
 
 def test_where_numbers_name_directories_a_call_has_consecutive_ones():
     launcher = Launcher()
-    run(Batches(launcher, 3, numbered=True), 4, 2, 3, 7)
+    run(LauncherBackend(launcher, 3, numbered=True), 4, 2, 3, 7)
     assert launcher.calls == [[2, 3, 4], [7]]
 
 
 def test_jobs_whose_batch_was_lost_are_tried_again_one_by_one():
     launcher = Launcher(deadly=[1])
-    batches = Batches(launcher, 3)
+    batches = LauncherBackend(launcher, 3)
     first = run(batches, 0, 1)
     assert all(finished.died for finished in first.values())
     again = run(batches, 0, 1, 2)
@@ -54,7 +54,7 @@ def test_jobs_whose_batch_was_lost_are_tried_again_one_by_one():
 
 def test_a_job_that_exits_takes_its_company_with_it_only_once():
     launcher = Launcher(deadly=[1], error=SystemExit(4))
-    batches = Batches(launcher, 2)
+    batches = LauncherBackend(launcher, 2)
     assert all(finished.died for finished in run(batches, 0, 1).values())
     again = run(batches, 0, 1)
     assert again[0].returned is not None

@@ -11,7 +11,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
-from mnist_sweep.sweep.processes import (
+from mnist_sweep.sweep.leases import (
     JOB,
     SWEEP,
     SignsOfLife,

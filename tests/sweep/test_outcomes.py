@@ -9,7 +9,7 @@ import torch
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
 
-from mnist_sweep.sweep.outcome import BadValue, JobFailed, objectives
+from mnist_sweep.sweep.outcomes import BadValue, JobFailed, objectives
 
 
 class Raises:

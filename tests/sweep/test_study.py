@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.processes import SWEEP
+from mnist_sweep.sweep.leases import SWEEP
 from mnist_sweep.sweep.storage import open_storage
 
 

@@ -4,14 +4,14 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from mnist_sweep.sweep.application import Application
+from mnist_sweep.sweep.task_config import TaskConfig
 
 OURS = {"study": None, "trial": None, "objective": "val_acc", "budget": {"max_parameters": 10}}
 
 
 def application(config, directory="multirun/s"):
     choices = {"hydra": {"runtime": {"choices": {"model": "mlp"}}}}
-    return Application(OmegaConf.create({**config, **choices}), directory)
+    return TaskConfig(OmegaConf.create({**config, **choices}), directory)
 
 
 @pytest.mark.parametrize(

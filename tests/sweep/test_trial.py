@@ -11,7 +11,7 @@ from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.trial import Trial, TrialState
 
 from mnist_sweep.sweep import sweeper, trial
-from mnist_sweep.sweep.processes import JOB, SignsOfLife, is_alive, this_process
+from mnist_sweep.sweep.leases import JOB, SignsOfLife, is_alive, this_process
 from mnist_sweep.sweep.storage import reopen
 from mnist_sweep.sweep.trial import OURS, PRUNED, Reporter, TakenOver, reporting
 

@@ -10,10 +10,10 @@ from optuna.trial import TrialState
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.processes import JOB, SWEEP, this_process
+from mnist_sweep.sweep.leases import JOB, SWEEP, this_process
 from mnist_sweep.sweep.proposals import Proposal
 from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.supply import Supply, Taken
+from mnist_sweep.sweep.trial_queue import Supply, Taken
 
 # A process of this machine that has ended, and one that lives and is not this one.
 GONE = {**this_process(), "pid": 2**22 + 1, "count": 0}

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mnist_sweep.sweep.dispatch import Job, JobEnded, failed_return, run_all
-from mnist_sweep.sweep.pool import Workers
+from mnist_sweep.sweep.backend import Job, JobEnded, failed_return, run_all
+from mnist_sweep.sweep.worker_backend import WorkerBackend
 
 
 class Task:
@@ -27,7 +27,7 @@ class Task:
 
         from hydra.core.utils import JobReturn, JobStatus
 
-        from mnist_sweep.sweep.dispatch import failed_return
+        from mnist_sweep.sweep.backend import failed_return
 
         what, *rest = overrides
         returned = JobReturn()
@@ -111,7 +111,7 @@ def pool():
 
     def make(count=1, **settings):
         settings.setdefault("environment", lambda slot: {"SLOT": str(slot)})
-        pools.append(Workers(count, Task(), **settings))
+        pools.append(WorkerBackend(count, Task(), **settings))
         return pools[-1]
 
     yield make
@@ -370,10 +370,10 @@ def test_closing_interrupts_a_job_which_can_record_it(pool, tmp_path):
 def test_workers_end_with_their_parent_in_the_midst_of_a_job(tmp_path, what):
     code = (
         "import time\n"
-        "from tests.sweep.test_pool import Task\n"
-        "from mnist_sweep.sweep.dispatch import Job\n"
-        "from mnist_sweep.sweep.pool import Workers\n"
-        "pool = Workers(1, Task(), lambda slot: {})\n"
+        "from tests.sweep.test_worker_backend import Task\n"
+        "from mnist_sweep.sweep.backend import Job\n"
+        "from mnist_sweep.sweep.worker_backend import Workers\n"
+        "pool = WorkerBackend(1, Task(), lambda slot: {})\n"
         f"pool.start(Job(0, [{what!r}, {str(tmp_path / 'job')!r}, 'hang']))\n"
         "print(pool.slots[0].process.pid, flush=True)\n"
         "time.sleep(60)\n"

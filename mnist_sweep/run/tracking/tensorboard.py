@@ -114,9 +114,10 @@ class TensorBoard:
         found = {tag: result.get(key) for tag, key in FINAL_FIGURES.items()}
         shown = {tag: float(value) for tag, value in found.items() if value is not None}
         _, *session = hparams(dict(self.settings), shown)  # type: ignore[no-untyped-call]
+        writer = self.writer.file_writer
+        assert writer is not None  # until the writer is closed
         for summary in session:
-            file_writer = self.writer._get_file_writer()  # type: ignore[no-untyped-call]
-            file_writer.add_summary(summary)
+            writer.add_summary(summary)
         for tag, value in shown.items():
             self.writer.add_scalar(tag, value)
         for name, figure in drawn.items():
