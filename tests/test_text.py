@@ -1,6 +1,6 @@
 import pytest
 
-from mnist_sweep.text import counted, duration
+from mnist_sweep.text import counted, duration, nearest
 
 
 @pytest.mark.parametrize(

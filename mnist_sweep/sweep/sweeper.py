@@ -59,7 +59,7 @@ class BudgetSweeper(Sweeper):
         self.given = given(self.prepared, hydra_context, task_function, config)
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the study; see `mnist_sweep.sweep.engine.run_sweep`."""
-        from mnist_sweep.sweep.engine import run_sweep
+        """Run the study; see `mnist_sweep.sweep.start.run_sweep`."""
+        from mnist_sweep.sweep.start import run_sweep
 
         run_sweep(self.given, arguments)

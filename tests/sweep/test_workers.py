@@ -162,7 +162,7 @@ def test_killed_workers_and_a_killed_sweep_cost_nothing_but_time():
 
     printed = complete("killed", *arguments)
     for number in running:
-        assert f"trial {number} was left by a process that is gone: it goes on" in printed
+        assert f"trial {number}: its process is gone; it is requeued and will be resumed" in printed
     found = trials("killed")
     assert [t.number for t in found] == [0, 1, 2, 3]
     assert {t.state for t in found} == {TrialState.COMPLETE}
@@ -188,8 +188,8 @@ def test_ctrl_c_leaves_what_runs_resumable_and_says_how_things_stand():
     sweep.send_signal(signal.SIGINT)
     printed = sweep.communicate(timeout=60)[0]
     assert sweep.returncode == 130
-    assert "interrupted: the same command goes on" in printed
-    assert "2 trials wait to be gone on with" in printed
+    assert "interrupted: the same command resumes the study" in printed
+    assert "2 interrupted trials will be resumed by the same command" in printed
     assert [studies.status(t) for t in trials("stopped")] == ["interrupted"] * 2
     assert [result("stopped", n)["status"] for n in (0, 1)] == ["interrupted"] * 2
     before = [epochs("stopped", number) for number in (0, 1)]

@@ -1,0 +1,90 @@
+"""The start of a sweep and its end: what is opened, what is undone, and what errors say."""
+
+import sys
+from contextlib import suppress
+
+import optuna
+
+from mnist_sweep.errors import explain
+from mnist_sweep.passwords import said_of
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.callbacks import DataCheck
+from mnist_sweep.sweep.console import Console
+from mnist_sweep.sweep.engine import Engine
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.given import Given
+from mnist_sweep.sweep.opening import check_given, choose_backend, open_sweep, read_search
+from mnist_sweep.sweep.storage import OUTAGE, Storage, open_storage
+from mnist_sweep.sweep.summary import SummaryFile
+from mnist_sweep.text import one_line, relative
+
+
+def run_sweep(given: Given, arguments: list[str]) -> None:
+    """Run a study to `n_trials` launched trials in all, and write its summary.
+
+    Raises SweepError where the study cannot be resumed, where nothing passes the gate, and where
+    too many trials fail. Exits with code 130 on Ctrl-C.
+    """
+    if given.task.resumes:
+        raise SweepError("resume is for a single run: a sweep is resumed by its own command")
+    made = _Made(given)
+    try:
+        try:
+            _open_and_run(given, arguments, made)
+        except BaseException:
+            made.undo()
+            raise
+    except OSError as error:
+        raise SweepError(explain(error, relative(given.directory))) from error
+    except KeyboardInterrupt:
+        print("interrupted: the same command resumes the study", file=sys.stderr)
+        sys.exit(130)
+    except OUTAGE as error:
+        said = said_of(given.settings.storage, one_line(error))[:200]
+        raise SweepError(
+            f"the storage does not answer: {said}; when it does, the same command resumes the study"
+        ) from error
+
+
+def _open_and_run(given: Given, arguments: list[str], made: "_Made") -> None:
+    check_given(given)
+    search = read_search(given, arguments)
+    backend = choose_backend(given)
+    storage = open_storage(given.settings.storage)
+    opened = open_sweep(given, search, backend, storage, made.note)
+    summary_file = SummaryFile(opened.study, given.settings.storage, given.directory)
+    callbacks = [DataCheck(opened.study), summary_file, Console(opened, given)]
+    engine = Engine(given, opened, backend, callbacks)
+    engine.run(made.holds_nothing)
+
+
+class _Made:
+    """What this call has made, to be removed where the sweep could not start."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self.study: optuna.Study | None = None  # one that did not exist before
+        self.storage: Storage | None = None
+
+    def note(self, study: optuna.Study, storage: Storage) -> None:
+        """Note a new study."""
+        self.study, self.storage = study, storage
+
+    def holds_nothing(self) -> bool:
+        """Whether this call made the study, and none of its trials has begun or been judged."""
+        if self.study is None or not studies.is_empty(self.study):
+            return False
+        trials = self.study.get_trials(deepcopy=False)
+        if self.given.task.names_trials:
+            return not any((self.given.directory / str(trial.number)).exists() for trial in trials)
+        return not any(studies.was_launched(trial) for trial in trials)
+
+    def undo(self) -> None:
+        """Delete a study that holds nothing, and its directory."""
+        if self.study is None or self.storage is None or not self.holds_nothing():
+            return
+        with suppress(*OUTAGE, KeyError):  # KeyError: another sweep of it failed as well
+            optuna.delete_study(study_name=self.study.study_name, storage=self.storage.optuna)
+        for folder in (self.given.directory / "workers", self.given.directory):
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
