@@ -36,6 +36,8 @@ from mnist_sweep.config import TensorBoardConfig, check
 from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.run.tracking.tensorboard import TensorBoard
+from mnist_sweep.sweep.leases import Heartbeat
+from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trial import Reporter
 from mnist_sweep.training.loop import Epoch, Precision, evaluate, forward_backward, train_epoch
@@ -122,7 +124,9 @@ def reporting(address: str) -> Callable[[], object]:
             trial.report(0.9, epoch)
             trial.should_prune()
         study.tell(trial, 0.9 + number / 1000)
-    reporter, steps = Reporter(study.ask()), count(1)
+    records, heartbeat = TrialRecords(study, storage), Heartbeat(interval=30.0)
+    reporter, steps = Reporter(records, study.ask().number, heartbeat), count(1)
+    heartbeat.acquire(reporter.lease)
     return lambda: reporter.report(0.99, next(steps))
 
 

@@ -27,9 +27,11 @@ from mnist_sweep import train
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.distributions import suggest
 from mnist_sweep.sweep.gate import parameter_budget
 from mnist_sweep.sweep.parsing import parse_space
-from mnist_sweep.sweep.proposals import Proposer
+from mnist_sweep.sweep.proposals import Candidates, Proposer
+from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
 
 PROPOSALS = 200
@@ -58,11 +60,12 @@ def measure(address: str) -> dict[str, list[float]]:
     names = lambda number: ["study=benchmark", f"trial={number}"]  # noqa: E731
     compose = Composer(loader, config)
     current = Current(config, compose)
-    proposer = Proposer(swept, space, current, compose, parameter_budget, None, names, resamples=0)
+    candidates = Candidates(space, current, compose, parameter_budget, None, names)
+    proposer = Proposer(TrialRecords(swept, storage.optuna), candidates, resamples=0)
 
     def by_optuna() -> None:
         trial = alone.ask()
-        space.suggest(trial, current)
+        space.walk(lambda name, among: suggest(trial, name, among), current)
         alone.tell(trial, state=TrialState.PRUNED)
 
     def by_sweeper() -> None:

@@ -216,7 +216,7 @@ class Proposer:
         if judged.verdict is None:
             return
         for name, excess in judged.verdict.constraints.items():
-            if name not in trial.constraints:  # Optuna sets a constraint once, also over restarts
+            if name not in draw.constraints:  # Optuna sets a constraint once, also over restarts
                 trial.set_constraint(name, excess)
         found = dict(judged.verdict.attributes)
         if judged.reason is not None:

@@ -1,0 +1,253 @@
+"""The engine with a backend that runs nothing: what it does of what was decided."""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import optuna
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import OmegaConf
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
+
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.backend import Finished, failed_return
+from mnist_sweep.sweep.callbacks import SweepCallback
+from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.engine import Engine
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.leases import SWEEP, this_process
+from mnist_sweep.sweep.parsing import parse_space
+from mnist_sweep.sweep.proposals import Candidates, Proposer
+from mnist_sweep.sweep.records import TrialRecords
+from mnist_sweep.sweep.retries import DEATHS
+from mnist_sweep.sweep.settings import Settings
+from mnist_sweep.sweep.trial_queue import Limits, TrialQueue
+
+CONFIG = OmegaConf.create({"x": 0.5, "hydra": {"runtime": {"choices": {}}}})
+
+
+class FakeBackend:
+    """Finishes every job at the next poll, as `script` has it for the trial's launches in turn."""
+
+    def __init__(self, script=None, slots=1):
+        self.script, self.slots = script or {}, slots
+        self.jobs, self.launches, self.stopped = [], [], []
+
+    def prepare(self, jobs):
+        self.prepared = jobs
+
+    def free(self):
+        return self.slots - len(self.jobs)
+
+    def start(self, job):
+        self.jobs.append(job)
+        self.launches.append(job.number)
+
+    def running(self):
+        return [job.number for job in self.jobs]
+
+    def poll(self, timeout):
+        jobs, self.jobs = self.jobs, []
+        return [self.finish(job) for job in jobs]
+
+    def finish(self, job):
+        launches = self.script.get(job.number) or [1.0]
+        outcome = launches.pop(0)
+        if callable(outcome):
+            outcome = outcome(job)
+        if isinstance(outcome, str):
+            return Finished(job, reason=outcome, died=True)
+        if isinstance(outcome, BaseException):
+            if not isinstance(outcome, Exception):
+                raise outcome
+            return Finished(job, returned=failed_return(outcome))
+        returned = JobReturn(status=JobStatus.COMPLETED)
+        returned.return_value = outcome
+        return Finished(job, returned=returned)
+
+    def stop(self, patience):
+        self.stopped.append(patience)
+
+
+class Heard(SweepCallback):
+    """Notes what it is told of."""
+
+    def __init__(self):
+        self.events = []
+
+    def launched(self, number):
+        self.events.append(("launched", number))
+
+    def retried(self, number, reason):
+        self.events.append(("retried", number, reason))
+
+    def requeued(self, number):
+        self.events.append(("requeued", number))
+
+    def lease_lost(self, number):
+        self.events.append(("lease lost", number))
+
+    def failed(self, number, reason):
+        self.events.append(("failed", number, reason))
+
+    def complete(self, number, values):
+        self.events.append(("complete", number))
+
+    def stopped(self, reason):
+        self.events.append(("stopped", reason))
+
+    def ended(self):
+        self.events.append(("ended",))
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+@pytest.fixture
+def storage():
+    return InMemoryStorage()
+
+
+@pytest.fixture
+def run(storage, tmp_path):
+    """Return a function that runs the study on a backend; it returns the study and what was heard.
+
+    Each call is a sweep of its own: what one leaves, the next one finds.
+    """
+
+    def run_sweep(backend, total=2, **settings):
+        study = optuna.create_study(
+            study_name="s", storage=storage, direction="maximize", load_if_exists=True
+        )
+        records = TrialRecords(study, storage)
+        space = parse_space({}, None, ["x=interval(0,1)"])
+        candidates = Candidates(space, Current(CONFIG), None, None, None)
+        queue = TrialQueue(
+            records,
+            nullcontext,
+            Proposer(records, candidates, resamples=0),
+            Limits(total, total),
+            grace_period=60.0,
+            on_launch=lambda: None,
+        )
+        given = SimpleNamespace(
+            settings=Settings(n_trials=total, **settings),
+            task=SimpleNamespace(names_trials=False),
+            directory=tmp_path,
+        )
+        opened = SimpleNamespace(
+            study=study, queue=queue, records=records, candidates=candidates, total=total
+        )
+        heard = Heard()
+        engine = Engine(given, opened, backend, [heard])
+        engine.run(lambda: False)
+        return study, heard.events
+
+    return run_sweep
+
+
+def test_a_sweep_runs_to_its_total_and_stops_its_backend(run):
+    backend = FakeBackend(slots=2)
+    study, heard = run(backend, total=3)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 3
+    assert backend.prepared == 3
+    assert backend.stopped == [10.0]
+    assert heard[-1] == ("ended",)
+
+
+def test_a_trial_whose_process_dies_is_launched_again_and_its_deaths_are_counted(run):
+    backend = FakeBackend({0: ["killed", "killed", 0.9]})
+    study, heard = run(backend, total=1)
+    assert backend.launches == [0, 0, 0]
+    assert study.trials[0].value == 0.9
+    assert study.trials[0].system_attrs[DEATHS]["count"] == 2
+    assert heard.count(("retried", 0, "killed")) == 2
+
+
+def test_a_trial_that_kills_its_processes_fails(run):
+    study, heard = run(FakeBackend({0: ["killed"] * 3}), max_failure_rate=1.0)
+    assert [studies.status(trial) for trial in study.trials] == ["failed", "complete"]
+    assert ("failed", 0, "killed") in heard
+
+
+def test_deaths_are_counted_over_the_restarts_of_the_sweep(run):
+    """Two deaths, Ctrl-C, and one more death in the next call: that is one too many."""
+    backend = FakeBackend({0: ["killed", "killed", KeyboardInterrupt()]})
+    with pytest.raises(KeyboardInterrupt):
+        run(backend, total=1)
+    again = FakeBackend({0: ["killed", 0.9]})
+    study, _ = run(again, total=1, max_failure_rate=1.0)
+    assert again.launches == [0]
+    assert studies.status(study.trials[0]) == "failed"
+
+
+def test_an_abandoned_trial_that_kills_every_process_it_meets_is_given_up(run, storage):
+    """Its sweep dies with it each time: a process of this machine's that is no more."""
+    study = optuna.create_study(study_name="s", storage=storage, direction="maximize")
+    gone = {**this_process(), "pid": 2**22 + 1}
+    records = TrialRecords(study, storage)
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    records.mark(trial.number, SWEEP, gone)
+    records.mark(trial.number, DEATHS, {"count": 2, "reports": 0})
+    study, heard = run(FakeBackend(), total=2, max_failure_rate=1.0)
+    assert [studies.status(trial) for trial in study.trials] == ["failed", "complete"]
+    assert study.trials[0].user_attrs["reason"].startswith("its process died 3 times in a row")
+    assert ("launched", 0) not in heard
+
+
+def test_an_abandoned_trial_is_requeued_and_launched_again(run, storage):
+    study = optuna.create_study(study_name="s", storage=storage, direction="maximize")
+    records = TrialRecords(study, storage)
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    records.mark(trial.number, SWEEP, {**this_process(), "pid": 2**22 + 1})
+    study, heard = run(FakeBackend(), total=2)
+    assert heard[:2] == [("requeued", 0), ("launched", 0)]
+    assert [studies.status(trial) for trial in study.trials] == ["complete"] * 2
+
+
+def test_ctrl_c_leaves_the_trial_to_be_resumed_by_the_next_call(run):
+    with pytest.raises(KeyboardInterrupt):
+        run(FakeBackend({0: [KeyboardInterrupt()]}), total=1)
+    backend = FakeBackend()
+    study, _ = run(backend, total=1)
+    assert backend.launches == [0]
+    assert len(study.trials) == 1
+
+
+def test_a_trial_that_another_sweep_has_taken_is_left_to_it(run, storage):
+    def taken(job):
+        study_id = storage.get_study_id_from_name("s")
+        trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, job.number)
+        record = storage.get_trial(trial_id).system_attrs[SWEEP]
+        storage.set_trial_system_attr(trial_id, SWEEP, {**record, "token": "another's"})
+        return 0.9
+
+    study, heard = run(FakeBackend({0: [taken]}), total=1)
+    assert study.trials[0].state == TrialState.RUNNING
+    assert ("lease lost", 0) in heard
+
+
+def test_one_failure_too_many_ends_the_sweep_and_leaves_the_others_to_be_resumed(run, storage):
+    with pytest.raises(SweepError, match="1 trial failed, more than"):
+        run(FakeBackend({0: [ValueError("no")]}, slots=1), total=3)
+    study = optuna.load_study(study_name="s", storage=storage)
+    assert [studies.status(trial) for trial in study.trials] == ["failed"]
+
+
+def test_a_plateau_ends_a_sweep(run):
+    study, heard = run(FakeBackend({0: [0.9]}), total=9, plateau=2)
+    assert [trial.value for trial in study.trials] == [0.9, 1.0, 1.0, 1.0]
+    assert ("stopped", "no better trial among the last 2 (plateau)") in heard
+
+
+def test_a_time_out_ends_a_sweep(run, monkeypatch):
+    clock = iter(range(0, 1000, 40))
+    monkeypatch.setattr("mnist_sweep.sweep.engine.time.monotonic", lambda: float(next(clock)))
+    study, heard = run(FakeBackend(), total=9, timeout=100.0)
+    assert len(study.trials) < 9
+    assert ("stopped", "timeout=100 seconds have passed") in heard
