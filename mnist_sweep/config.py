@@ -129,6 +129,7 @@ class RunConfig:
     resume: str | None
     study: str | None
     trial: int | None
+    lease: str | None = None  # older runs were recorded without it
     cuda_graph: bool = False  # runs that were recorded before there was one go on without
 
     @property
@@ -329,6 +330,10 @@ def _check_choices(run: RunConfig) -> None:
     _require(
         (run.trial is None) == (run.study is None),
         f"study={run.study} and trial={run.trial} name a sweep's trial together; leave both out",
+    )
+    _require(
+        run.lease is None or run.trial is not None,
+        f"lease={run.lease} is a trial's, and the sweep sets it; leave it out",
     )
 
 

@@ -10,8 +10,8 @@ from PIL import Image
 from mnist_sweep import dashboard
 from mnist_sweep.dashboard import PREFIX, Dashboard, note, prepare
 from mnist_sweep.errors import UserError
-from mnist_sweep.sweep.existing import open_to_annotate
-from mnist_sweep.sweep.reading import of_storage
+from mnist_sweep.sweep.existing import open_to_annotate, open_to_read
+from mnist_sweep.sweep.reading import of_storage, read_study
 from tests.report.conftest import ADDRESS, add, create, ran
 
 
@@ -20,18 +20,21 @@ def _quiet():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def opened(name, address):
-    return of_storage(name, address, open_to_annotate(address))
+def prepared(name, store):
+    """How many trials of a study got figures."""
+    storage = open_to_annotate(ADDRESS)
+    return prepare(of_storage(name, ADDRESS, storage), storage, store)
 
 
-def attributes(study):
-    return study._storage.get_study_system_attrs(study._study_id)
+def attributes(name):
+    storage = open_to_read(ADDRESS)
+    return storage.get_study_system_attrs(storage.get_study_id_from_name(name))
 
 
-def artifacts(study):
+def artifacts(name):
     """Of each trial id, the files that optuna-dashboard would list."""
     found = {}
-    for key, value in attributes(study).items():
+    for key, value in attributes(name).items():
         if key.startswith(PREFIX):
             trial_id, identity = key.removeprefix(PREFIX).split(":")
             found.setdefault(int(trial_id), {})[json.loads(value)["filename"]] = identity
@@ -47,22 +50,22 @@ def test_finished_trials_get_their_figures_once_and_the_study_its_note(command, 
     study.ask()
     Path("store").mkdir()
     store = FileSystemArtifactStore("store")
-    assert prepare(opened("s", ADDRESS), store) == 1
-    (first,) = artifacts(study).values()
+    assert prepared("s", store) == 1
+    (first,) = artifacts("s").values()
     assert set(first) == {"learning_curve.png", "confusion.png"}
     for identity in first.values():
         with Image.open(Path("store") / identity) as image:
             assert image.width > 300
-    assert prepare(opened("s", ADDRESS), store) == 0
-    assert artifacts(study) == {1: first}
-    text = "".join(str(value) for value in attributes(study).values())
+    assert prepared("s", store) == 0
+    assert artifacts("s") == {1: first}
+    text = "".join(str(value) for value in attributes("s").values())
     assert "Best trial: 0 (val_acc 0.9)" in text
     assert "python -m mnist_sweep.train data=mnist_5k seed=0" in text
 
 
 def test_a_study_without_a_best_trial_says_so():
     create("s")
-    assert note(opened("s", ADDRESS)) == "No trial that fits the budget is complete."
+    assert note(read_study("s", ADDRESS)) == "No trial that fits the budget is complete."
 
 
 def test_a_port_that_is_taken_is_one_line():

@@ -136,7 +136,13 @@ def _read(
     config = load_recorded(directory, setting)
     run = check(config)
     result = RunDirectory(Path(directory)).read_result() or {}
-    settings: dict[str, Any] = {"resume": None, "study": None, "trial": None, "progress": False}
+    settings: dict[str, Any] = {
+        "resume": None,
+        "study": None,
+        "trial": None,
+        "lease": None,
+        "progress": False,
+    }
     if changes.epochs is not None:
         settings["epochs"] = changes.epochs
     if changes.data is not None:

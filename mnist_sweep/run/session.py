@@ -86,6 +86,7 @@ class Session:
         Raises RecordError, ConfigError for other data, and Diverged, recorded, for a run that had.
         """
         self.begun_before = True
+        self._check_lease()
         if again and not self.directory.last.exists():
             self.directory.forget()
             return
@@ -141,12 +142,14 @@ class Session:
                 cuda_graph=self.run.cuda_graph,
             )
             result = self._finish(reason)
-        except LeaseLost:  # from here on the directory is another process's
-            for tracker in self.trackers:
-                tracker.leave()
+        except LeaseLost:
+            self._leave()
             raise
         except BaseException as error:
-            self._record_failure(error)
+            if self._is_anothers():
+                self._leave()
+            else:
+                self._record_failure(error)
             raise
         self._conclude(result)
         return result
@@ -155,6 +158,7 @@ class Session:
         # Now, and not where it was built: others may have been trained between.
         self.started = self.narrator.started = time.perf_counter()
         self.narrator.decisions(self.facts, self.directory.path)
+        self._check_lease()
         self.directory.write_result({"status": "running", **self.facts})
 
     def _choose_layout(self) -> None:
@@ -197,6 +201,22 @@ class Session:
         """Raise LeaseLost before anything is written about another process's trial."""
         if self.reporter is not None:
             self.reporter.check()
+
+    def _is_anothers(self) -> bool:
+        """Whether the trial is known to be another process's: a machine that wakes up may fail."""
+        try:
+            self._check_lease()
+        except LeaseLost:
+            return True
+        except Exception:  # the storage does not answer
+            return False
+        return False
+
+    def _leave(self) -> None:
+        """Write nothing more: from here on the directory is another process's."""
+        for tracker in self.trackers:
+            with self._only_warning(f"{type(tracker).__name__} cannot be closed"):
+                tracker.leave()
 
     def _after_epoch(self, figures: Epoch, is_best: bool) -> str | None:
         self._check_lease()

@@ -174,7 +174,8 @@ class Engine:
     def _launch(self, number: int) -> None:
         self.reader.launched(number)
         self.callbacks.tell(lambda each: each.launched(number))
-        self.backend.start(Job(number, self.queue.open[number].overrides))
+        lease = self.given.task.lease_overrides(self.queue.leases[number].token)
+        self.backend.start(Job(number, self.queue.open[number].overrides + lease))
 
     def _event_of(self, finished: Finished) -> on.Event:
         """Return what became of a job, its figures written to the study."""

@@ -76,16 +76,28 @@ class Draw(BaseTrial):
         self.sampler, self.study, self.trial = sampler, study, copy.copy(trial)
         # Optuna changes neither: a trial that is copied shares them.
         self.trial.params, self.trial.distributions = dict(trial.params), dict(trial.distributions)
-        self.fixed = trial.system_attrs.get(FIXED_PARAMS, {}) if chosen is None else chosen
+        self.queued: Mapping[str, Any] = trial.system_attrs.get(FIXED_PARAMS, {})
+        self.fixed = self.queued if chosen is None else chosen
         self.relative: dict[str, Any] | None = None
         self.noted: dict[str, Any] = {}
 
     def draw(self, name: str, distribution: BaseDistribution) -> Any:
         """Return a parameter's value; the same one when it is asked for again."""
         if name not in self.trial.params:
-            self.trial.params[name] = self._value(name, distribution)
+            internal = distribution.to_internal_repr(self._value(name, distribution))
+            self.trial.params[name] = distribution.to_external_repr(internal)  # as the study has it
             self.trial.distributions[name] = distribution
         return self.trial.params[name]
+
+    def overrules_queue(self) -> bool:
+        """Whether it has another value than was enqueued: one outside the range, or tried."""
+        return any(
+            not contains(distribution, self.queued[name])
+            or distribution.to_internal_repr(self.queued[name])
+            != distribution.to_internal_repr(self.trial.params[name])
+            for name, distribution in self.trial.distributions.items()
+            if name in self.queued
+        )
 
     def _value(self, name: str, distribution: BaseDistribution) -> Any:
         """Choose as `optuna.trial.Trial` does, in the same order."""
@@ -259,7 +271,8 @@ class GatedSampler(BaseSampler):
     def _choose(self, study: optuna.Study, trial: FrozenTrial) -> tuple[Draw, Judged]:
         tried = None if self.points is None or trial.params else self.points.tried()
         kept = self._draw(study, trial, tried)
-        assert kept is not None, "the first draw of a trial is kept, tried or not"
+        if kept is None:  # everything has been tried, and this was enqueued before
+            return self._draw_any(study, trial)
         last = kept[0].params
         for _ in range(self.resamples):
             if kept[1].verdict is None or kept[1].reason is None:
@@ -279,8 +292,7 @@ class GatedSampler(BaseSampler):
     ) -> tuple[Draw, Judged] | None:
         """Draw a configuration and have it judged; None where there is no other to draw."""
         if tried is None or self.points is None:
-            draw = Draw(self.wrapped, study, trial)
-            return draw, self.judge.judge(self.judge.choose(draw))
+            return self._draw_any(study, trial)
         found = self._draw_untried(study, trial, tried, self.points)
         if found is None:
             return None
@@ -290,6 +302,11 @@ class GatedSampler(BaseSampler):
             self.points.unfit.add(key_of(draw.params))
         tried.add(key_of(draw.params))
         return draw, judged
+
+    def _draw_any(self, study: optuna.Study, trial: FrozenTrial) -> tuple[Draw, Judged]:
+        """Draw a configuration and have it judged, tried or not."""
+        draw = Draw(self.wrapped, study, trial)
+        return draw, self.judge.judge(self.judge.choose(draw))
 
     def _draw_untried(
         self, study: optuna.Study, trial: FrozenTrial, tried: set[Key], points: Points

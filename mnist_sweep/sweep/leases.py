@@ -22,6 +22,12 @@ from mnist_sweep.sweep.records import TrialRecords
 SWEEP, JOB = "mnist_sweep:sweep", "mnist_sweep:job"
 ROLES = (SWEEP, JOB)
 
+
+def beat_of(role: str) -> str:
+    """Return the system attribute that a lease's heartbeat counts up in."""
+    return f"{role}:heartbeat"
+
+
 # A start is known by the wall clock, which may be set a little between two readings.
 SAME_START = 3.0
 
@@ -67,6 +73,12 @@ def is_alive(record: dict[str, Any]) -> bool | None:
         return False
 
 
+def token_of(trial: FrozenTrial) -> str:
+    """Return the token of the sweep that a trial was given out to; empty where it has none."""
+    token: str = (trial.system_attrs.get(SWEEP) or {}).get("token", "")
+    return token
+
+
 class Lease:
     """A process's right to a trial, in one role: to report to it, and to end it.
 
@@ -79,7 +91,8 @@ class Lease:
         self, records: TrialRecords, number: int, role: str, under: str | None = None
     ) -> None:
         self.records, self.number, self.role, self.under = records, number, role, under
-        self.token, self.count = uuid.uuid4().hex, 0
+        # It begins with a letter, so that Hydra's grammar takes it for no number.
+        self.token, self.count = f"t{uuid.uuid4().hex[:15]}", 0
 
     def acquire(self) -> None:
         """Write this process and the token onto the trial, whoever had it before."""
@@ -88,12 +101,14 @@ class Lease:
     def renew(self) -> bool:
         """Count up where the lease is held, so that other machines see that its owner lives.
 
-        Returns whether it is held.
+        Returns whether it is held. The count has a key of its own: written late, by a process that
+        was stopped after it had looked, it takes the lease from nobody.
         """
         held = self.held()
         if held:
             self.count += 1
-            self._write()
+            beat = {"token": self.token, "count": self.count}
+            self.records.mark(self.number, beat_of(self.role), beat)
         return held
 
     def held(self) -> bool:
@@ -115,17 +130,11 @@ class Lease:
         record = trial.system_attrs.get(self.role) or {}
         if self.under is None:
             return bool(record.get("token") == self.token)
-        sweep = trial.system_attrs.get(SWEEP) or {}
-        if sweep.get("token") != self.under:
-            return False
-        # A record of an earlier lease was written late, by a process that had just woken up.
-        return record.get("token") == self.token or record.get("under") != self.under
+        given_out = bool(self.under) and token_of(trial) == self.under
+        return given_out and bool(record.get("token") == self.token)
 
     def _write(self) -> None:
-        record = {**this_process(), "count": self.count, "token": self.token}
-        if self.under is not None:
-            record["under"] = self.under
-        self.records.mark(self.number, self.role, record)
+        self.records.mark(self.number, self.role, {**this_process(), "token": self.token})
 
 
 class Heartbeat:
@@ -181,14 +190,16 @@ class LivenessMonitor:
 
     def alive(self, trial: FrozenTrial) -> bool | None:
         """Whether an owner of a running trial lives; None while that is not known yet."""
-        records = [record for role in self.roles if (record := trial.system_attrs.get(role))]
+        attributes = trial.system_attrs
+        records = [record for role in self.roles if (record := attributes.get(role))]
         lives = [is_alive(record) for record in records]
         if True in lives:
             return True
         if None not in lives:
             return False
         reports = len(trial.intermediate_values) if JOB in self.roles else 0
-        now, state = self.clock(), (records, reports)
+        beats = [attributes.get(beat_of(role)) for role in self.roles]
+        now, state = self.clock(), (records, beats, reports)
         before, since, moved = self.seen.get(trial.number, (state, now, False))
         if before != state:
             since, moved = now, True

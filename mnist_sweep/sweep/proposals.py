@@ -10,6 +10,7 @@ from optuna.samplers import GridSampler
 from optuna.trial import BaseTrial, Trial
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.private import FIXED_PARAMS
 from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.distributions import suggest
@@ -193,6 +194,9 @@ class Proposer:
         Raises SweepError for a gate or a custom search space that does not work.
         """
         draw, judged = self.sampler.take(trial)
+        if draw.overrules_queue():  # the trial would suggest what was enqueued nevertheless
+            self.records.mark(trial.number, FIXED_PARAMS, draw.params)
+            trial = self.records.trial(trial.number)
         try:
             for name, distribution in draw.distributions.items():
                 suggest(trial, name, distribution)

@@ -92,7 +92,17 @@ class RunReader:
         if facts:
             self.callbacks.tell(lambda each: each.recorded(facts, figures))
         # What the sweep itself says; another application may have settings of the first names.
-        sweeps = ("hydra.",) if self.runs is None else ("study=", "trial=", "search=", "hydra.")
+        sweeps = (
+            ("hydra.",)
+            if self.runs is None
+            else (
+                "study=",
+                "trial=",
+                "lease=",
+                "search=",
+                "hydra.",
+            )
+        )
         overrides = self.queue.open[number].overrides
         figures["overrides"] = [line for line in overrides if not line.startswith(sweeps)]
         for name, value in figures.items():

@@ -19,12 +19,13 @@ FIXED = {
     "budget": "trials under different budgets cannot be compared",
     "keep": "trials that keep different epochs' weights cannot be compared",
     "study": "the sweep sets it",
+    "lease": "the sweep sets it",
     "trial": "the sweep sets it",
     "resume": "it is for a single run",
     "search": "it says what is searched",
     "hydra": "it is the sweep's own",
 }
-SET = ("study", "trial", "resume")  # by nobody but the sweep
+SET = ("study", "trial", "lease", "resume")  # by nobody but the sweep
 # What happens to training images only, and to the pixels of all alike.
 FREE = ("data.augmentation", "data.mean", "data.std")
 IDLE = "it changes nothing that a trial is judged by"
@@ -48,7 +49,7 @@ def check_space(space: SearchSpace, current: Current) -> None:
     An option of a group is one that sets such a setting: an experiment with a budget of its own.
     """
     for name in space.fixed():
-        if plain_name(name) in ("study", "trial") and space.settings[name] != "null":
+        if plain_name(name) in ("study", "trial", "lease") and space.settings[name] != "null":
             raise SweepError(
                 f"{name}={space.settings[name]}: the sweep sets it; leave it out "
                 "(hydra.sweeper.study_name=... names a study)"

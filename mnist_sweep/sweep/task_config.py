@@ -74,6 +74,10 @@ class TaskConfig:
         except OmegaConfBaseException:
             return OmegaConf.to_container(value, resolve=False)
 
+    def lease_overrides(self, token: str) -> list[str]:
+        """Return the override that tells a job which launch of its trial it is."""
+        return [f"lease={token}"] if self.names_trials and "lease" in self.config else []
+
     def trial_overrides(self, study: str, number: int) -> list[str]:
         """Return the overrides that tell a job which trial it is."""
         if not self.names_trials:

@@ -14,11 +14,11 @@ from optuna.trial import TrialState
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep.leases import (
     JOB,
-    SWEEP,
     Heartbeat,
     Lease,
     is_alive,
     is_this_process,
+    token_of,
 )
 from mnist_sweep.sweep.pruning import build_pruner
 from mnist_sweep.sweep.records import TrialRecords
@@ -34,15 +34,18 @@ PRUNED = "mnist_sweep:pruned"  # a trial's system attribute: why its job stopped
 class Reporter:
     """A job's way to its trial, from whatever process it runs in.
 
-    The job has a lease on the trial, which another sweep may take where this process was stopped
-    or cut off for longer than the grace period. Then `report` and `check` raise LeaseLost.
+    The job has a lease on the trial, `under` the sweep's by its token (the present one if None).
+    Another sweep may take the trial where this process was stopped or cut off for longer than the
+    grace period. Then `report` and `check` raise LeaseLost.
     """
 
-    def __init__(self, records: TrialRecords, number: int, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, records: TrialRecords, number: int, heartbeat: Heartbeat, under: str | None = None
+    ) -> None:
         self.records, self.number, self.heartbeat = records, number, heartbeat
         recorded = records.read(number)
-        sweep = recorded.system_attrs.get(SWEEP) or {}
-        self.lease = Lease(records, number, JOB, under=sweep.get("token", ""))
+        under = token_of(recorded) if under is None else under
+        self.lease = Lease(records, number, JOB, under)
         self.trial = records.trial(number)
         self.reported = dict(recorded.intermediate_values)
         self.stopped: str | None = recorded.system_attrs.get(PRUNED)
@@ -104,8 +107,8 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
     heartbeat = Heartbeat(grace_period / 4)
     reporter: Reporter | None = None
     try:
-        with_backoff(lambda: _leave_to_others(records, config.trial))
-        reporter = with_backoff(lambda: Reporter(records, config.trial, heartbeat))
+        under = with_backoff(lambda: _sweeps_token(records, config))
+        reporter = with_backoff(lambda: Reporter(records, config.trial, heartbeat, under))
         lease = reporter.lease
         with_backoff(lambda: heartbeat.acquire(lease))
         yield reporter
@@ -129,13 +132,20 @@ def _records(study_name: str, storage: Storage, pruner: DictConfig | None) -> Tr
     return TrialRecords(study, storage.optuna)
 
 
-def _leave_to_others(records: TrialRecords, number: int) -> None:
-    """Raise LeaseLost where a job begins so late, say in a cluster's queue, that others have it."""
-    recorded = records.read(number)
+def _sweeps_token(records: TrialRecords, config: DictConfig) -> str:
+    """Return the token of the sweep's lease that a job is under.
+
+    Raises LeaseLost where the job begins so late, say in a cluster's queue, that others have the
+    trial. The config says which lease it was launched under; another application's may not.
+    """
+    recorded = records.read(config.trial)
     record = recorded.system_attrs.get(JOB)
+    found = token_of(recorded)
     others = record and not is_this_process(record) and is_alive(record)
-    if others or recorded.state == TrialState.WAITING:
-        raise LeaseLost(_taken_over(number))
+    given = config.get("lease")
+    if others or recorded.state != TrialState.RUNNING or given not in (None, found):
+        raise LeaseLost(_taken_over(config.trial))
+    return found
 
 
 def _taken_over(number: int) -> str:

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep import sampling
@@ -111,14 +112,14 @@ class TrialQueue:
     def abandoned(self) -> Iterator[tuple[int, Deaths]]:
         """Yield running trials whose owners have died, each with that death counted."""
         for trial in studies.in_progress(self.study):
-            if trial.number not in self.open and self.owners.alive(trial) is False:
+            if trial.number not in self.open and self._is_abandoned(trial):
                 launched = studies.was_launched(trial)
                 yield trial.number, after_another_death(trial) if launched else Deaths()
 
     def requeue(self, number: int, deaths: Deaths) -> bool:
-        """Have an abandoned trial wait; return False where its owner turned out to be alive."""
+        """Have an abandoned trial wait; return False where it is abandoned no more."""
         with self.lock():
-            if self.owners.alive(self.records.read(number)) is not False:
+            if not self._is_abandoned(self.records.read(number)):
                 return False
             try:
                 if deaths.count:
@@ -129,9 +130,9 @@ class TrialQueue:
         return True
 
     def give_up(self, number: int, reason: str) -> bool:
-        """End an abandoned trial as failed; return False where its owner turned out to be alive."""
+        """End an abandoned trial as failed; return False where it is abandoned no more."""
         with self.lock():
-            if self.owners.alive(self.records.read(number)) is not False:
+            if not self._is_abandoned(self.records.read(number)):
                 return False
             try:
                 trial = self.records.trial(number)
@@ -139,6 +140,10 @@ class TrialQueue:
             except UpdateFinishedTrialError:
                 return False
         return True
+
+    def _is_abandoned(self, trial: FrozenTrial) -> bool:
+        """Whether a trial runs still, and its owner turned out not to be alive."""
+        return trial.state == TrialState.RUNNING and self.owners.alive(trial) is False
 
     def may_come_back(self) -> bool:
         """Whether another sweep's trial may yet be this one's to run.

@@ -35,11 +35,8 @@ def create(name, directions=("maximize",), objective="val_acc", storage=ADDRESS)
 
 def add(study, status, values=None, curve=(), lr=0.01, width=1.0, excess=-100.0, **attributes):
     """A trial that came to something."""
-    trial = study.ask()
-    given = {"optimizer.lr": lr, "model.width": width, "batch_size": 32}
-    for name, among in SPACE.items():
-        internal = among.to_internal_repr(given[name])
-        study._storage.set_trial_param(trial._trial_id, name, internal, among)
+    study.enqueue_trial({"optimizer.lr": lr, "model.width": width, "batch_size": 32})
+    trial = study.ask(SPACE)
     trial.set_constraint("parameters", excess)
     if status != studies.REJECTED:
         trial.set_user_attr("status", status)
@@ -63,8 +60,7 @@ def ran(number, epochs=4, parameters=15_000, **more):
     }
 
 
-@pytest.fixture
-def usual():
+def create_usual():
     """Six trials that ran, one of them pruned and one failed; two rejected; one that runs."""
     study = create("usual")
     add(study, studies.COMPLETE, 0.90, (0.5, 0.7, 0.8, 0.9), **ran(0))
@@ -77,6 +73,11 @@ def usual():
     add(study, studies.REJECTED, excess=9.0, parameters=20_008, reason="20,008 parameters, ...")
     study.ask()
     return "usual"
+
+
+@pytest.fixture
+def usual():
+    return create_usual()
 
 
 @pytest.fixture

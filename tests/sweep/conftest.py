@@ -17,7 +17,10 @@ def add(study, status, value=None, excess=None, **attributes):
     x = trial.suggest_float("x", 0, 1)
     if excess is not None:
         trial.set_constraint("parameters", excess)
-    for name, attribute in {"status": status, **attributes}.items():
+    # Of a rejected trial there is what the gate found, and no status of its own.
+    rejected = status == studies.REJECTED
+    recorded = {studies.GATE: attributes} if rejected else {"status": status, **attributes}
+    for name, attribute in recorded.items():
         trial.set_user_attr(name, attribute)
     study.tell(trial, value, studies.STATES[status])
     return trial.number, x

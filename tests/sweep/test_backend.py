@@ -1,61 +1,106 @@
-"""Hydra's launchers in batches, when something goes wrong in one."""
+"""What all backends have: jobs that are run to their ends, and what a job's end is."""
 
+import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from mnist_sweep.sweep.backend import Job, LauncherBackend
+from mnist_sweep.sweep.backend import Finished, Job, JobEnded, ending, failed_return, run_all
 
 
-class Launcher:
-    """Raises for a batch that has a deadly job in it; says nothing of the others, as joblib."""
+class Script:
+    """A backend of some slots: each job's tries in turn are lost (a text) or return a number.
 
-    def __init__(self, deadly=(), error=None):
-        self.deadly, self.error = set(deadly), error or RuntimeError("a worker died")
-        self.calls = []
+    Of those that run, the latest finishes first.
+    """
 
-    def launch(self, overrides, initial_job_idx):
-        numbers = [int(override[0]) for override in overrides]
-        self.calls.append(numbers)
-        if self.deadly & set(numbers):
-            raise self.error
+    def __init__(self, tries, slots=1):
+        self.tries, self.slots, self.jobs, self.started = tries, slots, [], []
+
+    def free(self):
+        return self.slots - len(self.jobs)
+
+    def start(self, job):
+        assert self.free()
+        self.jobs.append(job)
+        self.started.append(job.number)
+
+    def poll(self, timeout):
+        job = self.jobs.pop()
+        value = self.tries[job.number].pop(0)
+        if isinstance(value, str):
+            return [Finished(job, reason=value, died=value != "too long")]
         returned = JobReturn()
-        returned.status = JobStatus.COMPLETED
-        return [returned for _ in numbers]
+        returned.status, returned.return_value = JobStatus.COMPLETED, value
+        return [Finished(job, returned=returned)]
 
 
-def run(batches, *numbers):
-    for number in numbers:
-        batches.start(Job(number, [str(number)]))
-    return {finished.job.number: finished for finished in batches.wait(0.0)}
+def run(tries, slots=1, max_retries=1, watch=lambda returns: None):
+    backend = Script(tries, slots)
+    jobs = [Job(number, [f"x={number}", "hydra.verbose=true"]) for number in tries]
+    return backend, run_all(backend, jobs, max_retries, watch)
 
 
-def test_the_jobs_of_a_batch_are_one_call():
-    launcher = Launcher()
-    run(LauncherBackend(launcher, 3), 4, 2, 7)
-    assert launcher.calls == [[2, 4, 7]]
+@pytest.mark.parametrize("slots", [1, 2, 3, 9])
+def test_what_jobs_return_comes_back_in_their_order(slots):
+    backend, returns = run({number: [number / 10] for number in range(5)}, slots)
+    assert [each.return_value for each in returns] == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert sorted(backend.started) == [0, 1, 2, 3, 4]
 
 
-def test_where_numbers_name_directories_a_call_has_consecutive_ones():
-    launcher = Launcher()
-    run(LauncherBackend(launcher, 3, numbered=True), 4, 2, 3, 7)
-    assert launcher.calls == [[2, 3, 4], [7]]
+def test_a_job_that_died_is_run_again_after_those_that_wait(caplog):
+    backend, returns = run({0: ["killed", 0.5], 1: [1.5]})
+    assert [each.return_value for each in returns] == [0.5, 1.5]
+    assert backend.started == [0, 1, 0]
+    assert caplog.messages == ["#0: killed; running it again"]
 
 
-def test_jobs_whose_batch_was_lost_are_tried_again_one_by_one():
-    launcher = Launcher(deadly=[1])
-    batches = LauncherBackend(launcher, 3)
-    first = run(batches, 0, 1)
-    assert all(finished.died for finished in first.values())
-    again = run(batches, 0, 1, 2)
-    assert launcher.calls == [[0, 1], [0], [1], [2]]
-    assert again[0].returned is not None
-    assert again[1].died
-    assert again[1].reason == "Launcher: a worker died"
+@pytest.mark.parametrize(
+    ("tries", "max_retries", "started"),
+    [
+        (["killed"], 0, 1),
+        (["killed", "killed"], 1, 2),
+        (["killed", "killed", "killed"], 2, 3),
+        (["too long"], 2, 1),  # not worth another try
+    ],
+)
+def test_a_job_that_dies_too_often_has_failed_and_is_named_by_its_overrides(
+    tries, max_retries, started, capfd
+):
+    reason = tries[-1]
+    backend, (lost, good) = run({0: tries, 1: [0.5]}, max_retries=max_retries)
+    assert backend.started.count(0) == started
+    assert (lost.status, lost.overrides) == (JobStatus.FAILED, ["x=0"])
+    with pytest.raises(RuntimeError, match=reason):
+        _ = lost.return_value
+    assert "Error executing job with overrides: ['x=0']" in capfd.readouterr().err
+    assert good.return_value == 0.5
 
 
-def test_a_job_that_exits_takes_its_company_with_it_only_once():
-    launcher = Launcher(deadly=[1], error=SystemExit(4))
-    batches = LauncherBackend(launcher, 2)
-    assert all(finished.died for finished in run(batches, 0, 1).values())
-    again = run(batches, 0, 1)
-    assert again[0].returned is not None
-    assert (again[1].died, again[1].reason) == (False, "the job exited with code 4")
+def test_whoever_watches_sees_what_has_come_back_so_far():
+    seen = []
+    run({0: ["killed", 0.5], 1: [1.5]}, watch=lambda returns: seen.append(sorted(returns)))
+    assert seen == [[], [1], [0, 1]]
+
+
+def test_no_jobs_return_nothing():
+    assert run({})[1] == []
+
+
+def test_a_failed_return_raises_its_error_when_it_is_read(capfd):
+    with pytest.raises(ValueError, match="why"):
+        _ = failed_return(ValueError("why")).return_value
+
+
+@pytest.mark.parametrize(
+    ("stop", "said"),
+    [
+        (SystemExit(4), "the job exited with code 4"),
+        (SystemExit(), "the job exited with code None"),
+        (KeyboardInterrupt(), "the job raised KeyboardInterrupt"),
+        (GeneratorExit("enough,\nreally"), "the job raised GeneratorExit: enough, really"),
+    ],
+    ids=repr,
+)
+def test_a_job_that_asks_its_process_to_end_says_so_in_one_line(stop, said):
+    error = ending(stop)
+    assert isinstance(error, JobEnded)
+    assert str(error) == said

@@ -135,7 +135,7 @@ def run(storage, tmp_path):
         )
         given = SimpleNamespace(
             settings=Settings(n_trials=total, **settings),
-            task=SimpleNamespace(names_trials=False),
+            task=SimpleNamespace(names_trials=False, lease_overrides=lambda token: []),
             directory=tmp_path,
         )
         opened = SimpleNamespace(

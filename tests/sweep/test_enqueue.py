@@ -1,3 +1,5 @@
+from functools import partial
+
 import optuna
 import pytest
 from omegaconf import OmegaConf
@@ -5,6 +7,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import GridSampler, RandomSampler
 
 from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.distributions import suggest
 from mnist_sweep.sweep.enqueue import default_configuration, enqueue
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.parsing import parse_space
@@ -30,11 +33,6 @@ DEFAULT = {
     "scheduler": "four_phase",
     "scheduler.factor": 0.33,
 }
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def space(**params):
@@ -68,7 +66,7 @@ def test_the_default_configuration_is_what_the_first_trial_is_launched_with():
     study = create()
     enqueue(study, space(), config(), [], default_first=True)
     first = study.ask()
-    overrides = space().suggest(first, config())
+    overrides = space().walk(partial(suggest, first), config())
     assert first.params == DEFAULT
     assert {"scheduler=four_phase", "scheduler.factor=0.33", "fused=true"} <= set(overrides)
 
@@ -158,7 +156,7 @@ def test_whatever_is_queued_is_taken_by_the_trial_that_is_asked_for(conditional,
     enqueue(study, searched, config(), [], default_first=True)
     (waiting,) = queued(study)
     trial = study.ask()
-    searched.suggest(trial, config())
+    searched.walk(partial(suggest, trial), config())
     assert waiting.items() <= trial.params.items()
 
 
@@ -302,7 +300,7 @@ def test_a_configuration_is_queued_once_over_all_calls():
         enqueue(study, space(), config(), chosen, default_first=True)
     assert queued(study) == [DEFAULT, {"lr": 0.05}, {"lr": 0.06}]
     trial = study.ask()
-    space().suggest(trial, config())
+    space().walk(partial(suggest, trial), config())
     study.tell(trial, 0.5)
     enqueue(study, space(), config(), [*chosen, {"lr": 0.07}], default_first=True)
     assert queued(study)[2:] == [{"lr": 0.06}, {"lr": 0.07}]

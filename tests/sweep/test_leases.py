@@ -3,22 +3,27 @@ import queue
 import subprocess
 import sys
 import threading
+import time
 
 import optuna
 import psutil
 import pytest
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
 from mnist_sweep.sweep.leases import (
     JOB,
     SWEEP,
-    SignsOfLife,
-    Watch,
+    Heartbeat,
+    Lease,
+    LivenessMonitor,
+    beat_of,
     is_alive,
+    is_this_process,
     this_process,
 )
+from mnist_sweep.sweep.records import TrialRecords
 
 GRACE = 120.0
 ME = this_process()
@@ -28,6 +33,12 @@ REMOTE = {**ME, "host": "elsewhere.invalid"}
 
 def test_this_process_is_alive():
     assert is_alive(this_process()) is True
+
+
+def test_a_process_knows_its_own_record_whatever_else_is_in_it():
+    assert is_this_process({**ME, "count": 7, "token": "t"})
+    assert not is_this_process(GONE)
+    assert not is_this_process({})
 
 
 def test_a_record_of_a_process_is_the_callers_to_change():
@@ -104,22 +115,22 @@ def clock():
     ],
 )
 def test_a_trial_is_alive_as_long_as_one_of_its_processes(holders, alive, clock):
-    assert Watch(GRACE, clock).alive(running(**holders)) is alive
+    assert LivenessMonitor(GRACE, clock).alive(running(**holders)) is alive
 
 
 def test_a_remote_trial_that_stands_still_past_the_grace_period_is_dead(clock):
-    watch = Watch(GRACE, clock)
+    monitor = LivenessMonitor(GRACE, clock)
     trial = running(sweep={**REMOTE, "count": 7})
-    assert watch.alive(trial) is None
+    assert monitor.alive(trial) is None
     clock.now += GRACE - 1
-    assert watch.alive(trial) is None
+    assert monitor.alive(trial) is None
     clock.now += 1
-    assert watch.alive(trial) is False
+    assert monitor.alive(trial) is False
 
 
 def test_the_grace_period_begins_when_a_trial_is_first_looked_at(clock):
     clock.now += 10 * GRACE
-    assert Watch(GRACE, clock).alive(running(sweep=REMOTE)) is None
+    assert LivenessMonitor(GRACE, clock).alive(running(sweep=REMOTE)) is None
 
 
 @pytest.mark.parametrize(
@@ -132,163 +143,287 @@ def test_the_grace_period_begins_when_a_trial_is_first_looked_at(clock):
     ids=["another count", "another epoch", "a job of its own"],
 )
 def test_a_remote_trial_that_moves_is_alive_until_it_has_stood_still_again(moved, clock):
-    watch = Watch(GRACE, clock)
-    assert watch.alive(running(sweep={**REMOTE, "count": 7})) is None
+    monitor = LivenessMonitor(GRACE, clock)
+    assert monitor.alive(running(sweep={**REMOTE, "count": 7})) is None
     clock.now += GRACE - 1
-    assert watch.alive(running(**moved)) is True
+    assert monitor.alive(running(**moved)) is True
     clock.now += GRACE - 1
-    assert watch.alive(running(**moved)) is True
+    assert monitor.alive(running(**moved)) is True
     clock.now += 1
-    assert watch.alive(running(**moved)) is False
+    assert monitor.alive(running(**moved)) is False
 
 
 def test_a_trial_that_was_given_up_is_alive_once_it_moves(clock):
-    watch = Watch(GRACE, clock)
-    watch.alive(running(sweep={**REMOTE, "count": 7}))
+    monitor = LivenessMonitor(GRACE, clock)
+    monitor.alive(running(sweep={**REMOTE, "count": 7}))
     clock.now += 2 * GRACE
-    assert watch.alive(running(sweep={**REMOTE, "count": 7})) is False
-    assert watch.alive(running(sweep={**REMOTE, "count": 8})) is True
+    assert monitor.alive(running(sweep={**REMOTE, "count": 7})) is False
+    assert monitor.alive(running(sweep={**REMOTE, "count": 8})) is True
 
 
 def test_trials_are_watched_each_for_itself(clock):
-    watch = Watch(GRACE, clock)
-    assert watch.alive(running(0, sweep=REMOTE)) is None
+    monitor = LivenessMonitor(GRACE, clock)
+    assert monitor.alive(running(0, sweep=REMOTE)) is None
     clock.now += GRACE
-    assert watch.alive(running(1, sweep=REMOTE)) is None
-    assert watch.alive(running(0, sweep=REMOTE)) is False
+    assert monitor.alive(running(1, sweep=REMOTE)) is None
+    assert monitor.alive(running(0, sweep=REMOTE)) is False
 
 
 class Recorder(InMemoryStorage):
-    """A storage that says in a queue what signs of life came in."""
+    """A storage that says in a queue which records of processes came in."""
 
     def __init__(self):
         super().__init__()
-        self.signs = queue.Queue()
+        self.written = queue.Queue()
 
     def set_trial_system_attr(self, trial_id, key, value):
         super().set_trial_system_attr(trial_id, key, value)
-        self.signs.put((trial_id, key, value))
+        self.written.put((trial_id, key, value))
 
-    def next_sign(self):
-        return self.signs.get(timeout=10)
+    def next(self):
+        """The next record of a process, with the trial's id and the role."""
+        return self.written.get(timeout=10)
 
     def until(self, trial_id, count):
-        """The signs until one of a trial with at least this count, which is the last of them."""
-        signs = [self.next_sign()]
-        while signs[-1][0] != trial_id or signs[-1][2]["count"] < count:
-            signs.append(self.next_sign())
-        return signs
+        """The records until one of a trial with at least this count, which is the last of them."""
+        records = [self.next()]
+        while records[-1][0] != trial_id or records[-1][2].get("count", 0) < count:
+            records.append(self.next())
+        return records
 
 
 @pytest.fixture
-def recorder():
+def storage():
     return Recorder()
 
 
 @pytest.fixture
-def trial_ids(recorder):
-    """Two trials that run."""
-    study = optuna.create_study(storage=recorder)
-    return [study.ask()._trial_id for _ in range(2)]
+def records(storage):
+    """The records of a study with two trials that run, 0 and 1."""
+    study = optuna.create_study(storage=storage)
+    for _ in range(2):
+        study.ask()
+    return TrialRecords(study, storage)
 
 
 @pytest.fixture
-def beats(recorder):
-    """Signs of life that come a hundred times a second."""
-    signs = SignsOfLife(recorder, SWEEP, 0.01)
-    yield signs
-    signs.close()
+def heartbeat():
+    """A heart that beats a hundred times a second."""
+    heart = Heartbeat(0.01)
+    yield heart
+    heart.close()
 
 
-def test_signs_of_life_name_the_process_at_once_and_count_up(recorder, trial_ids, beats):
-    beats.hold(trial_ids[0])
-    trial_id, role, record = recorder.next_sign()
-    assert (trial_id, role) == (trial_ids[0], SWEEP)
+def acquired(records, number, role, under=None):
+    """A lease that was acquired."""
+    lease = Lease(records, number, role, under)
+    lease.acquire()
+    return lease
+
+
+def record_of(records, number, role):
+    return records.read(number).system_attrs[role]
+
+
+@pytest.mark.parametrize("role", [SWEEP, JOB])
+def test_a_lease_that_is_acquired_is_held_until_another_is(records, role):
+    first = Lease(records, 0, role)
+    assert not first.held()
+    first.acquire()
+    assert first.held()
+    second = acquired(records, 0, role)  # by the same process: a token of its own tells them apart
+    assert second.held()
+    assert not first.held()
+    assert first.token != second.token
+
+
+def test_a_lease_names_its_process(records):
+    acquired(records, 0, SWEEP)
+    record = record_of(records, 0, SWEEP)
     assert {key: record[key] for key in ME} == ME
-    counts = [record["count"]] + [recorder.next_sign()[2]["count"] for _ in range(3)]
-    assert counts == sorted(set(counts))
-    stored = recorder.get_trial(trial_ids[0]).system_attrs[SWEEP]
-    assert stored["count"] >= counts[-1]
-    assert is_alive(stored) is True
+    assert is_alive(record) is True
 
 
-def test_a_job_signs_beside_its_sweep(recorder, trial_ids):
-    for role in (SWEEP, JOB):
-        signs = SignsOfLife(recorder, role, 3600)
-        signs.hold(trial_ids[0])
-        signs.close()
-    assert {SWEEP, JOB} <= recorder.get_trial(trial_ids[0]).system_attrs.keys()
+def test_the_leases_of_two_trials_and_of_two_roles_are_apart(records):
+    leases = [acquired(records, number, role) for number in (0, 1) for role in (SWEEP, JOB)]
+    assert all(lease.held() for lease in leases)
 
 
-def test_signs_of_life_survive_a_trial_that_ends(recorder, trial_ids, beats):
-    ended, other = trial_ids
-    beats.hold(ended)
-    beats.hold(other)
-    recorder.set_trial_state_values(ended, TrialState.COMPLETE, [0.5])
+def test_a_lease_ends_with_its_trial_and_says_that_it_was_this_one(records):
+    before, lease = acquired(records, 0, SWEEP), acquired(records, 0, SWEEP)
+    assert not lease.ended()
+    records.study.tell(0, 0.5)
+    assert not lease.held()
+    assert lease.ended()
+    assert not before.ended()
+
+
+def test_a_lease_on_a_trial_that_waits_is_not_held(records):
+    lease = acquired(records, 0, SWEEP)
+    records.wait(0)
+    assert not lease.held()
+    assert not lease.ended()
+
+
+def test_a_renewed_lease_counts_up_and_one_that_is_lost_writes_nothing(records):
+    lease = acquired(records, 0, SWEEP)
+    assert lease.renew()
+    assert lease.renew()
+    assert record_of(records, 0, beat_of(SWEEP)) == {"token": lease.token, "count": 2}
+    other = acquired(records, 0, SWEEP)
+    assert not lease.renew()
+    assert record_of(records, 0, SWEEP)["token"] == other.token
+
+
+def test_a_released_lease_leaves_no_record_unless_that_is_anothers_by_now(records):
+    leases = [acquired(records, number, JOB) for number in (0, 1)]
+    records.mark(1, JOB, REMOTE)
+    for lease in leases:
+        lease.release()
+    assert [record_of(records, number, JOB) for number in (0, 1)] == [None, REMOTE]
+
+
+def test_a_jobs_lease_ends_with_that_of_the_sweep_that_gave_its_trial_out(records):
+    sweep = acquired(records, 0, SWEEP)
+    job = acquired(records, 0, JOB, under=sweep.token)
+    assert job.held()
+    another = acquired(records, 0, SWEEP)
+    assert not job.held()
+    assert not job.renew()
+    records.study.tell(0, 0.5)
+    assert another.ended()
+    assert not job.ended()
+
+
+def test_a_job_under_a_sweep_that_has_no_lease_holds_none(records):
+    assert not acquired(records, 0, JOB, under="").held()
+    assert not acquired(records, 0, JOB, under="another's").held()
+
+
+def test_of_two_jobs_under_one_sweep_the_later_has_the_trial(records):
+    sweep = acquired(records, 0, SWEEP)
+    first = acquired(records, 0, JOB, under=sweep.token)
+    second = acquired(records, 0, JOB, under=sweep.token)
+    assert not first.held()
+    assert second.held()
+
+
+def test_a_late_heartbeat_of_an_old_job_does_not_take_the_new_jobs_lease_away(records):
+    """The old job had looked before the new sweep came, slept, and writes when it wakes up."""
+    old_sweep = acquired(records, 0, SWEEP)
+    old = acquired(records, 0, JOB, under=old_sweep.token)
+    assert all(lease.renew() for lease in (old_sweep, old))
+    late = {role: record_of(records, 0, beat_of(role)) for role in (SWEEP, JOB)}
+    new_sweep = acquired(records, 0, SWEEP)
+    new = acquired(records, 0, JOB, under=new_sweep.token)
+    leases = (old_sweep, old, new_sweep, new)
+    for role, beat in late.items():
+        records.mark(0, beat_of(role), {**beat, "count": beat["count"] + 1})
+    assert [lease.held() for lease in leases] == [False, False, True, True]
+    assert all(lease.renew() for lease in (new_sweep, new))
+    records.study.tell(0, 0.5)
+    assert [lease.ended() for lease in leases] == [False, False, True, True]
+
+
+def test_a_heartbeat_names_the_process_at_once_and_counts_up(storage, records, heartbeat):
+    heartbeat.acquire(Lease(records, 0, SWEEP))
+    trial_id, role, record = storage.next()
+    assert (trial_id, role) == (records.id_of(0), SWEEP)
+    assert {key: record[key] for key in ME} == ME
+    beats = [storage.next() for _ in range(3)]
+    assert {key for _, key, _ in beats} == {beat_of(SWEEP)}
+    assert [beat["count"] for _, _, beat in beats] == [1, 2, 3]
+    assert is_alive(record_of(records, 0, SWEEP)) is True
+    assert heartbeat.lost == set()
+
+
+def test_a_heartbeat_goes_on_when_a_trial_ends_and_says_that_its_lease_is_gone(
+    storage, records, heartbeat
+):
+    heartbeat.acquire(Lease(records, 0, SWEEP))
+    heartbeat.acquire(Lease(records, 1, SWEEP))
+    records.study.tell(0, 0.5)
     with pytest.raises(UpdateFinishedTrialError):
-        recorder.set_trial_system_attr(ended, SWEEP, {})
-    count = beats.count
-    assert recorder.until(other, count + 3)[-1][2]["count"] >= count + 3
+        records.mark(0, SWEEP, {})
+    storage.until(records.id_of(1), heartbeat.leases[1].count + 3)
+    assert heartbeat.lost == {0}
 
 
-def test_a_released_trial_gets_no_more_signs(recorder, trial_ids, beats):
-    released, other = trial_ids
-    beats.hold(released)
-    beats.hold(other)
-    recorder.until(released, 1)
-    beats.release(released)
-    under_way = beats.count + 1  # a round that had begun may still sign it
-    later = recorder.until(other, under_way + 3)
-    late = [r["count"] for i, _, r in later if i == released and r["count"] > under_way]
-    assert late == []
+def test_a_heartbeat_finds_a_lease_that_was_lost_until_it_is_acquired_again(
+    storage, records, heartbeat
+):
+    heartbeat.acquire(Lease(records, 0, SWEEP))
+    other = acquired(records, 0, SWEEP)
+    while not heartbeat.lost:
+        time.sleep(0.001)
+    assert heartbeat.lost == {0}
+    assert record_of(records, 0, SWEEP)["token"] == other.token
+    heartbeat.acquire(Lease(records, 0, SWEEP))
+    assert heartbeat.lost == set()
 
 
-def test_a_trial_may_be_released_that_was_never_held(beats):
-    beats.release(17)
-    assert beats.trial_ids == set()
+def test_a_heartbeat_outlives_a_storage_that_does_not_answer(
+    storage, records, heartbeat, monkeypatch
+):
+    failures = iter([OSError("gone"), StorageInternalError("gone")])
+    read = storage.get_trial
+
+    def unsteady(trial_id):
+        for error in failures:
+            raise error
+        return read(trial_id)
+
+    heartbeat.acquire(Lease(records, 0, SWEEP))
+    monkeypatch.setattr(storage, "get_trial", unsteady)
+    storage.until(records.id_of(0), 2)
+    assert next(failures, None) is None
+    assert heartbeat.lost == set()
 
 
-def test_closed_signs_of_life_have_no_thread_left(recorder, trial_ids):
-    signs = SignsOfLife(recorder, JOB, 0.01)
-    signs.hold(trial_ids[0])
-    recorder.until(trial_ids[0], 1)
-    signs.close()
-    assert not signs.thread.is_alive()
-    assert signs.thread not in threading.enumerate()
-    count = recorder.get_trial(trial_ids[0]).system_attrs[JOB]["count"]
-    assert count == signs.count
+def test_a_forgotten_trial_is_renewed_no_more(storage, records, heartbeat):
+    forgotten, other = Lease(records, 0, SWEEP), Lease(records, 1, SWEEP)
+    heartbeat.acquire(forgotten)
+    heartbeat.acquire(other)
+    storage.until(records.id_of(0), 1)
+    heartbeat.forget(0)
+    under_way = forgotten.count + 1  # a round that had begun may still renew it
+    storage.until(records.id_of(1), other.count + 3)
+    assert forgotten.count <= under_way
 
 
-def test_closing_does_not_wait_for_the_interval(recorder):
-    signs = SignsOfLife(recorder, JOB, 3600)
-    signs.close()
-    assert signs.count == 0
-    assert not signs.thread.is_alive()
+def test_a_trial_may_be_forgotten_that_was_never_known(heartbeat):
+    heartbeat.forget(17)
+    assert heartbeat.leases == {}
+
+
+def test_a_closed_heartbeat_has_no_thread_left(storage, records):
+    heartbeat, lease = Heartbeat(0.01), Lease(records, 0, JOB)
+    heartbeat.acquire(lease)
+    storage.until(records.id_of(0), 1)
+    heartbeat.close()
+    assert not heartbeat.thread.is_alive()
+    assert heartbeat.thread not in threading.enumerate()
+    assert record_of(records, 0, beat_of(JOB))["count"] == lease.count
+
+
+def test_closing_does_not_wait_for_the_interval(records):
+    heartbeat, lease = Heartbeat(3600), Lease(records, 0, JOB)
+    heartbeat.acquire(lease)
+    heartbeat.close()
+    assert lease.count == 0
+    assert not heartbeat.thread.is_alive()
 
 
 @pytest.mark.parametrize(
     ("roles", "alive"), [((SWEEP,), False), ((JOB,), True), ((SWEEP, JOB), True)]
 )
-def test_a_watch_can_be_kept_on_one_role_alone(roles, alive, clock):
+def test_a_monitor_may_look_at_one_role_alone(roles, alive, clock):
     trial = running(sweep=GONE, job=ME)
-    assert Watch(GRACE, clock, roles).alive(trial) is alive
+    assert LivenessMonitor(GRACE, clock, roles).alive(trial) is alive
 
 
 def test_a_jobs_epochs_are_no_sign_of_its_sweeps_life(clock):
-    watch = Watch(GRACE, clock, (SWEEP,))
-    watch.alive(running(sweep=REMOTE, job=ME))
+    monitor = LivenessMonitor(GRACE, clock, (SWEEP,))
+    monitor.alive(running(sweep=REMOTE, job=ME))
     clock.now += GRACE
-    assert watch.alive(running(sweep=REMOTE, job=ME, values=3)) is False
-
-
-def test_a_process_takes_its_name_off_a_trial_unless_that_is_another_processs_by_now():
-    study = optuna.create_study()
-    signs = SignsOfLife(study._storage, JOB, GRACE)
-    trials = [study.ask()._trial_id for _ in range(2)]
-    for trial_id in trials:
-        signs.hold(trial_id)
-    study._storage.set_trial_system_attr(trials[1], JOB, REMOTE)
-    for trial_id in trials:
-        signs.withdraw(trial_id)
-    signs.close()
-    assert [study._storage.get_trial(t).system_attrs[JOB] for t in trials] == [None, REMOTE]
+    assert monitor.alive(running(sweep=REMOTE, job=ME, values=3)) is False

@@ -95,7 +95,7 @@ def test_what_the_user_gives_a_pruner_that_does_not_take_it_is_refused(sweeper, 
 
 
 def sampler(config):
-    return BudgetSweeper(sampler=own_settings(config.sampler, SAMPLER)).sweeper.sampler
+    return BudgetSweeper(sampler=own_settings(config.sampler, SAMPLER)).prepared.sampler
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,15 @@
+from functools import partial
+
 import optuna
 import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.distributions import suggest
 from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.points import Points, key_of
 
 CURRENT = Current(OmegaConf.create({"hydra": {"runtime": {"choices": {}}}}))
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def points(study, arguments, conditional=None):
@@ -27,7 +25,7 @@ def run_all(study, arguments, conditional=None, most=50):
             break
         study.enqueue_trial(params)
         trial = study.ask()
-        left.space.suggest(trial, CURRENT)
+        left.space.walk(partial(suggest, trial), CURRENT)
         study.tell(trial, 0.0)
         given.append(trial.params)
     return given

@@ -5,7 +5,12 @@ import pytest
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.reading import read_study
-from tests.report.conftest import ADDRESS, SPACE, add, create
+from tests.report.conftest import ADDRESS, SPACE, add, create, create_usual
+
+
+@pytest.fixture
+def usual():
+    return create_usual()
 
 
 def test_every_trial_is_a_row_with_what_it_came_to(usual):

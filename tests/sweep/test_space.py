@@ -1,9 +1,12 @@
+from functools import partial
+
 import optuna
 import pytest
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mnist_sweep.sweep.current import Current
+from mnist_sweep.sweep.distributions import suggest
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.values import override_value
@@ -17,17 +20,12 @@ def current(choices=None, **values):
     return Current(OmegaConf.create({**values, "hydra": {"runtime": {"choices": choices or {}}}}))
 
 
-def suggest(space, choices=None, **params):
+def launched(space, choices=None, **params):
     """What a trial with these parameters is launched with, as a mapping."""
     study = optuna.create_study()
     study.enqueue_trial(params)
-    overrides = space.suggest(study.ask(), current(choices))
+    overrides = space.walk(partial(suggest, study.ask()), current(choices))
     return dict(override.split("=") for override in overrides)
-
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def test_sweeps_become_distributions_and_values_stay_fixed():
@@ -50,13 +48,13 @@ def test_the_command_line_wins_both_ways():
 
 def test_a_conditional_setting_exists_only_under_its_condition():
     space = parse_space(PARAMS, CONDITIONAL, [])
-    assert suggest(space, schedule="a", factor=0.5, lr=0.01) == {
+    assert launched(space, schedule="a", factor=0.5, lr=0.01) == {
         "lr": "0.01",
         "schedule": "a",
         "seed": "3",
         "factor": "0.5",
     }
-    assert suggest(space, schedule="b", floor=1, lr=0.01).keys() == {
+    assert launched(space, schedule="b", floor=1, lr=0.01).keys() == {
         "lr",
         "schedule",
         "seed",
@@ -66,22 +64,22 @@ def test_a_conditional_setting_exists_only_under_its_condition():
 
 def test_a_condition_holds_for_a_fixed_value_and_for_the_configs_own_choice():
     fixed = parse_space(PARAMS, CONDITIONAL, ["schedule=b"])
-    assert "floor" in suggest(fixed)
+    assert "floor" in launched(fixed)
     chosen = parse_space({}, CONDITIONAL, [])
-    assert suggest(chosen, {"schedule": "a"}).keys() == {"factor"}
-    assert suggest(chosen, {"schedule": "other"}) == {}
+    assert launched(chosen, {"schedule": "a"}).keys() == {"factor"}
+    assert launched(chosen, {"schedule": "other"}) == {}
 
 
 def test_a_conditional_setting_fixed_on_the_command_line_keeps_its_condition():
     space = parse_space(PARAMS, CONDITIONAL, ["factor=0.33"])
-    assert suggest(space, schedule="a")["factor"] == "0.33"
-    assert "factor" not in suggest(space, schedule="b")
+    assert launched(space, schedule="a")["factor"] == "0.33"
+    assert "factor" not in launched(space, schedule="b")
 
 
 def test_what_is_said_of_a_conditional_setting_holds_outright_beside_every_branch():
     conditional = {"schedule": {"a": {"factor": "interval(0.1, 0.7)"}}}
     fixed = parse_space(PARAMS, conditional, ["schedule=other", "factor=0.9"])
-    assert suggest(fixed)["factor"] == "0.9"
+    assert launched(fixed)["factor"] == "0.9"
     searched = parse_space(PARAMS, conditional, ["schedule=other", "factor=interval(0.5,0.9)"])
     assert "factor" in searched.searched()
 
@@ -89,7 +87,7 @@ def test_what_is_said_of_a_conditional_setting_holds_outright_beside_every_branc
 @pytest.mark.parametrize("plus", ["+", "++"])
 def test_an_appended_setting_is_the_same_setting(plus):
     space = parse_space(PARAMS, CONDITIONAL, [f"{plus}lr=0.5", f"{plus}floor=0", "schedule=b"])
-    assert suggest(space) == {f"{plus}lr": "0.5", "schedule": "b", "seed": "3", "floor": "0"}
+    assert launched(space) == {f"{plus}lr": "0.5", "schedule": "b", "seed": "3", "floor": "0"}
 
 
 def test_settings_that_the_config_lacks_are_dropped_unless_the_user_said_them():
@@ -101,7 +99,7 @@ def test_settings_that_the_config_lacks_are_dropped_unless_the_user_said_them():
 def test_deletions_are_passed_on():
     space = parse_space({}, None, ["~tracking"])
     study = optuna.create_study()
-    assert space.suggest(study.ask(), current()) == ["~tracking"]
+    assert space.walk(partial(suggest, study.ask()), current()) == ["~tracking"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.storage import Storage, open_storage, patiently, reopen
+from mnist_sweep.sweep.storage import Storage, open_storage, reopen, with_backoff
 
 NORMAL = 1  # what SQLite calls synchronous=NORMAL
 
@@ -35,9 +35,7 @@ def opened():
 
     yield open_one
     for storage in storages:
-        if storage.engine is not None:
-            storage.optuna.remove_session()
-            storage.engine.dispose()
+        storage.close()
 
 
 def tell_one(storage, name="s"):
@@ -250,15 +248,15 @@ def test_a_storage_that_does_not_answer_is_asked_again(monkeypatch):
             raise answer
         return answer
 
-    assert patiently(call) == 7
+    assert with_backoff(call) == 7
     assert pauses == [0.5, 1.0]
 
 
 def test_a_storage_that_stays_silent_is_given_up():
     with pytest.raises(StorageInternalError):
-        patiently(lambda: (_ for _ in ()).throw(StorageInternalError("gone")), seconds=0.0)
+        with_backoff(lambda: (_ for _ in ()).throw(StorageInternalError("gone")), seconds=0.0)
     with pytest.raises(ValueError, match="not the storage's"):
-        patiently(lambda: (_ for _ in ()).throw(ValueError("not the storage's")))
+        with_backoff(lambda: (_ for _ in ()).throw(ValueError("not the storage's")))
 
 
 def test_many_may_open_a_new_database_at_once(tmp_path):

@@ -4,11 +4,14 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.pruners import NopPruner
+from optuna.samplers import GridSampler
+from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.leases import SWEEP
+from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
 
 
@@ -31,16 +34,92 @@ def test_a_trial_without_a_status_of_ours_has_what_its_state_says():
     assert [studies.status(t) for t in study.trials] == ["complete", "pruned", "failed", "queued"]
 
 
-def test_a_trial_set_aside_is_asked_for_next_with_its_number_and_its_parameters():
+def test_a_trial_that_waits_is_interrupted_where_it_was_launched_and_queued_where_not():
+    storage = InMemoryStorage()
+    study = optuna.create_study(storage=storage)
+    records = TrialRecords(study, storage)
+    for number in range(2):
+        study.ask()
+        if number == 0:
+            records.mark(number, SWEEP, {})
+    for number in range(2):
+        records.wait(number)
+    assert [studies.status(t) for t in study.trials] == [studies.INTERRUPTED, studies.QUEUED]
+
+
+def test_what_waits_is_told_from_what_runs():
     study = optuna.create_study()
-    first = study.ask()
-    x = first.suggest_float("x", 0, 1)
-    first.storage.set_trial_system_attr(first._trial_id, SWEEP, {})
-    studies.set_aside(study, first._trial_id)
-    assert studies.status(study.trials[0]) == studies.INTERRUPTED
-    again = study.ask()
-    assert again.number == 0
-    assert again.suggest_float("x", 0, 1) == x
+    for x in (0.0, 1.0):
+        study.enqueue_trial({"x": x})
+    assert [trial.number for trial in studies.waiting(study)] == [0, 1]
+    assert studies.in_progress(study) == []
+    study.ask()
+    assert [trial.number for trial in studies.waiting(study)] == [1]
+    assert [trial.number for trial in studies.in_progress(study)] == [0]
+
+
+def test_what_the_gate_found_is_an_attribute_of_the_trial_as_what_its_run_found():
+    trial = optuna.trial.create_trial(
+        value=1.0,
+        user_attrs={
+            "epochs": 3,
+            "parameters": 7,  # of the run itself
+            studies.GATE: {"parameters": 8, "reason": "8 over"},
+        },
+    )
+    assert studies.attributes(trial) == {"epochs": 3, "parameters": 7, "reason": "8 over"}
+    assert studies.attributes(optuna.trial.create_trial(value=1.0)) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "excess", "found", "launched", "status"),
+    [
+        (TrialState.PRUNED, None, {"reason": "no"}, False, studies.REJECTED),
+        (TrialState.PRUNED, 3.0, {}, False, studies.REJECTED),
+        (TrialState.PRUNED, -3.0, {"parameters": 5}, False, studies.PRUNED),
+        (TrialState.PRUNED, -3.0, {"parameters": 5}, True, studies.PRUNED),
+        # An earlier proposal of the trial was rejected, say before the budget was raised.
+        (TrialState.PRUNED, None, {"reason": "no"}, True, studies.PRUNED),
+        (TrialState.RUNNING, 3.0, {"reason": "no"}, False, studies.RUNNING),
+    ],
+)
+def test_a_rejected_trial_is_known_by_what_the_gate_found(state, excess, found, launched, status):
+    storage = InMemoryStorage()
+    study = optuna.create_study(storage=storage)
+    trial = study.ask()
+    if excess is not None:
+        trial.set_constraint("size", excess)
+    trial.set_user_attr(studies.GATE, found)
+    if launched:
+        TrialRecords(study, storage).mark(0, SWEEP, {})
+    if state.is_finished():
+        study.tell(trial, None, state)
+    assert studies.status(study.trials[0]) == status
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "own"),
+    [
+        (studies.COMPLETE, TrialState.COMPLETE, {"status": "complete"}),
+        (studies.FAILED, TrialState.FAIL, {"status": "failed", "reason": "why"}),
+        (studies.PRUNED, TrialState.PRUNED, {"status": "pruned", "reason": "why"}),
+        (studies.REFUSED, TrialState.FAIL, {"status": "refused", "reason": "why"}),
+    ],
+)
+def test_an_end_is_told_with_its_status_and_its_reason(status, state, own):
+    study = optuna.create_study()
+    complete = status == studies.COMPLETE
+    studies.end(
+        study, study.ask(), status, None if complete else "why", [1.0] if complete else None
+    )
+    assert (study.trials[0].state, study.trials[0].user_attrs) == (state, own)
+    assert studies.status(study.trials[0]) == status
+
+
+def test_the_last_point_of_a_grid_can_be_told():
+    study = optuna.create_study(sampler=GridSampler({"x": [0.0]}))
+    studies.end(study, study.ask(), studies.COMPLETE, None, [1.0])
+    assert studies.counts(study) == {studies.COMPLETE: 1}
 
 
 def test_rejections_are_pruned_so_that_tpe_learns_from_them(study):

@@ -1,8 +1,11 @@
 import optuna
+import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.gate import Verdict
 from tests.sweep.conftest import add
 
 
@@ -55,3 +58,76 @@ def test_a_rejection_without_constraints_counts_as_the_farthest():
     assert "a rule of its own" in summary.nothing_fits(study, 1)
     number, _ = add(study, studies.REJECTED, excess=1.0, reason="1 over")
     assert summary.smallest_rejected(study).number == number
+
+
+def test_a_probe_that_came_closer_than_any_trial_is_the_one_that_is_said():
+    study = optuna.create_study()
+    add(study, studies.REJECTED, excess=10.0, reason="10 over")
+    near = Verdict({"parameters": 1.0}, reason="1 over")
+    far = Verdict({"parameters": 99.0}, reason="99 over")
+    assert "; the closest has 1 over:" in summary.nothing_fits(study, 5, 100, near)
+    assert "; the closest, trial 0, has 10 over:" in summary.nothing_fits(study, 5, 100, far)
+    assert "among 5 proposals and 100 more draws" in summary.nothing_fits(study, 5, 100, far)
+
+
+def test_trials_since_the_best_are_those_that_ended_after_it_did(study):
+    assert summary.trials_since_best(study) == 1  # pruned; the failed one ended before
+    add(study, studies.COMPLETE, 0.1, -1.0)
+    add(study, studies.REJECTED, excess=1.0, reason="1 over")
+    assert summary.trials_since_best(study) == 2
+    assert summary.trials_since_best(optuna.create_study()) == 0
+
+
+def written(directory):
+    return OmegaConf.to_container(OmegaConf.load(summary.path_in(directory)))
+
+
+def test_the_file_is_kept_up_to_date_as_trials_end(study, tmp_path):
+    file = summary.SummaryFile(study, None, tmp_path)
+    file.launched(3)
+    file.ending()
+    assert not summary.path_in(tmp_path).exists()
+    file.told()
+    assert written(tmp_path)["best_value"] == 0.95
+    add(study, studies.COMPLETE, 0.99, -1.0, run_directory="multirun/s/7")
+    file.told()
+    assert written(tmp_path)["best_value"] == 0.99
+    add(study, studies.FAILED, reason="diverged")
+    file.ended()
+    assert written(tmp_path)["trials"]["failed"] == 2
+
+
+def test_a_grids_skipped_points_are_listed_at_the_end_only(tmp_path):
+    grid = optuna.samplers.GridSampler({"x": [0.25, 0.5]})
+    study = optuna.create_study(sampler=grid)
+    add(study, studies.REJECTED, excess=1.0, parameters=20_000, reason="1 over")
+    file = summary.SummaryFile(study, None, tmp_path)
+    file.told()
+    assert "skipped" not in written(tmp_path)
+    file.ended()
+    (skipped,) = written(tmp_path)["skipped"]
+    assert (skipped["trial"], skipped["parameters"]) == (0, 20_000)
+    assert set(skipped["params"]) == {"x"}
+
+
+def test_a_directory_that_holds_another_studys_runs_is_refused(tmp_path):
+    ours, other = (optuna.create_study() for _ in range(2))
+    summary.check_directory(ours, tmp_path)
+    summary.write_results(ours, None, tmp_path)
+    summary.check_directory(ours, tmp_path)
+    with pytest.raises(SweepError, match="holds the runs of another study"):
+        summary.check_directory(other, tmp_path)
+
+
+def test_runs_without_a_summary_are_another_studys_unless_this_one_has_trials(study, tmp_path):
+    (tmp_path / "0").mkdir()
+    summary.check_directory(study, tmp_path)
+    with pytest.raises(SweepError, match="holds the runs of another study"):
+        summary.check_directory(optuna.create_study(), tmp_path)
+
+
+def test_a_password_is_not_written(study, tmp_path):
+    summary.write_results(study, "postgresql://me:secret@host/db", tmp_path)
+    text = summary.path_in(tmp_path).read_text()
+    assert "secret" not in text
+    assert "host/db" in text

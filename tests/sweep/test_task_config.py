@@ -4,6 +4,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.task_config import TaskConfig
 
 OURS = {"study": None, "trial": None, "objective": "val_acc", "budget": {"max_parameters": 10}}
@@ -75,3 +77,44 @@ def test_settings_of_another_meaning_are_recorded_as_they_are():
 )
 def test_a_run_is_resumed_by_an_application_of_ours_alone(config, resumes):
     assert application(config).resumes is resumes
+
+
+@pytest.fixture
+def composed_task(composed):
+    """Return a function from overrides to the task of an application of ours."""
+
+    def task(*overrides):
+        config = OmegaConf.to_container(composed(*overrides))
+        return TaskConfig(OmegaConf.create({**config, "hydra": {}}), "multirun/s")
+
+    return task
+
+
+def test_a_config_that_is_no_run_is_refused_before_anything_is_searched(composed_task):
+    composed_task("model=linear").check([])
+    with pytest.raises(SweepError, match="epochs") as error:
+        composed_task("epochs=-1").check(["optimizer.lr"])
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_searched_may_be_anything_in_the_composed_config(composed_task):
+    for name in ("epochs", "+epochs", "++epochs"):
+        composed_task("epochs=-1").check([name])
+
+
+def test_another_applications_config_is_its_own_business():
+    application({"epochs": -1}).check([])
+
+
+def test_the_gate_judges_the_config_as_a_job_has_it():
+    seen = []
+
+    def gate(config, hydra):
+        seen.append((sorted(config), sorted(hydra)))
+        if config.budget.max_parameters < 11:
+            raise UserError("too small")
+
+    with pytest.raises(SweepError, match="too small"):
+        application(OURS).judge(gate)
+    application({**OURS, "budget": {"max_parameters": 11}}).judge(gate)
+    assert seen == [(sorted(OURS), ["runtime"])] * 2

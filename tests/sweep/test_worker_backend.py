@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mnist_sweep.sweep.backend import Job, JobEnded, failed_return, run_all
+from mnist_sweep.sweep.backend import Job, JobEnded, run_all
 from mnist_sweep.sweep.worker_backend import WorkerBackend
 
 
@@ -116,19 +116,19 @@ def pool():
 
     yield make
     for made in pools:
-        made.close(0)
+        made.stop(0)
 
 
-def wait_for(pool):
+def wait_for(workers):
     """Whatever finishes next."""
     while True:
-        if finished := pool.wait(1.0):
+        if finished := workers.poll(1.0):
             return finished
 
 
-def run(pool, *what):
-    pool.start(Job(7, what))
-    (finished,) = wait_for(pool)
+def run(workers, *what):
+    workers.start(Job(7, what))
+    (finished,) = wait_for(workers)
     return finished
 
 
@@ -154,17 +154,17 @@ def test_a_free_worker_takes_the_next_job_while_the_other_is_busy(pool):
 def test_processes_start_when_jobs_are_expected_and_no_more_than_there_are_slots(pool):
     workers = pool(3)
     assert [worker is None for worker in workers.slots] == [True, True, True]
-    workers.expect(2)
+    workers.prepare(2)
     first, second, third = workers.slots
     assert first.process.pid != second.process.pid
     assert third is None
     assert workers.free() == 3
-    workers.expect(9)
+    workers.prepare(9)
     assert workers.slots[:2] == [first, second]
     assert workers.slots[2] is not None
     assert run(workers, "pid").returned.return_value[1] == first.process.pid
-    workers.close(0)
-    workers.expect(0)
+    workers.stop(0)
+    workers.prepare(0)
     assert workers.slots == [None, None, None]
 
 
@@ -224,6 +224,7 @@ def test_a_job_past_its_timeout_is_killed_and_not_worth_another_try(pool):
     assert finished.reason == "it ran past trial_timeout=0.2 seconds"
     assert not finished.died
     assert not psutil.pid_exists(pid)
+    assert (workers.free(), workers.running()) == (1, [])
 
 
 def test_output_is_kept_in_a_file_a_slot(pool, tmp_path):
@@ -271,15 +272,15 @@ def test_an_idle_worker_ends_as_a_process_does(pool, tmp_path, what):
     """Its exit handlers run and its threads are waited for, beyond the patience with jobs."""
     workers = pool()
     run(workers, what, str(tmp_path / "done"))
-    workers.close(patience=0.1)
+    workers.stop(patience=0.1)
     assert (tmp_path / "done").exists()
 
 
 def test_a_worker_without_a_job_yet_is_not_waited_for(pool):
     workers = pool(preload=["tests.sweep.slow_module"])
-    workers.expect(1)
+    workers.prepare(1)
     began = time.monotonic()
-    workers.close(patience=10)
+    workers.stop(patience=10)
     assert time.monotonic() - began < 5
 
 
@@ -287,7 +288,7 @@ def test_a_job_that_outlives_the_patience_is_cut_off(pool, tmp_path):
     workers = pool()
     workers.start(Job(0, ["children", str(tmp_path / "pids"), "hang"]))
     pids = children(tmp_path / "pids")
-    workers.close(patience=0)
+    workers.stop(patience=0)
     until_gone(pids)
 
 
@@ -296,7 +297,7 @@ def test_what_jobs_leave_ends_with_their_worker(pool, tmp_path):
     run(workers, "children", str(tmp_path / "pids"), "return")
     ours, theirs = children(tmp_path / "pids")
     assert alive(ours)
-    workers.close(patience=10)
+    workers.stop(patience=10)
     until_gone([ours])
     psutil.Process(theirs).kill()  # it has left the group, and its job has returned
 
@@ -356,13 +357,13 @@ def test_a_lost_job_is_named_by_its_overrides(pool, capfd):
     assert "Error executing job with overrides: ['exit']" in capfd.readouterr().err
 
 
-def test_closing_interrupts_a_job_which_can_record_it(pool, tmp_path):
+def test_stopping_interrupts_a_job_which_can_record_it(pool, tmp_path):
     workers = pool()
     record = tmp_path / "interrupted"
     workers.start(Job(0, ["interrupted", str(record)]))
     while not Path(f"{record}.started").exists():
         time.sleep(0.01)
-    workers.close(patience=10)
+    workers.stop(patience=10)
     assert record.exists()
 
 
@@ -372,10 +373,10 @@ def test_workers_end_with_their_parent_in_the_midst_of_a_job(tmp_path, what):
         "import time\n"
         "from tests.sweep.test_worker_backend import Task\n"
         "from mnist_sweep.sweep.backend import Job\n"
-        "from mnist_sweep.sweep.worker_backend import Workers\n"
-        "pool = WorkerBackend(1, Task(), lambda slot: {})\n"
-        f"pool.start(Job(0, [{what!r}, {str(tmp_path / 'job')!r}, 'hang']))\n"
-        "print(pool.slots[0].process.pid, flush=True)\n"
+        "from mnist_sweep.sweep.worker_backend import WorkerBackend\n"
+        "workers = WorkerBackend(1, Task(), lambda slot: {})\n"
+        f"workers.start(Job(0, [{what!r}, {str(tmp_path / 'job')!r}, 'hang']))\n"
+        "print(workers.slots[0].process.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     root = Path(__file__).parents[2]
@@ -412,6 +413,12 @@ def test_a_batch_comes_back_in_order_and_runs_again_what_died(pool, tmp_path, ca
     assert caplog.text.count("running it again") == 2
 
 
-def test_a_failed_return_raises_its_error_when_it_is_read(capfd):
-    with pytest.raises(ValueError, match="why"):
-        _ = failed_return(ValueError("why")).return_value
+@pytest.mark.parametrize(
+    ("count", "logs", "said"),
+    [
+        (1, None, "1 process of this machine"),
+        (2, "workers", "2 processes of this machine, their output in workers"),
+    ],
+)
+def test_it_says_where_trials_run(pool, count, logs, said):
+    assert str(pool(count, logs=logs and Path(logs))) == said
