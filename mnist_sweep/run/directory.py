@@ -55,7 +55,6 @@ RESULT: Kinds = {
     "hostname": TEXT,
     "versions": MAPPING,
     "git_commit": TEXT,
-    "stacked": WHOLE,
     "epochs": WHOLE,
     "best_epoch": WHOLE,
     **dict.fromkeys(("val_loss", "val_acc", "test_loss", "test_acc", "seconds"), NUMBER),
