@@ -20,6 +20,7 @@ from mnist_sweep.run.console import Narrator
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.run.tracking import Tracker, draws_figures, trackers
 from mnist_sweep.text import one_line, relative
+from mnist_sweep.training.cuda_graph import repeats
 from mnist_sweep.training.loop import Diverged, Epoch, Precision, evaluate, fit
 
 if TYPE_CHECKING:
@@ -59,6 +60,10 @@ class Session:
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
         self.training = build_training(run, self.steps, device)
+        graph = repeats(self.training.model) if run.cuda_graph is None else run.cuda_graph
+        self.cuda_graph = graph and device.type == "cuda"
+        if device.type == "cuda":
+            facts["cuda_graph"] = self.cuda_graph
         self.narrator = Narrator(run)
         self.trackers: list[Tracker] = []
         self.started = time.perf_counter()
@@ -124,7 +129,7 @@ class Session:
                 precision=self.precision,
                 after_epoch=self._after_epoch,
                 progress=lambda batches, epoch: self.narrator.progress(batches, epoch, self.steps),
-                cuda_graph=self.run.cuda_graph,
+                cuda_graph=self.cuda_graph,
             )
             result = self._finish(reason)
         except BaseException as error:
