@@ -129,7 +129,7 @@ class RunConfig:
     resume: str | None
     study: str | None
     trial: int | None
-    cuda_graph: bool = False  # runs that were recorded before there was one go on without
+    cuda_graph: bool | None = False  # runs that were recorded before there was one go on without
 
     @property
     def objectives(self) -> list[str]:

@@ -71,7 +71,9 @@ class Narrator:
             f"data: {data['name']}, {train} train / {val} validation / {test} test images; "
             f"{data['reason']}"
         )
-        say_once(f"device: {facts['device']}, {facts['threads']} threads, {facts['precision']}")
+        graph = ", CUDA graph" if facts.get("cuda_graph") else ""
+        threads = f"{facts['threads']} threads"
+        say_once(f"device: {facts['device']}, {threads}, {facts['precision']}{graph}")
         self._say(f"run directory: {relative(directory)}")
 
     def layout(self, layout: Layout) -> None:
