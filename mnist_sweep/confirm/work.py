@@ -49,7 +49,7 @@ def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
     widest = next((config for config in configs if gpus(config)), configs[0])
     environments = worker_environments(widest, n_jobs, None)[: len(groups)]
     workers = Workers(len(environments), SeedsTask(), environments.__getitem__, logs)
-    progress = Progress(runs, str(workers))
+    progress = Progress(runs, groups, len(environments), str(workers))
 
     def watch(returns: Mapping[int, JobReturn]) -> None:
         progress.watch([run for number in returns for run in groups[number]])
