@@ -19,7 +19,7 @@ from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.targets import build
 from mnist_sweep.sweep.reading import Row
-from tests.test_bundle import change
+from tests.bundle.test_bundle import change
 
 CPU = torch.device("cpu")
 

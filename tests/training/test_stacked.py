@@ -16,7 +16,7 @@ from mnist_sweep.training.loop import (
     Training,
 )
 from mnist_sweep.training.stacked import fit_many, why_not_stacked
-from tests.test_fit import digits
+from tests.training.test_loop import digits
 
 SEEDS = (0, 1, 2)
 EPOCHS, BATCH, IMAGES = 3, 16, 72  # the last batch is short
