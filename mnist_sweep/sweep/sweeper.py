@@ -71,6 +71,7 @@ class BudgetSweeper(OptunaSweeper):
         # These import optuna, which `--help` must not wait for.
         from mnist_sweep.allowed import KINDS, check_tree
         from mnist_sweep.errors import UserError
+        from mnist_sweep.sweep.address import address_of
         from mnist_sweep.sweep.engine import SweepEngine
         from mnist_sweep.sweep.errors import SweepError
         from mnist_sweep.sweep.left_over import SAMPLER, own_settings
@@ -92,7 +93,7 @@ class BudgetSweeper(OptunaSweeper):
             grace_period=grace_period,
             default_first=default_first,
             study_name=study_name,
-            storage=storage,
+            storage=address_of(storage),
             custom_search_space=custom_search_space,
             gate=gate,
             preload=[] if preload is None else preload,

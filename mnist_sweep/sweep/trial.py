@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import Trial, TrialState
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.address import address_of
 from mnist_sweep.sweep.processes import JOB, SignsOfLife, is_alive, is_this_process
 from mnist_sweep.sweep.pruning import build_pruner
 from mnist_sweep.sweep.settings import GRACE_PERIOD
@@ -65,7 +66,7 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
     memory, has no reporter; one with several objectives, which Optuna does not prune, neither.
     """
     sweeper: Any = HydraConfig.get().sweeper
-    address = OmegaConf.select(sweeper, "storage")
+    address = address_of(OmegaConf.select(sweeper, "storage"))
     if sweeper.get("_target_") != OURS or address is None or config.get("trial") is None:
         yield None
         return
