@@ -18,7 +18,11 @@ from typing import Any
 from hydra._internal import utils
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import configure_log
-from hydra.errors import CompactHydraException, InstantiationException
+from hydra.errors import (
+    CompactHydraException,
+    ConfigCompositionException,
+    InstantiationException,
+)
 
 from mnist_sweep.allowed import how_to_allow
 from mnist_sweep.errors import UserError, explain, shown
@@ -27,6 +31,8 @@ from mnist_sweep.text import one_line
 
 UNKNOWN = re.compile(r"got an unexpected keyword argument '(.*?)'.*full_key: (hydra\.\w+)", re.S)
 LOGGING = "hydra.job_logging or hydra.hydra_logging"
+# A setting that conf/search gives to a sweeper which has none of that name.
+FOREIGN = re.compile(r"In 'search/.*Key '(\w+)' not in '(\w+)SweeperConf'", re.S)
 TARGET = re.compile(r"[Tt]arget '(.*?)'")
 
 
@@ -60,6 +66,15 @@ def _refusing(call: Callable[[], Any]) -> Any:
         raise Refusal(f"error: {error}") from error
     except OSError as error:
         raise Refusal(f"error: {explain(error)}") from error
+    except ConfigCompositionException as error:
+        found = FOREIGN.search(str(error))
+        if found is None:
+            raise
+        setting, sweeper = found.groups()
+        raise Refusal(
+            f"error: hydra/sweeper={sweeper.lower()} has no {setting}, which the search gives it: "
+            "add search=none, or leave hydra/sweeper out"
+        ) from error
     except TypeError as error:
         message = _unknown_setting(error)
         if message is None:

@@ -270,7 +270,8 @@ class Progress:
     def _counts(self) -> Iterator[tuple[str, int]]:
         by_status = studies.counts(self.study)
         saved = results.epochs_saved(self.study)
-        yield "pruned" + (f" ({counted(saved, 'epoch')} saved)" if saved else ""), by_status[studies.PRUNED]
+        spared = f" ({counted(saved, 'epoch')} saved)" if saved else ""
+        yield f"pruned{spared}", by_status[studies.PRUNED]
         yield "rejected", by_status[studies.REJECTED]
         yield "failed", by_status[studies.FAILED]
         if by_status[studies.REFUSED]:

@@ -80,6 +80,11 @@ def test_a_job_that_exits_fails_alone(command, capfd, monkeypatch):
         (["-m", "objective=val_ac"], "objective must be one of val_loss"),
         (["-m", "hydra.sweeper.direction=minimize"], "hydra.sweeper.direction=minimize does"),
         (["-m", "hydra.sweeper.enqueue=[{nothing: 3}]"], "hydra.sweeper.enqueue[0]: nothing=3"),
+        (["-m", "hydra/sweeper=basic"], "hydra/sweeper=basic has no study_name, which the search "),
+        (
+            ["-m", "hydra/sweeper=optuna"],
+            "hydra/sweeper=optuna has no gate, which the search gives",
+        ),
         (["--run", "--multirun"], "Only one of --run, --multirun"),
         (["model=simple"], "model=simple has 206,922 parameters"),
         (["hydra/job_logging=disabled", "model=simple"], "model=simple has 206,922 parameters"),
