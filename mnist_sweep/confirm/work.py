@@ -48,7 +48,7 @@ def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
     widest = next((config for config in configs if gpus(config)), configs[0])
     environments = worker_environments(widest, n_jobs, None)[: len(waiting)]
     workers = WorkerBackend(len(environments), RunTask(), environments.__getitem__, logs)
-    progress = Progress(runs, str(workers))
+    progress = Progress(runs, [[run] for run in waiting], len(environments), str(workers))
 
     def watch(returns: Mapping[int, JobReturn]) -> None:
         progress.watch([waiting[number] for number in returns])

@@ -167,6 +167,14 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(runs):
         entry.main(Confirm(runs=runs, to="file"))
 
 
+def test_sentences_are_lines_of_whole_words_in_a_terminal_and_one_line_elsewhere():
+    sentence = "a/run-of-mine and trial 2 cannot be told apart: " + "+0.65 points " * 9
+    lines = entry.wrapped(sentence, 30).splitlines()
+    assert " ".join(lines) == sentence.strip()
+    assert max(map(len, lines)) <= 30
+    assert entry.wrapped(sentence, None) == sentence
+
+
 @pytest.mark.parametrize(
     ("asked", "folder"),
     [
