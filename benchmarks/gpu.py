@@ -1,11 +1,10 @@
-"""One GPU: images a second, with and without a CUDA graph; seeds as one model; whole runs.
+"""One GPU: images a second of a run, with and without a CUDA graph; whole runs both ways.
 
     make bench-gpu [REPETITIONS=5]
 
 Trains the enhanced network in batches of 32 on the training images of MNIST (MNIST_SWEEP_DATA),
 which lie on the device; evaluation is left out, but of whole runs, whose accuracies stand beside
-their seconds. `SEEDS` runs of one configuration are trained as one by `fit_many`, and one after
-another. Where there is no GPU it says so and measures nothing.
+their seconds. Where there is no GPU it says so and measures nothing.
 """
 
 import os
@@ -13,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -24,64 +22,50 @@ from mnist_sweep.config import RunConfig, check
 from mnist_sweep.data import Dataset, Images
 from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.run.machine import set_seeds
+from mnist_sweep.training.cuda_graph import KEPT
 from mnist_sweep.training.loop import Epoch, Precision, fit
-from mnist_sweep.training.stacked import fit_many
 
-SEEDS = (1, 2, 5, 10, 20)
-IMAGES, WHOLE = 10_000, 20  # a repetition's images; the epochs of a whole run
+IMAGES, WHOLE = 10_000, 5  # a repetition's images; the epochs of a whole run
 
 
-def second_pass(
-    run: RunConfig, images: Images, seeds: int, stacked: bool = False, graph: bool = False
-) -> float:
-    """Train some seeds of a run for two epochs; return the seconds of the second, of all together.
+def second_pass(run: RunConfig, images: Images, graph: bool) -> float:
+    """Train a run for two epochs; return the seconds of the second.
 
     The first one has what is done once: choosing kernels, allocating, recording a graph.
     """
-    steps, pipeline = -(-len(images) // run.batch_size), build_pipeline(run)
-    trainings, taken = [], []
-    for seed in range(seeds):
-        set_seeds(seed, deterministic=False)
-        trainings.append(build_training(run, steps, images.labels.device))
-
-    def note(figures: Epoch, best: bool) -> None:
-        if figures.epoch == 2:
-            taken.append(figures.seconds)
-
-    few = images[torch.arange(100, device=images.labels.device)]
-    settings: dict[str, Any] = {"epochs": 2, "batch_size": run.batch_size}
-    settings["precision"] = Precision(run.precision)
-    if graph:
-        fit(trainings[0], images, few, pipeline, after_epoch=note, cuda_graph=True, **settings)
-    else:
-        notes = [note] * seeds
-        fit_many(trainings, images, few, pipeline, after_epoch=notes, stacked=stacked, **settings)
-    return taken[0] if stacked else sum(taken)  # a stacked pass is everybody's
+    epochs = train_run(run, images, images[torch.arange(100, device="cuda")], 2, graph)
+    return epochs[-1].seconds
 
 
 def whole_run(run: RunConfig, dataset: Dataset, graph: bool) -> dict[str, float]:
     """Train a run with its validation; return its seconds and its last validation accuracy."""
-    set_seeds(0, deterministic=False)
-    steps = -(-len(dataset.train) // run.batch_size)
-    training = build_training(run, steps, dataset.train.labels.device)
-    epochs: list[Epoch] = []
+    KEPT.clear()  # it records its own graph
     start = time.perf_counter()
-    fit(
-        training,
-        dataset.train,
-        dataset.val,
-        build_pipeline(run),
-        epochs=WHOLE,
-        batch_size=run.batch_size,
-        precision=Precision(run.precision),
-        after_epoch=lambda figures, best: epochs.append(figures),
-        cuda_graph=graph,
-    )
+    epochs = train_run(run, dataset.train, dataset.val, WHOLE, graph)
     return {"seconds": time.perf_counter() - start, "val_acc": epochs[-1].val_acc}
 
 
+def train_run(run: RunConfig, images: Images, val: Images, epochs: int, graph: bool) -> list[Epoch]:
+    """Train a run, and return what its epochs came to."""
+    set_seeds(0, deterministic=False)
+    training = build_training(run, -(-len(images) // run.batch_size), images.labels.device)
+    found: list[Epoch] = []
+    fit(
+        training,
+        images,
+        val,
+        build_pipeline(run),
+        epochs=epochs,
+        batch_size=run.batch_size,
+        precision=Precision(run.precision),
+        after_epoch=lambda figures, best: found.append(figures),
+        cuda_graph=graph,
+    )
+    return found
+
+
 def main(repetitions: int) -> None:
-    """Measure one run in both precisions, seeds both ways, and whole runs."""
+    """Measure steps in both precisions, and whole runs."""
     if not torch.cuda.is_available():
         sys.exit("error: torch finds no GPU here, and this benchmark measures nothing else")
     if "MNIST_SWEEP_DATA" not in os.environ:
@@ -96,23 +80,17 @@ def main(repetitions: int) -> None:
     part = dataset.train[torch.arange(IMAGES, device="cuda")]
     contenders: dict[str, Callable[[], float]] = {}
     for name, precise in runs.items():
-        contenders[f"one run, {name}"] = partial(second_pass, precise, part, 1)
-        contenders[f"one run, {name}, graph"] = partial(second_pass, precise, part, 1, graph=True)
-    for count in SEEDS:
-        contenders[f"{count} seeds, as one"] = partial(second_pass, run, part, count, True)
-        contenders[f"{count} seeds, one by one"] = partial(second_pass, run, part, count)
+        contenders[name] = partial(second_pass, precise, part, False)
+        contenders[f"{name}, graph"] = partial(second_pass, precise, part, True)
     found = alternate(contenders, repetitions)
     wholes = {f"graph={graph}": partial(whole_run, run, dataset, graph) for graph in (False, True)}
-    lasting = alternate(wholes, min(repetitions, 2))
-    title(f"seconds for {IMAGES:,} images a seed; {torch.cuda.get_device_name()}")
+    lasting = alternate(wholes, repetitions)
+    title(f"images a second in batches of {run.batch_size}; {torch.cuda.get_device_name()}")
     for name, values in found.items():
-        print(f"  {name:<24} {spread(values)}")
-    for name, values in found.items():
-        if name.startswith("one run"):
-            print(f"  {name}: {spread([IMAGES / v for v in values], ',.0f')} images/s")
-    for count in SEEDS:
-        ratio = ratios(found[f"{count} seeds, one by one"], found[f"{count} seeds, as one"])
-        print(f"  {count} seeds one by one / as one: {spread(ratio)}")
+        print(f"  {name:<16} {spread([IMAGES / value for value in values], ',.0f')}")
+    for name in runs:
+        ratio = ratios(found[name], found[f"{name}, graph"])
+        print(f"  {name}, graph / without: {spread(ratio)}")
     for name, runs_of in lasting.items():
         accuracies = spread([each["val_acc"] for each in runs_of], ".4f")
         print(

@@ -220,9 +220,14 @@ def _allowed(setting: str, path: str, kind: Kind, users: tuple[str, ...]) -> Any
 
 def not_allowed(setting: str, path: str) -> str:
     """Say that a target may not be named, and how to allow it."""
+    return f"{setting}={path}: {how_to_allow(path)}"
+
+
+def how_to_allow(path: str) -> str:
+    """Say that something is not allowed, and what would allow it."""
     return (
-        f"{setting}={path}: it is not allowed here; if you trust it, allow it through the "
-        f"environment variable, {ENVIRONMENT_VARIABLE}={path}"
+        "it is not allowed here; if you trust it, allow it through the environment variable, "
+        f"{ENVIRONMENT_VARIABLE}={path}"
     )
 
 

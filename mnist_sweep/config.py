@@ -130,7 +130,7 @@ class RunConfig:
     study: str | None
     trial: int | None
     lease: str | None = None  # older runs were recorded without it
-    cuda_graph: bool = False  # runs that were recorded before there was one go on without
+    cuda_graph: bool | None = False  # runs that were recorded before there was one go on without
 
     @property
     def objectives(self) -> list[str]:

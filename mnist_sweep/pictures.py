@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mnist_sweep.bundle.drawings import read_drawing
+from mnist_sweep.bundle.drawings import DIGITS, read_drawing
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.data import Images
@@ -49,7 +49,7 @@ def main(asked: Pictures) -> None:
     trained = load_trained(asked.run, torch.device("cpu"))
     dataset = build_dataset(trained.run)
     split: Images = getattr(dataset, asked.split)
-    pixels = choose_image(asked.image, split)
+    pixels = choose_image(asked.image, split, dataset.name in DIGITS)
     folder = Path(asked.to) if asked.to else trained.path / "pictures"
     with writing("to", folder):  # before the network is asked, which takes a while
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,13 +68,13 @@ def main(asked: Pictures) -> None:
     print(f"{len(drawn)} pictures in {relative(folder)}")
 
 
-def choose_image(image: str, split: Images) -> Tensor:
+def choose_image(image: str, split: Images, digits: bool = True) -> Tensor:
     """Return an image uint8 [28, 28]: that number of a split, or a picture file.
 
     Raises ArgumentError for a number that the split does not have, and DataError.
     """
     if not image.lstrip("-").isdigit():
-        return torch.from_numpy(read_drawing(Path(image)).pixels)
+        return torch.from_numpy(read_drawing(Path(image), digits).pixels)
     number = int(image)
     if not 0 <= number < len(split):
         raise ArgumentError(f"image={image}: the split has images 0 to {len(split) - 1:,}")

@@ -1,11 +1,12 @@
-"""Digits in pictures, read by an exported bundle.
+"""Digits in pictures, or what else it was trained on, read by an exported bundle.
 
     python -m mnist_sweep.predict bundle=my_model images=a.png,drawings/ csv=read.csv
 
 bundle  the folder that `python -m mnist_sweep.export` wrote
 images  pictures of one digit each, and folders of them, separated by commas: any usual format and
         size, grey or coloured, light on dark or dark on light. A name that has a comma is found
-        where it is there; quotes around a name ('a,b.png') take it as it is
+        where it is there; quotes around a name ('a,b.png') take it as it is. Of a bundle that was
+        not trained on digits, pictures are not moved to where MNIST's digits are
 csv     also writes a line a picture: file, label, probability, and the probability of every label
 device  auto, cpu or cuda
 """
@@ -50,7 +51,7 @@ def main(asked: Predict) -> None:
     files = find_pictures(asked.images)
     name, count = bundle.description["name"], bundle.description["parameters"]
     print(f"model: {name}, {count:,} parameters, on {describe(device)}; pictures: {len(files)}")
-    drawings, failures = _read(files)
+    drawings, failures = _read(files, bundle.reads_digits)
     probabilities = predict(bundle, [drawing for _, drawing in drawings])
     if asked.csv is not None:  # first: whoever reads the lines may leave, as head does
         try:
@@ -103,12 +104,14 @@ def find_pictures(images: str) -> list[Path]:
     return files
 
 
-def _read(files: Sequence[Path]) -> tuple[list[tuple[Path, Drawing]], list[UserError]]:
+def _read(
+    files: Sequence[Path], digits: bool
+) -> tuple[list[tuple[Path, Drawing]], list[UserError]]:
     drawings: list[tuple[Path, Drawing]] = []
     failures: list[UserError] = []
     for file in files:
         try:
-            drawings.append((file, read_drawing(file)))
+            drawings.append((file, read_drawing(file, digits)))
         except DataError as error:
             failures.append(error)
     return drawings, failures

@@ -30,6 +30,8 @@ from mnist_sweep.config import (
     sweep_name,
 )
 from mnist_sweep.errors import LeaseLost, UserError, explain, full_errors
+from mnist_sweep.files import replacing
+from mnist_sweep.passwords import without_password
 from mnist_sweep.run.unstarted import leave_nothing
 from mnist_sweep.sweep import widths
 from mnist_sweep.sweep.combinations import Combinations
@@ -113,6 +115,7 @@ def job(config: DictConfig) -> "Objective":
     directory = Path(hydra_config.runtime.output_dir)
     swept = hydra_config.mode == RunMode.MULTIRUN
     try:
+        _hide_passwords(directory / str(hydra_config.output_subdir) / "hydra.yaml")
         return train(config, directory)
     except KeyboardInterrupt:
         _leave_nothing(config, directory)
@@ -131,6 +134,16 @@ def job(config: DictConfig) -> "Objective":
             raise UserError(line) from error  # the error itself may not survive its process
         print(f"error: {line}", file=sys.stderr)
         sys.exit(1)
+
+
+def _hide_passwords(recorded: Path) -> None:
+    """Take the password of a storage out of Hydra's record of a run, which nothing is read from."""
+    if recorded.exists():
+        text = recorded.read_text(encoding="utf-8")
+        hidden = str(without_password(text))
+        if hidden != text:
+            with replacing(recorded) as temporary:
+                temporary.write_text(hidden, encoding="utf-8")
 
 
 def _leave_nothing(config: DictConfig, directory: Path) -> None:

@@ -54,6 +54,7 @@ LINE = Check("a line of printable text", is_line)
 NUMBER = Check("a finite number", is_number)
 WHOLE = Check("a whole number, not negative", is_whole)
 COUNTED = Check("a whole number of at least 1", lambda value: is_whole(value) and value > 0)
+TRUTH = Check("true or false", lambda value: isinstance(value, bool))
 MAPPING = Check("a mapping", lambda value: isinstance(value, dict))
 SIZES = Check(
     "a mapping to whole numbers",

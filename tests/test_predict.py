@@ -5,10 +5,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image, ImageDraw
 
+from mnist_sweep.bundle.bundle import write_bundle
 from mnist_sweep.data import DataError
-from mnist_sweep.predict import find_pictures
+from mnist_sweep.predict import Predict, find_pictures, main
+from mnist_sweep.run.load import load_trained
+from tests.bundle.test_bundle import change
 
 ROOT = Path(__file__).parent.parent
 
@@ -120,3 +124,17 @@ def test_an_exported_model_reads_pictures_in_another_process(command, quick):
         1,
         "error: to=bundle exists already: name a folder that does not, or is empty\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("data", "moved"),
+    [("mnist", True), ("mnist_5k", True), (None, True), ("fashion_mnist", False)],
+)
+def test_pictures_are_moved_for_a_bundle_of_digits_alone(finished, tmp_path, capsys, data, moved):
+    write_bundle(load_trained(str(finished), torch.device("cpu")), tmp_path / "bundle")
+    change(tmp_path / "bundle", figures={} if data is None else {"data": {"name": data}})
+    image = Image.new("L", (28, 28))
+    ImageDraw.Draw(image).rectangle((4, 0, 15, 27), fill=150)
+    image.save(tmp_path / "a.png")
+    main(Predict(str(tmp_path / "bundle"), str(tmp_path / "a.png"), device="cpu"))
+    assert ("moved to where MNIST's are" in capsys.readouterr().out) == moved

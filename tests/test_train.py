@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from mnist_sweep import train
@@ -50,6 +51,16 @@ def test_a_run_leaves_the_directory_the_design_promises(command, quick):
         "result.json",
         "train.log",
     }
+
+
+def test_hydras_record_of_a_run_has_no_password(command, quick):
+    address = "postgresql+psycopg://u:sesame@h/db"
+    assert command(*quick, "epochs=1", f"+hydra.job.env_set.STORE='{address}'") == 0
+    recorded = Path("run/.hydra/hydra.yaml")
+    assert "sesame" not in recorded.read_text()
+    hidden = OmegaConf.load(recorded).hydra
+    assert hidden.job.env_set.STORE == "postgresql+psycopg://u:***@h/db"
+    assert f"+hydra.job.env_set.STORE='{hidden.job.env_set.STORE}'" in hidden.overrides.hydra
 
 
 def test_the_result_says_everything_the_run_was(command, quick):

@@ -13,6 +13,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
+from mnist_sweep.bundle.drawings import DIGITS
 from mnist_sweep.bundle.onnx import write_onnx
 from mnist_sweep.data import Pipeline
 from mnist_sweep.data.sources import SIZE
@@ -109,6 +110,13 @@ class Bundle:
     labels: tuple[str, ...]
     description: dict[str, Any]
 
+    @property
+    def reads_digits(self) -> bool:
+        """Whether it was trained on MNIST's digits, or does not say on what."""
+        data = (self.description.get("figures") or {}).get("data")
+        name = data.get("name") if isinstance(data, dict) else None
+        return name is None or name in DIGITS
+
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
         """Images uint8 [B, 28, 28], light on dark -> probabilities [B, labels] on the CPU."""
@@ -195,12 +203,13 @@ def card(description: Mapping[str, Any], onnx: bool = False) -> str:
     training = "\n".join(
         f"- {key}: `{json.dumps(value)}`" for key, value in description["training"].items()
     )
+    what = "handwritten digits" if data.get("name") in (None, *DIGITS) else "images"
     return f"""# {description["name"]}
 
-A classifier of handwritten digits with {description["parameters"]:,} parameters and
+A classifier of {what} with {description["parameters"]:,} parameters and
 {description["multiply_adds"]:,} multiply-adds an image, trained by mnist_sweep.
 
-- Input: one grey image of {SIZE}x{SIZE} pixels, light on dark, as MNIST's.
+- Input: one grey image of {SIZE}x{SIZE} pixels, light on dark, as those of the data.
 - Output: logits of the labels {", ".join(description["labels"])}.
 - Data: {data.get("name")}, fingerprint {data.get("fingerprint")}.
 
@@ -209,7 +218,7 @@ A classifier of handwritten digits with {description["parameters"]:,} parameters
 {chr(10).join(accuracy)}
 
 One run proves little: other seeds differ by a few hundredths of a point or more. Nothing is known
-of digits that are not like those of the data: other pens, other hands, photographs.
+of {what} that are not like those of the data: other pens, other hands, photographs.
 
 ## Use
 

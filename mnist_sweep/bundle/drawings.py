@@ -1,4 +1,7 @@
-"""Any picture of a digit as an MNIST image: grey, light on dark, 28x28, in MNIST's place."""
+"""Any picture of a digit as an MNIST image: grey, light on dark, 28x28, in MNIST's place.
+
+A picture of something else is not moved: other data sets have places of their own.
+"""
 
 import warnings
 from dataclasses import dataclass
@@ -24,6 +27,10 @@ BRIGHTEST, CLEAN = 250 / 255, 0.9
 # Of strokes that were taken off their paper, and may have gone through a lossy format.
 ASTRAY, SIDES = 1.25, (17, 21)
 
+DIGITS = ("mnist", "mnist_5k")  # the data sets whose images are placed like that
+
+POLARITIES = ("light on dark", "dark on light")
+
 LARGEST = 512  # pixels a side: of more, so many are made one that the longer side has no more
 
 
@@ -35,11 +42,12 @@ class Drawing:
     note: str
 
 
-def read_drawing(path: Path) -> Drawing:
+def read_drawing(path: Path, digits: bool = True) -> Drawing:
     """Read a picture of one digit, in any format and size that Pillow reads.
 
     A picture that is MNIST's already keeps every pixel; one of 28x28 that is placed as those are
-    loses its paper, and stays where it is. Raises DataError, naming the file, for what is no
+    loses its paper, and stays where it is. Of what is not `digits`, one of 28x28 keeps every pixel,
+    and any other is made as small as that whole. Raises DataError, naming the file, for what is no
     picture, and for one that shows nothing.
     """
     try:
@@ -61,21 +69,51 @@ def read_drawing(path: Path) -> Drawing:
     except Exception as error:  # Pillow's formats have many kinds for what is damaged
         kind = one_line(error) or type(error).__name__
         raise DataError(f"{path} cannot be read as a picture: {kind}") from error
+    read = _digit(grey) if digits else _whole(grey)
+    if read is None:
+        raise DataError(f"{path} shows nothing: all of it is about as bright as its border")
+    pixels, notes = read
+    return Drawing(pixels, "; ".join([f"{size[0]}x{size[1]}, {notes[0]}", *remarks, *notes[1:]]))
+
+
+def _digit(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
+    """Return brightness as an MNIST image, and what was made of it; None where it shows nothing."""
     found = find_strokes(grey)
     if found is None:
-        raise DataError(f"{path} shows nothing: all of it is about as bright as its border")
-    polarity = "dark on light" if found.dark_on_light else "light on dark"
+        return None
+    notes = [POLARITIES[found.dark_on_light]]
     own = 1 - grey if found.dark_on_light else grey
     if grey.shape != (SIZE, SIZE):
-        pixels = _placed(found.ink)
-    elif _is_mnists(own):
-        pixels = _bytes(own)
-    elif _is_placed(found.ink, INK, SIDES, ASTRAY):
-        pixels = _bytes(found.ink)
-    else:
-        pixels = _placed(found.ink)
-        remarks.append("moved to where MNIST's are")
-    return Drawing(pixels, "; ".join([f"{size[0]}x{size[1]}, {polarity}", *remarks]))
+        return _placed(found.ink), notes
+    if _is_mnists(own):
+        return _bytes(own), notes
+    if _is_placed(found.ink, INK, SIDES, ASTRAY):
+        return _bytes(found.ink), notes
+    return _placed(found.ink), [*notes, "moved to where MNIST's are"]
+
+
+def _whole(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
+    """Return all of a picture as an image, what it shows left in its place; None as `_digit` does.
+
+    What fills a picture has no strokes: the border alone tells what is paper.
+    """
+    if float(np.ptp(grey)) < FAINTEST:
+        return None
+    dark_on_light = float(np.median(border(grey))) > 0.5
+    own = 1 - grey if dark_on_light else grey
+    notes = [POLARITIES[dark_on_light]]
+    if grey.shape == (SIZE, SIZE):
+        return _bytes(own), notes
+    paper = float(np.median(border(own)))
+    side = max(own.shape)
+    start = [(side - length) // 2 for length in own.shape]
+    square = np.zeros((side, side), np.float32)  # in the middle where the picture is none
+    square[start[0] : start[0] + own.shape[0], start[1] : start[1] + own.shape[1]] = np.clip(
+        (own - paper) / (1 - paper), 0, 1
+    )
+    way = Image.Resampling.BOX if side > SIZE else Image.Resampling.BICUBIC
+    small = Image.fromarray(square).resize((SIZE, SIZE), way)
+    return _bytes(np.asarray(small, np.float64)), notes
 
 
 def _remarks(image: Image.Image) -> list[str]:

@@ -6,19 +6,31 @@ Hydra has no public hook for that; see `mnist_sweep.private.reporting_through`.
 import inspect
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import CompactHydraException
+from hydra.core.utils import configure_log
+from hydra.errors import (
+    CompactHydraException,
+    ConfigCompositionException,
+    InstantiationException,
+)
 
+from mnist_sweep.allowed import how_to_allow
 from mnist_sweep.errors import UserError, explain, shown
 from mnist_sweep.private import options_parser, reporting_through
-from mnist_sweep.text import nearest
+from mnist_sweep.run.unstarted import leave_nothing
+from mnist_sweep.text import nearest, one_line
 
 UNKNOWN = re.compile(r"got an unexpected keyword argument '(.*?)'.*full_key: (hydra\.\w+)", re.S)
-LOGGING = "Unable to configure"  # how the errors of logging.config begin
+LOGGING = "hydra.job_logging or hydra.hydra_logging"
+# A setting that conf/search gives to a sweeper which has none of that name.
+FOREIGN = re.compile(r"In 'search/.*Key '(\w+)' not in '(\w+)SweeperConf'", re.S)
+TARGET = re.compile(r"[Tt]arget '(.*?)'")
 
 
 class Refusal(CompactHydraException):
@@ -48,25 +60,73 @@ def _refusing(call: Callable[[], Any]) -> Any:
         raise Refusal(f"error: {error}") from error
     except OSError as error:
         raise Refusal(f"error: {explain(error)}") from error
+    except ConfigCompositionException as error:
+        found = FOREIGN.search(str(error))
+        if found is None:
+            raise
+        setting, sweeper = found.groups()
+        raise Refusal(
+            f"error: hydra/sweeper={sweeper.lower()} has no {setting}, which the search gives it: "
+            "add search=none, or leave hydra/sweeper out"
+        ) from error
     except TypeError as error:
         message = _unknown_setting(error)
         if message is None:
             raise
         raise Refusal(f"error: {message}") from error
-    except ValueError as error:
-        if not str(error).startswith(LOGGING):
+    except Exception as error:
+        if not is_of_logging(error):
             raise
-        raise Refusal(
-            f"error: hydra.job_logging or hydra.hydra_logging: {_reason(error)}"
-        ) from error
+        _leave_nothing(error)
+        raise Refusal(f"error: {LOGGING}: {_reason(error)}") from error
 
 
-def _reason(error: BaseException) -> str:
-    """Return what is at the bottom of an error of logging.config."""
+def is_of_logging(error: Exception) -> bool:
+    """Whether an error was raised while Hydra set up logging."""
+    raised_in = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return configure_log.__code__ in raised_in
+
+
+def _leave_nothing(error: Exception) -> None:
+    """Remove the folder that Hydra made for a run whose logging it could not set up."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        config = frame.f_locals.get("hydra_cfg")
+        if frame.f_code.co_name == "_run_job" and config is not None:
+            runtime = config.hydra.runtime
+            leave_nothing(Path(runtime.output_dir), config.hydra.job.name, Path(runtime.cwd))
+
+
+def _reason(error: Exception) -> str:
+    """Return what Hydra could not set up of logging, and the error at the bottom of that."""
+    if isinstance(error, KeyError):
+        return f"it has no {one_line(error.args[0])}"
+    what = str(error).partition("\n")[0]  # the handler, formatter or filter; the cause says more
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, OSError):
+            return explain(cause)
+        if isinstance(cause, InstantiationException):
+            return f"{what}: {_refused_target(str(cause))}"
+    return shown(f"{what}: {causes[0]}" if causes else what)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield what an error was raised from, from the nearest to the first."""
     cause = error.__cause__ or error.__context__
-    if isinstance(cause, OSError):
-        return explain(cause)
-    return shown(f"{error}: {cause}" if cause else str(error))
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _refused_target(message: str) -> str:
+    """Return what to say of a class or function that Hydra does not take from a config."""
+    found = TARGET.search(message)
+    if found is None:
+        return shown(message)
+    name = found.group(1)
+    if "is not in the" not in message:
+        return f"{name} may not be named in a config, whatever is allowed; name another"
+    return f"{name}: {how_to_allow(name)}"
 
 
 def _unknown_setting(error: TypeError) -> str | None:

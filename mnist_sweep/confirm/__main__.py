@@ -25,6 +25,9 @@ The order is by validation images, over the fresh seeds. Differences are of test
 intervals that hold for other seeds and other images, and for all comparisons together.
 """
 
+import shutil
+import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,8 +98,9 @@ def main(asked: Confirm) -> None:
         with writing("to", folder):
             path = write_conclusion(conclusion, folder)
     print(table(conclusion))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for sentence in wording.sentences(conclusion):
-        print(sentence)
+        print(wrapped(sentence, columns))
     print(f"{duration(time.monotonic() - started)}; figures: {relative(path)}")
     if asked.study and not asked.to:
         address = without_password(asked.storage)
@@ -168,6 +172,13 @@ def _check(asked: Confirm) -> None:
         raise ArgumentError(f"first must be at most {most}, but got {asked.first}")
     if not asked.study and not arguments.paths(asked.runs):
         raise ArgumentError("name a study=, or run directories with runs=; --help says more")
+
+
+def wrapped(sentence: str, columns: int | None) -> str:
+    """Return a sentence in lines of whole words; in one where no width is given."""
+    if columns is None:
+        return sentence
+    return textwrap.fill(sentence, columns, break_long_words=False, break_on_hyphens=False)
 
 
 def table(conclusion: Conclusion) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from mnist_sweep.confirm.pace import Pace, done_of
 from mnist_sweep.confirm.runs import SeedRun
-from mnist_sweep.sweep.outcomes import epochs_done
 from mnist_sweep.text import counted, duration
 
 SILENCE = 60.0  # seconds without a line, in a log file, after which it says how things stand
@@ -16,14 +16,13 @@ SILENCE = 60.0  # seconds without a line, in a log file, after which it says how
 class Progress:
     """Speaks of some runs: lines in a log file, above a bar of epochs in a terminal."""
 
-    def __init__(self, runs: Sequence[SeedRun], workers: str) -> None:
-        self.runs = runs
+    def __init__(
+        self, runs: Sequence[SeedRun], jobs: Sequence[Sequence[SeedRun]], slots: int, workers: str
+    ) -> None:
+        self.runs, self.pace = runs, Pace(jobs, slots)
         self.told = {run.directory for run in runs if run.done}
         self.total = sum(run.epochs for run in runs)
-        self.before = self._epochs()
-        self.done_before = set(self.told)
-        self.started, self.spoke = time.time(), time.monotonic()
-        self.began: float | None = None
+        self.spoke = time.monotonic()
         seeds = list(dict.fromkeys(run.seed for run in runs))
         configurations = len(runs) // len(seeds)
         self.bar: tqdm[None] | None = None
@@ -33,17 +32,25 @@ class Progress:
         )
         self._say(f"workers: {workers}")
         if sys.stderr.isatty():
-            self.bar = tqdm(total=self.total, initial=self.before, unit="epoch", leave=False)
+            self.bar = tqdm(
+                total=self.total,
+                initial=self._epochs(),
+                leave=False,
+                dynamic_ncols=True,
+                bar_format="{n}/{total} epochs |{bar:20}| {elapsed}{postfix}",
+            )
+            self.bar.set_postfix_str(self._left())
 
     def watch(self, ended: Sequence[SeedRun]) -> None:
         """Say which runs have ended since the last time, and how far the others are."""
-        self._began()
+        self.pace.watch()
         for run in ended:
             if run.directory not in self.told and run.done:
                 self.told.add(run.directory)
                 self._ended(run)
         if self.bar is not None:
-            self.bar.update(self._epochs() - self.bar.n)
+            self.bar.n = self._epochs()
+            self.bar.set_postfix_str(self._left())
         elif time.monotonic() - self.spoke > SILENCE:
             self._say(f"{self._epochs():,} of {self.total:,} epochs done; {self._left()}")
 
@@ -63,26 +70,12 @@ class Progress:
         )
 
     def _left(self) -> str:
-        done = self._epochs()
-        if done <= self.before:
-            return "no epoch done yet"
-        pace = (time.time() - self._began()) / (done - self.before)
-        return f"{duration(pace * (self.total - done))} left"
-
-    def _began(self) -> float:
-        """Return when the first run began: its process was started before, once for many runs."""
-        if self.began is None:
-            waiting = [run for run in self.runs if run.directory not in self.done_before]
-            written = [run.written_at for run in waiting]
-            self.began = min((at for at in written if at >= self.started), default=None)
-        return self.started if self.began is None else self.began
+        left = self.pace.left()
+        return "no epoch done yet" if left is None else f"{duration(left)} left"
 
     def _epochs(self) -> int:
         """Return the epochs done; a run that has ended counts as whole."""
-        return sum(
-            run.epochs if run.directory in self.told else epochs_done(run.directory)
-            for run in self.runs
-        )
+        return sum(done_of(run) for run in self.runs)
 
     def _say(self, line: str) -> None:
         self.spoke = time.monotonic()

@@ -11,7 +11,7 @@ HEADER = (
     "epochs",
     "test accuracy",
     "validation",
-    "when chosen",
+    "searched",
     "seeds",
 )
 
@@ -47,11 +47,13 @@ def row(standing: Standing) -> tuple[str, ...]:
 def sentences(conclusion: Conclusion) -> Iterator[str]:
     """Say what the figures mean, and what they do not."""
     leader = conclusion.standings[0]
+    searched = any(standing.searched is not None for standing in conclusion.standings)
     together = ", all of them together" if len(conclusion.comparisons) > 1 else ""
     yield (
         f"Fresh seeds on {conclusion.data}, {conclusion.images:,} test images. ± is half a "
         f"{conclusion.level:.0%} interval over seeds (Student's t), on these images; the order is "
-        f"that of {conclusion.ranked_by} over the fresh seeds."
+        f"that of {conclusion.ranked_by} over the fresh seeds"
+        + ("; searched is the val_acc of the run that each was chosen by." if searched else ".")
     )
     if conclusion.comparisons:
         yield (

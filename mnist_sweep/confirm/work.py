@@ -17,7 +17,7 @@ from mnist_sweep.files import replacing
 from mnist_sweep.inspection.predictions import predict
 from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.directory import COMPLETE, RunDirectory
-from mnist_sweep.run.execute import execute_seeds
+from mnist_sweep.run.execute import execute_or_resume
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.machine import choose_device
 from mnist_sweep.sweep.backend import Job, failed_return, run_all
@@ -35,28 +35,26 @@ PATIENCE = 10.0  # seconds that an interrupted run has to record it
 def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
     """Train what is not done yet, in processes of this machine whose output goes to `logs`.
 
-    One process a GPU trains all seeds of a configuration, together where it can; where there is
-    none, one a core trains a seed at a time. Raises what `build_dataset` raises, before any is
-    begun, and ConfirmError when some came to nothing.
+    One process a GPU, or one a core where there is none, trains a run at a time. Raises what
+    `build_dataset` raises, before any is begun, and ConfirmError when some came to nothing.
     """
-    groups = _groups([run for run in runs if not run.done])
-    if not groups:
+    waiting = [run for run in runs if not run.done]
+    if not waiting:
         return
-    configs = [group[0].candidate.config for group in groups]
+    configs = list({run.candidate.key: run.candidate.config for run in waiting}.values())
     for config in configs:
         # Here once, where it may have to be downloaded, and not in every worker at the same time.
         build_dataset(check(config))
     widest = next((config for config in configs if gpus(config)), configs[0])
-    environments = worker_environments(widest, n_jobs, None)[: len(groups)]
-    workers = WorkerBackend(len(environments), SeedsTask(), environments.__getitem__, logs)
-    progress = Progress(runs, str(workers))
+    environments = worker_environments(widest, n_jobs, None)[: len(waiting)]
+    workers = WorkerBackend(len(environments), RunTask(), environments.__getitem__, logs)
+    progress = Progress(runs, [[run] for run in waiting], len(environments), str(workers))
 
     def watch(returns: Mapping[int, JobReturn]) -> None:
-        progress.watch([run for number in returns for run in groups[number]])
+        progress.watch([waiting[number] for number in returns])
 
     jobs = [
-        Job(number, [group[0].candidate.model, *(str(run.directory) for run in group)])
-        for number, group in enumerate(groups)
+        Job(number, [run.candidate.model, str(run.directory)]) for number, run in enumerate(waiting)
     ]
     try:
         returns = run_all(workers, jobs, RETRIES, watch)
@@ -74,42 +72,32 @@ def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
             ) from failure
 
 
-def _groups(runs: Sequence[SeedRun]) -> list[list[SeedRun]]:
-    """Return what one process trains at a time."""
-    groups: dict[tuple[str, int], list[SeedRun]] = {}
-    for run in runs:
-        together = bool(gpus(run.candidate.config))
-        groups.setdefault((run.candidate.key, 0 if together else run.seed), []).append(run)
-    return list(groups.values())
-
-
 @dataclass(frozen=True)
-class SeedsTask:
-    """Trains runs of one configuration: a job names its model, and their directories."""
+class RunTask:
+    """Trains runs: a job names a model, and the directory of one."""
 
     def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
-        """Train them and list their errors on test; an error is in what it returns."""
+        """Train a run and list its errors on test; an error is in what it returns."""
         logging.basicConfig(level=logging.INFO, format="%(message)s")
-        model, *directories = overrides
+        model, directory = overrides
         try:
-            train_seeds([Path(directory) for directory in directories], model)
+            train_seed(Path(directory), model)
         except UserError as error:
             return failed_return(error)
         except Exception as error:
-            log.exception("%s", ", ".join(directories))
+            log.exception("%s", directory)
             return failed_return(error)
         returned = JobReturn()
         returned.status, returned.return_value = JobStatus.COMPLETED, None
         return returned
 
 
-def train_seeds(directories: Sequence[Path], model: str) -> None:
-    """Train the runs of one configuration, and list the test images that each takes for another."""
-    configs = [check(load_recorded(str(directory), "run")) for directory in directories]
-    execute_seeds(configs, directories, model)
-    for directory, run in zip(directories, configs, strict=True):
-        if (RunDirectory(directory).read_result() or {}).get("status") == COMPLETE:
-            _list_errors(directory, run)
+def train_seed(directory: Path, model: str) -> None:
+    """Train the run that a directory was begun for, and list the test images that it errs on."""
+    run = check(load_recorded(str(directory), "run"))
+    execute_or_resume(run, directory, model)
+    if (RunDirectory(directory).read_result() or {}).get("status") == COMPLETE:
+        _list_errors(directory, run)
 
 
 def _list_errors(directory: Path, run: RunConfig) -> None:

@@ -147,7 +147,8 @@ def _confirmed(conclusion: Conclusion) -> Figure:
     figure, axes = _axes(height=1.2 + 0.45 * count)
     for place, standing in enumerate(conclusion.standings):
         found = standing.test_acc
-        reach = 100 * (found.high - found.mean)
+        low, high = max(found.low, 0.0), min(found.high, 1.0)  # cut there, as the table has it
+        reach = [[100 * (found.mean - low)], [100 * (high - found.mean)]]
         accuracies = [100 * accuracy for accuracy in standing.accuracies]
         below = [place + 0.22] * len(accuracies)  # beside the interval, which would hide them
         axes.plot(accuracies, below, "o", color=GREY, markersize=5, alpha=0.5)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from mnist_sweep.cli.printed import override, resuming
 from mnist_sweep.config import RunConfig
 from mnist_sweep.models.layout import Layout
-from mnist_sweep.text import duration, relative
+from mnist_sweep.text import counted, duration, relative
 from mnist_sweep.training.loop import Epoch
 
 log = logging.getLogger("mnist_sweep")
@@ -64,14 +64,16 @@ class Narrator:
             f"model: {facts['model']}, {facts['parameters']:,} parameters "
             f"({'no budget' if budget is None else f'budget {budget:,}'}), "
             f"{facts['multiply_adds']:,} multiply-adds an image; "
-            f"{run.epochs} epochs of batch {run.batch_size}; seed {run.seed}"
+            f"{counted(run.epochs, 'epoch')} of batch {run.batch_size}; seed {run.seed}"
         )
         train, val, test = (f"{size:,}" for size in data["sizes"].values())
         say_once(
             f"data: {data['name']}, {train} train / {val} validation / {test} test images; "
             f"{data['reason']}"
         )
-        say_once(f"device: {facts['device']}, {facts['threads']} threads, {facts['precision']}")
+        graph = ", CUDA graph" if facts.get("cuda_graph") else ""
+        threads = counted(facts["threads"], "thread")
+        say_once(f"device: {facts['device']}, {threads}, {facts['precision']}{graph}")
         self._say(f"run directory: {relative(directory)}")
 
     def layout(self, layout: Layout) -> None:

@@ -3,7 +3,6 @@
 import logging
 import math
 import socket
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,8 @@ from mnist_sweep.run.machine import (
     set_threads,
     versions,
 )
-from mnist_sweep.run.session import Reporter, Session, complete_together
+from mnist_sweep.run.session import Reporter, Session
 from mnist_sweep.training.loop import Diverged
-from mnist_sweep.training.stacked import why_not_stacked
 
 log = logging.getLogger("mnist_sweep")
 
@@ -57,44 +55,19 @@ def execute(
     return objective(run, result)
 
 
-def execute_seeds(runs: Sequence[RunConfig], paths: Sequence[Path], name: str) -> None:
-    """Train and record runs of one configuration that differ in their seeds alone.
+def execute_or_resume(run: RunConfig, path: Path, name: str) -> None:
+    """Train and record a run, from where its directory stands; it looks at test at its end.
 
-    On a GPU those at the same epoch are trained as one where they can (see `fit_many`), which their
-    results say: `stacked` is how many were, at last. Each looks at test at its end, as a run of its
-    own does, and goes on from where its directory stands; one that is complete or has diverged is
-    left alone. Raises what `execute` raises, but for runs that diverge, whose results say so.
+    One that is complete or has diverged is left alone. Raises what `execute` raises, but for a run
+    that diverges, whose result says so.
     """
-    by_epoch: dict[int, list[Session]] = {}
-    for run, path in zip(runs, paths, strict=True):
-        before = RunDirectory(path).read_result()
-        if before and before.get("status") == DIVERGED:
-            continue
-        with suppress(Diverged):  # it has recorded that, also where it did before it was stopped
-            found = _prepare(run, path, name, before is not None, None, None, again=True)
-            if isinstance(found, Session) and found.device.type == "cuda":
-                by_epoch.setdefault(found.training.epoch, []).append(found)
-            elif isinstance(found, Session):
-                found.complete()
-    for sessions in by_epoch.values():
-        _complete(sessions)
-
-
-def _complete(sessions: Sequence[Session]) -> None:
-    """Train runs that are at the same epoch, as one where that is possible."""
-    objection = why_not_stacked([session.training for session in sessions])
-    if len(sessions) > 1 and objection is None:
-        graph = ", without its graph" if sessions[0].run.cuda_graph else ""
-        log.info("%d seeds are trained as one%s", len(sessions), graph)
-        for session in sessions:
-            session.facts["stacked"] = len(sessions)
-        complete_together(sessions)
+    before = RunDirectory(path).read_result()
+    if before and before.get("status") == DIVERGED:
         return
-    if len(sessions) > 1:
-        log.info("one seed is trained after another, since %s", objection)
-    for session in sessions:
-        with suppress(Diverged):
-            session.complete()
+    with suppress(Diverged):  # it has recorded that, also where it did before it was stopped
+        found = _prepare(run, path, name, before is not None, None, None, again=True)
+        if isinstance(found, Session):
+            found.complete()
 
 
 def _prepare(

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,8 +20,8 @@ from mnist_sweep.run.console import Narrator
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.run.tracking import Tracker, draws_figures, trackers
 from mnist_sweep.text import one_line, relative
+from mnist_sweep.training.cuda_graph import repeats
 from mnist_sweep.training.loop import Diverged, Epoch, Precision, evaluate, fit
-from mnist_sweep.training.stacked import fit_many
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -73,6 +73,10 @@ class Session:
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
         self.training = build_training(run, self.steps, device)
+        graph = repeats(self.training.model) if run.cuda_graph is None else run.cuda_graph
+        self.cuda_graph = graph and device.type == "cuda"
+        if device.type == "cuda":
+            facts["cuda_graph"] = self.cuda_graph
         self.narrator = Narrator(run)
         self.trackers: list[Tracker] = []
         self.started = time.perf_counter()
@@ -139,7 +143,7 @@ class Session:
                 precision=self.precision,
                 after_epoch=self._after_epoch,
                 progress=self._batches,
-                cuda_graph=self.run.cuda_graph,
+                cuda_graph=self.cuda_graph,
             )
             result = self._finish(reason)
         except LeaseLost:
@@ -326,44 +330,3 @@ class Session:
                 tracker.abandon(result)
         if interrupted:
             self.narrator.interrupted(self.training.epoch, self.directory.path)
-
-
-def complete_together(sessions: Sequence[Session]) -> None:
-    """Train runs of one configuration as one (see `fit_many`), and write the result of each.
-
-    A run that diverges is recorded as such and leaves the others alone. What else ends one ends all
-    that are not complete by then: it is recorded with each, and raised again.
-    """
-    first, waiting = sessions[0], list(sessions)
-    for session in sessions:
-        session._announce()
-    try:
-        for session in sessions:
-            session._choose_layout()
-            session._start_tracking()
-        ends = fit_many(
-            [session.training for session in sessions],
-            first.dataset.train,
-            first.dataset.val,
-            first.pipeline,
-            epochs=first.run.epochs,
-            batch_size=first.run.batch_size,
-            precision=first.precision,
-            after_epoch=[session._after_epoch for session in sessions],
-            stacked=True,
-        )
-        for session, end in zip(sessions, ends, strict=True):
-            try:
-                if isinstance(end, Diverged):
-                    raise end
-                result = session._finish(end)
-            except Diverged as diverged:
-                session._record_failure(diverged)
-                waiting.remove(session)
-            else:
-                waiting.remove(session)
-                session._conclude(result)
-    except BaseException as error:
-        for session in waiting:
-            session._record_failure(error)
-        raise

@@ -10,6 +10,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from mnist_sweep.cli.entry import is_of_logging
 from mnist_sweep.cli.no_effect import check_effects
 from mnist_sweep.errors import full_errors
 from mnist_sweep.private import BasicSweeper
@@ -59,6 +60,8 @@ class _Listener(Launcher):
         except (HydraException, OSError):
             raise
         except Exception as error:  # each launcher has its own kinds
+            if is_of_logging(error):
+                raise
             name = type(self.launcher).__name__
             raise SweepError(f"{name}: {type(error).__name__}: {one_line(error)}") from error
         return [self._kept(list(o), r) for o, r in zip(job_overrides, returns, strict=True)]

@@ -86,7 +86,8 @@ class Console(SweepCallback):
         for line in (
             f"data: {data['name']}, {train} train / {val} validation / {test} test images; "
             f"{data['reason']}",
-            f"device: {facts['device']}, {facts['threads']} threads a trial, {facts['precision']}",
+            f"device: {facts['device']}, {counted(facts['threads'], 'thread')} a trial, "
+            f"{facts['precision']}",
         ):
             self._say_once(line)
 
@@ -158,7 +159,7 @@ class Console(SweepCallback):
         with suppress(*OUTAGE):  # the next look may find the storage again
             if self.view:
                 done = studies.finished(self.study)
-                self.view.update(done, self._standing(), self._epochs(running))
+                self.view.update(done, self._in_view(), self._epochs(running))
             elif time.monotonic() - self.spoke > SILENCE and running:
                 epochs = ", ".join(self._epochs(running))
                 self._say(f"running: {epochs}; {self._done()} done, {self._standing()}")
@@ -236,25 +237,33 @@ class Console(SweepCallback):
 
     def _standing(self) -> str:
         """Return what is best, what became of the others, and how long is left."""
+        counts = [f"{count} {name}" for name, count in self._counts()]
+        return ", ".join([*self._found(), *counts, *self._left()])
+
+    def _in_view(self) -> str:
+        """Return the same for a line that a narrow terminal cuts: what is wanted most first."""
+        counts = [f"{count} {name}" for name, count in self._counts() if count]
+        return ", ".join([*self._left(), *self._found(), *counts])
+
+    def _found(self) -> list[str]:
         best = summary.best_trials(self.study)
-        parts = []
         if best and len(self.study.directions) == 1:
-            parts.append(f"best {best[0].value:.5g} (trial {best[0].number})")
-        elif best:
-            parts.append(f"{len(best)} on the front")
+            return [f"best {best[0].value:.5g} (trial {best[0].number})"]
+        return [f"{len(best)} on the front"] if best else []
+
+    def _counts(self) -> Iterator[tuple[str, int]]:
         by_status = studies.counts(self.study)
         saved = summary.epochs_saved(self.study)
-        pruned = f"{by_status[studies.PRUNED]} pruned" + (
-            f" ({saved} epochs saved)" if saved else ""
-        )
-        parts += [pruned, f"{by_status[studies.REJECTED]} rejected"]
-        parts += [f"{by_status[studies.FAILED]} failed"]
+        spared = f" ({counted(saved, 'epoch')} saved)" if saved else ""
+        yield f"pruned{spared}", by_status[studies.PRUNED]
+        yield "rejected", by_status[studies.REJECTED]
+        yield "failed", by_status[studies.FAILED]
         if by_status[studies.REFUSED]:
-            parts.append(f"{by_status[studies.REFUSED]} refused")
+            yield "refused", by_status[studies.REFUSED]
+
+    def _left(self) -> list[str]:
         left = self.pace.left(self.total - studies.finished(self.study))
-        if left is not None:
-            parts.append(f"{duration(left)} left")
-        return ", ".join(parts)
+        return [] if left is None else [f"{duration(left)} left"]
 
     def _epochs(self, running: Sequence[int]) -> list[str]:
         """Return how far each running trial is."""

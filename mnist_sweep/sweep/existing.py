@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from sqlalchemy.engine import URL, make_url
@@ -100,7 +101,8 @@ def _check_there(address: str, path: Path | None) -> None:
 
 
 def _cannot(address: str, error: Exception) -> StorageError:
-    reason = said_of(address, one_line(error))[:300]
+    said = error.__cause__ if isinstance(error, StorageInternalError) else None  # it guesses why
+    reason = said_of(address, one_line(said or error))[:300]
     return StorageError(f"storage={without_password(address)} cannot be read: {reason}")
 
 

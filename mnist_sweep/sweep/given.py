@@ -15,6 +15,7 @@ from optuna.pruners import BasePruner
 from mnist_sweep.allowed import KINDS, check_tree, locate
 from mnist_sweep.cli.printed import Program, this_program
 from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.address import address_of
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.left_over import SAMPLER, own_settings
 from mnist_sweep.sweep.proposals import Extender, Gate
@@ -55,7 +56,7 @@ class Given(Prepared):
 
 def prepare(given: Mapping[str, Any]) -> Prepared:
     """Check settings and build what they name. Raises SweepError, in one line."""
-    settings = check_settings(given)
+    settings = check_settings({**given, "storage": address_of(given.get("storage"))})
     settings.sampler = own_settings(settings.sampler, SAMPLER)
     settings.enqueue = settings.enqueue or []
     try:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from mnist_sweep.errors import LeaseLost
+from mnist_sweep.sweep.address import address_of
 from mnist_sweep.sweep.leases import (
     JOB,
     Heartbeat,
@@ -93,7 +94,7 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
     memory, has no reporter. Raises LeaseLost where another process runs the trial, or is to.
     """
     sweeper: Any = HydraConfig.get().sweeper
-    address = OmegaConf.select(sweeper, "storage")
+    address = address_of(OmegaConf.select(sweeper, "storage"))
     if sweeper.get("_target_") != SWEEPER or address is None or config.get("trial") is None:
         yield None
         return

@@ -390,3 +390,27 @@ def test_a_picture_that_may_not_be_read_says_so(tmp_path, monkeypatch):
         f"{path} cannot be read as a picture: Permission denied "
         "(change its permissions, or choose another place)"
     )
+
+
+def garment(side=28):
+    """What fills an image from top to bottom, not in its middle, and is grey all over."""
+    pixels = np.zeros((28, 28), np.uint8)
+    pixels[:, 6:18] = 90 + 5 * np.arange(28, dtype=np.uint8)[:, None]
+    return np.kron(pixels, np.ones((side // 28, side // 28), np.uint8))
+
+
+@pytest.mark.parametrize("dark", [True, False])
+def test_what_is_no_digit_keeps_every_pixel_at_its_own_size(tmp_path, dark):
+    Image.fromarray(255 - garment() if dark else garment()).save(tmp_path / "a.png")
+    drawing = read_drawing(tmp_path / "a.png", digits=False)
+    assert np.array_equal(drawing.pixels, garment())
+    assert drawing.note == f"28x28, {'dark on light' if dark else 'light on dark'}"
+
+
+def test_what_is_no_digit_is_made_smaller_whole(tmp_path):
+    Image.fromarray(255 - garment(280)[:, :200]).save(tmp_path / "a.png")
+    drawing = read_drawing(tmp_path / "a.png", digits=False)
+    assert drawing.note == "200x280, dark on light"
+    columns = np.flatnonzero(drawing.pixels.max(0))
+    assert (columns[0], columns[-1]) == (10, 21)  # 4 to the left of it, for the square
+    assert np.flatnonzero(drawing.pixels.max(1)).tolist() == list(range(28))

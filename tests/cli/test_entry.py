@@ -1,6 +1,9 @@
 """What the command line says where Hydra itself would print a traceback, or nothing."""
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import optuna
@@ -77,6 +80,11 @@ def test_a_job_that_exits_fails_alone(command, capfd, monkeypatch):
         (["-m", "objective=val_ac"], "objective must be one of val_loss"),
         (["-m", "hydra.sweeper.direction=minimize"], "hydra.sweeper.direction=minimize does"),
         (["-m", "hydra.sweeper.enqueue=[{nothing: 3}]"], "hydra.sweeper.enqueue[0]: nothing=3"),
+        (["-m", "hydra/sweeper=basic"], "hydra/sweeper=basic has no study_name, which the search "),
+        (
+            ["-m", "hydra/sweeper=optuna"],
+            "hydra/sweeper=optuna has no gate, which the search gives",
+        ),
         (["--run", "--multirun"], "Only one of --run, --multirun"),
         (["model=simple"], "model=simple has 206,922 parameters"),
         (["hydra/job_logging=disabled", "model=simple"], "model=simple has 206,922 parameters"),
@@ -114,6 +122,52 @@ def test_logging_can_be_chosen(command, capfd, quick, choice):
     assert capfd.readouterr().err == ""
     assert Path("run/result.json").exists()
     assert Path("run/train.log").exists() == (choice == "default")
+
+
+@pytest.mark.parametrize("sweep", [[], ["-m", "search=none", "hydra.sweep.dir=run", "seed=0,1"]])
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "handlers.console.class=nowhere.Handler",
+            "Unable to configure handler 'console': nowhere.Handler: it is not allowed here; if "
+            "you trust it, allow it through the environment variable, "
+            "MNIST_SWEEP_TARGETS=nowhere.Handler",
+        ),
+        (
+            "handlers.console.class=os.system",
+            "Unable to configure handler 'console': os.system may not be named in a config, "
+            "whatever is allowed; name another",
+        ),
+        (
+            "handlers.console.formatter=absent",
+            "Unable to configure handler 'console': Unable to set formatter 'absent'",
+        ),
+        ("version=2", "Unsupported version: 2"),
+    ],
+)
+def test_logging_that_cannot_be_set_up_is_one_line(command, capfd, quick, sweep, setting, message):
+    given = [word for word in quick if not sweep or not word.startswith("hydra.run.dir")]
+    assert command(*given, *sweep, f"hydra.job_logging.{setting}") == 1
+    assert error_line(capfd) == f"error: hydra.job_logging or hydra.hydra_logging: {message}"
+    assert here() == (["run/multirun.yaml"] if sweep else [])
+    assert not Path("run/0").exists()
+    assert sweep or not Path("run").exists()
+
+
+def test_logging_that_is_allowed_but_not_there_is_one_line():
+    words = [
+        "-m",
+        "mnist_sweep.train",
+        "hydra.hydra_logging.handlers.console.class=nowhere.Handler",
+    ]
+    allowed = os.environ | {"MNIST_SWEEP_TARGETS": "nowhere.Handler"}
+    done = subprocess.run([sys.executable, *words], env=allowed, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: hydra.job_logging or hydra.hydra_logging: Unable to configure handler 'console': "
+        "Cannot resolve 'nowhere.Handler': No module named 'nowhere'\n"
+    )
 
 
 @pytest.mark.parametrize("kind", ["all", "hydra", "job"])

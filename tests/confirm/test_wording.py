@@ -2,6 +2,7 @@
 
 import pytest
 
+from mnist_sweep.confirm.__main__ import table
 from mnist_sweep.confirm.conclusion import conclude
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.confirm.wording import percent, row, sentences, verdict
@@ -57,6 +58,15 @@ def test_it_says_that_pairs_are_compared_where_the_intervals_overlap(ended):
     assert "can be certain where the intervals of the table overlap" in said[1]
     alone = " ".join(sentences(conclude(ended("alone", BETTER), "val_acc")))
     assert "in pairs" not in alone
+
+
+def test_a_table_of_trials_fits_80_columns(ended):
+    wrong = {seed: range(40 + seed) for seed in range(1, 11)}
+    found = conclude(ended("trial 123", wrong, val_acc=0.95), "val_acc")
+    lines = table(found).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split()[-2:] == ["searched", "seeds"]
+    assert "searched is the val_acc of the run that each was chosen by" in next(sentences(found))
 
 
 def test_a_difference_is_at_most_all_images(ended):

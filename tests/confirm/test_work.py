@@ -17,7 +17,7 @@ from mnist_sweep.confirm.__main__ import Confirm
 from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_runs
 from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.confirm.runs import planned
-from mnist_sweep.confirm.work import train, train_seeds
+from mnist_sweep.confirm.work import train, train_seed
 from mnist_sweep.data import DataError
 from tests.conftest import read_json_lines
 
@@ -126,11 +126,11 @@ def test_data_that_are_not_there_are_said_before_anything_is_trained(runs, monke
     assert not Path("outputs/confirmation-mnist/workers").exists()
 
 
-def test_seeds_list_their_errors_on_test(runs):
+def test_a_seed_lists_its_errors_on_test(runs):
     planned_runs = planned(of_runs(["linear"], Changes()), [5], Path("to"))
     (run,) = planned_runs
     assert not run.done
-    train_seeds([run.directory], "linear")
+    train_seed(run.directory, "linear")
     assert run.done
     errors = json.loads(run.errors.read_text())
     assert errors["images"] == 500
@@ -165,6 +165,14 @@ def test_a_folder_that_cannot_be_written_to_is_one_line(runs):
     Path("file").touch()
     with pytest.raises(ConfirmError, match="to=file cannot be written: File exists"):
         entry.main(Confirm(runs=runs, to="file"))
+
+
+def test_sentences_are_lines_of_whole_words_in_a_terminal_and_one_line_elsewhere():
+    sentence = "a/run-of-mine and trial 2 cannot be told apart: " + "+0.65 points " * 9
+    lines = entry.wrapped(sentence, 30).splitlines()
+    assert " ".join(lines) == sentence.strip()
+    assert max(map(len, lines)) <= 30
+    assert entry.wrapped(sentence, None) == sentence
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_a_run_says_and_records_its_layout(command, quick, capsys, tmp_path, mon
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("MNIST_SWEEP_TARGETS", "its_own.*")
-    assert command(*quick, "model._target_=its_own.strided") == 0
+    assert command(*quick, "device=cpu", "model._target_=its_own.strided") == 0
     said = capsys.readouterr().out
     assert f"layout: contiguous, since the model has {FAULT}" in said
     recorded = json.loads((tmp_path / "run" / "result.json").read_text())

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import socket
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -261,3 +262,17 @@ def test_a_database_without_studies_has_none_and_gets_no_tables(content, there):
     with pytest.raises(ReportError, match="it has none"):
         read_study("s", ADDRESS)
     assert state(there) == before
+
+
+def test_a_server_that_does_not_answer_is_said_in_the_drivers_words():
+    pytest.importorskip("psycopg")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and it does not listen
+        port = taken.getsockname()[1]
+        with pytest.raises(StorageError) as raised:
+            open_to_read(f"postgresql+psycopg://u:sesame@127.0.0.1:{port}/db")
+    said = str(raised.value)
+    assert said.startswith(f"storage=postgresql+psycopg://u:***@127.0.0.1:{port}/db cannot be read")
+    assert "Connection refused" in said
+    assert "sesame" not in said
+    assert "\n" not in said

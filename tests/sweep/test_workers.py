@@ -229,7 +229,7 @@ def test_what_was_decided_is_said_once_at_the_start_and_output_is_kept_apart():
     for line in (
         "workers: 2 processes of this machine, their output in multirun/said/workers",
         "data: mnist_5k, 4,000 train / 500 validation / 500 test images",
-        "device: cpu, 1 threads a trial, float32",
+        "device: cpu, 1 thread a trial, float32",
         "sampler: TPESampler; pruner: NopPruner",
     ):
         assert printed.count(line) == 1
