@@ -33,6 +33,7 @@ from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.proposals import Candidates, Proposer
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.trial_status import TrialStatus
 
 PROPOSALS = 200
 WIDTHS = "model.width=interval(1.1, 1.6)"
@@ -71,7 +72,7 @@ def measure(address: str) -> dict[str, list[float]]:
     def by_sweeper() -> None:
         proposal = proposer.propose(swept.ask())
         assert proposal.reason is not None
-        studies.end(swept, proposal.trial, studies.REJECTED, None)
+        studies.end(swept, proposal.trial, TrialStatus.REJECTED, None)
 
     times: dict[str, list[float]] = {"optuna alone": [], "sweeper": []}
     for number in range(PROPOSALS):

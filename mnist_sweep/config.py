@@ -130,7 +130,7 @@ class RunConfig:
     study: str | None
     trial: int | None
     lease: str | None = None  # older runs were recorded without it
-    cuda_graph: bool | None = False  # runs that were recorded before there was one go on without
+    cuda_graph: bool | None = False  # older runs were recorded without it
 
     @property
     def objectives(self) -> list[str]:
@@ -160,7 +160,7 @@ def _direction_of_objective(*, _root_: Any) -> Any:
 
 
 def _run_directory(default: str, *, _root_: Any) -> str:
-    """Where Hydra writes: the directory to go on in, else a new one.
+    """Where Hydra writes: the directory of the run to resume, else a new one.
 
     A wrong `resume` ends the program here, before Hydra makes a directory of that name.
     """

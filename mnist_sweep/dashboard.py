@@ -33,9 +33,9 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
 from mnist_sweep.report.charts import learning_curve
 from mnist_sweep.report.network import errors_of
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.existing import open_to_annotate, open_to_read
 from mnist_sweep.sweep.reading import Row, StudyRecord, of_storage
+from mnist_sweep.sweep.trial_status import TrialStatus
 
 DOTS = 100  # an inch
 
@@ -166,7 +166,7 @@ def _figures(row: Row) -> Iterator[tuple[str, Figure]]:
     curve = learning_curve(row)
     if curve is not None:
         yield "learning_curve", curve
-    if row.status in (studies.COMPLETE, studies.PRUNED):
+    if row.status in (TrialStatus.COMPLETE, TrialStatus.PRUNED):
         try:
             yield "confusion", errors_of(row).confusion
         except UserError:  # its run, or its data, is another machine's

@@ -53,10 +53,10 @@ def main(asked: Predict) -> None:
     print(f"model: {name}, {count:,} parameters, on {describe(device)}; pictures: {len(files)}")
     drawings, failures = _read(files, bundle.reads_digits)
     probabilities = predict(bundle, [drawing for _, drawing in drawings])
-    if asked.csv is not None:  # first: whoever reads the lines may leave, as head does
+    if asked.csv is not None:  # first: the reader of the lines may go, as head does
         try:
             _write(Path(asked.csv), bundle.labels, [file for file, _ in drawings], probabilities)
-        except FileError as error:  # and if it fails, the lines are still to be had
+        except FileError as error:  # and if it fails, the lines are still printed
             failures.append(error)
     for (file, drawing), row in zip(drawings, probabilities, strict=True):
         best = int(row.argmax())

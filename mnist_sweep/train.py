@@ -67,12 +67,14 @@ def train(config: DictConfig, directory: Path) -> "Objective":
         changed = [o for o in given_overrides(hydra_config, "task") if not o.startswith("resume=")]
         if changed:
             raise ConfigError(
-                f"resume goes on with the run's own settings, so {' '.join(changed)} cannot be "
+                f"resume takes the run's own settings, so {' '.join(changed)} cannot be "
                 "given with it; leave that out, or start a new run"
             )
         before = command_folder() / config.resume
         if before.resolve() != directory.resolve():
-            raise ConfigError(f"resume={config.resume} goes on there: leave hydra.run.dir out")
+            raise ConfigError(
+                f"resume={config.resume} writes to that directory: leave hydra.run.dir out"
+            )
         config = load_recorded(str(before))
         name = None
     run = seen_from(command_folder(), check(config))
@@ -108,7 +110,7 @@ def _whitelist() -> list[str]:
 def job(config: DictConfig) -> "Objective":
     """Do one run as Hydra has it done, by itself or among others.
 
-    Among others, an error is raised: whoever runs them says and counts it. By itself, what a user
+    Among others, an error is raised: the sweep reports and counts it. By itself, what a user
     can cause is one line and exit code 1; a run that was refused before it began leaves nothing.
     """
     hydra_config = HydraConfig.get()

@@ -196,7 +196,7 @@ def test_an_occupied_directory_is_not_overwritten(command, capfd, quick):
     capfd.readouterr()
     config = Path("run/.hydra/config.yaml").read_bytes()
     assert command(*quick, "seed=1") == 1
-    assert "already holds a run: go on with resume=" in error_line(capfd)
+    assert "already holds a run: resume it with resume=" in error_line(capfd)
     assert figures("run") == before
     assert Path("run/.hydra/config.yaml").read_bytes() == config
 
@@ -272,7 +272,7 @@ def test_a_diverged_run_is_recorded_with_its_reason_and_is_not_gone_on_with(comm
     assert "train_loss is" in result()["reason"]
     assert len(figures("run")) == 1
     assert command("resume=run") == 1
-    assert "cannot be gone on with: training diverged in epoch 1" in error_line(capfd)
+    assert "cannot be resumed: training diverged in epoch 1" in error_line(capfd)
     assert result()["status"] == "diverged"
 
 
@@ -323,7 +323,7 @@ def test_ctrl_c_says_how_to_go_on(command, capfd, quick, monkeypatch):
         patch.setattr(session.Session, "_after_epoch", interrupt)
         assert command(*quick) == 130
     assert result()["status"] == "interrupted"
-    assert "go on with: python -m mnist_sweep.train resume=run" in capfd.readouterr().out
+    assert "resume with: python -m mnist_sweep.train resume=run" in capfd.readouterr().out
     assert command("resume=run") == 0
     assert result()["status"] == "complete"
     assert len(figures("run")) == 2

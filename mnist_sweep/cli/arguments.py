@@ -130,7 +130,7 @@ def run(schema: type[Arguments], usage: str, entry: Callable[[Arguments], Any]) 
     """Parse the command line and call the entry; end the process as a user expects.
 
     An error that a user can cause, one of the system's included, is one line and exit code 1;
-    `--help` prints the usage. Where whoever reads the output has left, as `head` does, the process
+    `--help` prints the usage. Where the reader of the output has gone, as `head` does, the process
     ends as one that SIGPIPE ends.
     """
     encoding.prepare()

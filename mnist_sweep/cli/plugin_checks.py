@@ -80,6 +80,6 @@ OURS = "check_plugins"  # its key in conf/config.yaml
 
 
 def _end(error: UserError) -> None:
-    # Hydra makes a warning of what callbacks raise, and goes on.
+    # Hydra turns what callbacks raise into a warning, and continues.
     print(f"error: {error}", file=sys.stderr)
     sys.exit(1)

@@ -81,7 +81,7 @@ def this_program() -> Program:
 
 
 def resuming() -> Program:
-    """Return the program that goes on with a run, which has its config with it."""
+    """Return the program that resumes a run, which carries its own config."""
     return Program(TRAIN, (), _environment())
 
 

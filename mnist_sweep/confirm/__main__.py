@@ -16,7 +16,7 @@ n_jobs   processes; one a GPU, else one a core, where that is left out
 to       where it goes. Left out: multirun/<study>/confirmation, or outputs/confirmation where no
          study is named; other data and epochs are part of the name
 
-Every run is a run directory of its own, <to>/<configuration>/<seed>. The same command goes on after
+Every run is a run directory of its own, <to>/<configuration>/<seed>. The same command resumes after
 a kill, and with more seeds keeps the runs that are there. They are tracked in TensorBoard where the
 runs that they are taken from were, and not in MLflow. <to>/confirmation.json has all figures; a
 study's report shows those in multirun/<study>/.
@@ -92,7 +92,7 @@ def main(asked: Confirm) -> None:
             train(runs, folder / "workers", asked.n_jobs)
         except KeyboardInterrupt:
             done = sum(run.done for run in runs)
-            print(f"stopped with {done} of {len(runs)} runs done; the same command goes on")
+            print(f"stopped with {done} of {len(runs)} runs done; the same command resumes")
             raise
         conclusion = conclude(runs, ranked_by)
         with writing("to", folder):

@@ -132,7 +132,7 @@ def seeds_for(candidates: Sequence[Candidate], number: int, first: int) -> list[
 def _read(
     directory: str, key: str, title: str, changes: Changes, setting: str = "runs"
 ) -> Candidate:
-    """Read a run directory, named by a setting, as a run of its own that is no trial any more."""
+    """Read a run directory, named by a setting, as a single run, no longer a trial."""
     config = load_recorded(directory, setting)
     run = check(config)
     result = RunDirectory(Path(directory)).read_result() or {}

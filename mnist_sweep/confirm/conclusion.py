@@ -1,4 +1,4 @@
-"""What a confirmation comes to: each configuration's figures over its seeds, and who is better."""
+"""The conclusion of a confirmation: each configuration's figures over its seeds, the better one."""
 
 import json
 from collections.abc import Sequence
@@ -124,7 +124,7 @@ class Conclusion:
 
 
 def conclude(runs: Sequence[SeedRun], ranked_by: str) -> Conclusion:
-    """Return what runs that are all done come to.
+    """Return the conclusion of runs that are all done.
 
     `ranked_by`: val_acc or val_loss. Test decides nothing but the comparisons. A configuration of
     which fewer than two seeds are complete is `unsettled`. Raises ConfirmError where all are.
@@ -259,7 +259,7 @@ def write_conclusion(conclusion: Conclusion, folder: Path) -> Path:
 
 
 def read_conclusions(study: Path) -> list[Conclusion]:
-    """Return what all confirmations in a study's folder came to, in the order of their names.
+    """Return the conclusions of all confirmations in a study's folder, by name.
 
     Raises ConfirmError for a file that is damaged.
     """

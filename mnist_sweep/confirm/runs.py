@@ -24,7 +24,7 @@ class SeedRun:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What it came to so far."""
+        """Its result so far."""
         return RunDirectory(self.directory).read_result() or {}
 
     @property

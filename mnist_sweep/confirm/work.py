@@ -36,7 +36,7 @@ def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
     """Train what is not done yet, in processes of this machine whose output goes to `logs`.
 
     One process a GPU, or one a core where there is none, trains a run at a time. Raises what
-    `build_dataset` raises, before any is begun, and ConfirmError when some came to nothing.
+    `build_dataset` raises, before any is begun, and ConfirmError when some failed.
     """
     waiting = [run for run in runs if not run.done]
     if not waiting:
@@ -67,8 +67,7 @@ def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
         except JobFailed as failure:
             lost = sum(not run.done for run in runs)
             raise ConfirmError(
-                f"{lost} of {len(runs)} runs came to nothing: {failure}; "
-                "the same command tries them again"
+                f"{lost} of {len(runs)} runs failed: {failure}; the same command retries them"
             ) from failure
 
 

@@ -96,7 +96,7 @@ def load_dataset(
 
 
 def _ensure_files(root: Path, folder: str, raw: Path, download: bool, timeout: float) -> str:
-    """Return how the files came to be there. Raises DataError where they are not."""
+    """Return where the files are from. Raises DataError where there are none."""
     missing = missing_files(raw)
     if not missing:
         return f"found in {raw}"

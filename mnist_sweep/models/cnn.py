@@ -18,7 +18,7 @@ from mnist_sweep.models.layers import BatchNorm2d, Conv2d, normalized
 class ConvUnit(nn.Module):
     """Convolution with bias, BatchNorm, ReLU; with `skip`, the input is added before the ReLU.
 
-    `pool` halves height and width. It stands before the ReLU, which has then a quarter of the work:
+    `pool` halves height and width. It comes before the ReLU, which then has a quarter of the work:
     the largest of four numbers is cut off at zero as the four are, also in the backward pass.
     """
 

@@ -82,7 +82,7 @@ def normalized(conv: Conv2d, norm: BatchNorm2d, x: Tensor) -> Tensor:
 
     In training, the mean that the norm subtracts has the convolution's bias in it: the bias cancels
     out, and its gradient is zero but for rounding. So it is left out, gets no gradient, and only
-    the running mean, by which evaluation normalizes, hears of it. In training the convolution is
+    the running mean, by which evaluation normalizes, takes it in. In training the convolution is
     not called as a module: its hooks are not.
     """
     momentum, mean, bias = norm.momentum, norm.running_mean, conv.bias

@@ -23,8 +23,8 @@ from mnist_sweep.report.content import Picture, best_of_each_size
 from mnist_sweep.report.effects import unit
 from mnist_sweep.report.importance import importances
 from mnist_sweep.run.directory import RecordError, RunDirectory
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.reading import Row, StudyRecord
+from mnist_sweep.sweep.trial_status import TrialStatus
 
 # Okabe and Ito's colours, which colour-blind eyes tell apart (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, RED, GREEN = "#0072b2", "#e69f00", "#d55e00", "#009e73"
@@ -33,7 +33,11 @@ ACCURACIES = (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.99
 LOSSES, HITS = ("train_loss", "val_loss"), ("train_acc", "val_acc")
 TOP = 5  # trials that stand out
 DISTINCT = (RED, ORANGE, GREEN, "#cc79a7", "#56b4e9")
-MARKED = {studies.PRUNED: (GREY, "|"), studies.REJECTED: (ORANGE, "|"), studies.FAILED: (RED, "x")}
+MARKED = {
+    TrialStatus.PRUNED: (GREY, "|"),
+    TrialStatus.REJECTED: (ORANGE, "|"),
+    TrialStatus.FAILED: (RED, "x"),
+}
 MOST_CURVES = 400  # pruned trials' curves: more of them are a grey area either way
 
 
@@ -189,7 +193,7 @@ def _parameters(record: StudyRecord) -> Figure | None:
     return figure
 
 
-def _mark(axes: Axes, places: Sequence[float], status: str) -> None:
+def _mark(axes: Axes, places: Sequence[float], status: TrialStatus) -> None:
     """Mark along the bottom where trials are that have no value of their own to show."""
     if places:
         axes.plot(
@@ -243,9 +247,9 @@ def _slices(record: StudyRecord) -> Figure | None:
         best = {row.number for row in complete[:TOP]}
         colours = [RED if row.number in best else BLUE for row in having]
         axes.scatter(places, [row.values[0] for row in having], s=18, c=colours)
-        pruned = [row for row in record.rows if row.status == studies.PRUNED]
+        pruned = [row for row in record.rows if row.status == TrialStatus.PRUNED]
         tried = [_place(among, r.settings[name]) for r in pruned if name in r.settings]
-        _mark(axes, tried, studies.PRUNED)
+        _mark(axes, tried, TrialStatus.PRUNED)
         if isinstance(among, CategoricalDistribution):
             axes.set_xticks(range(len(among.choices)), [str(choice) for choice in among.choices])
             axes.set_xlim(-0.5, len(among.choices) - 0.5)
@@ -333,7 +337,7 @@ def _curves(record: StudyRecord) -> Figure | None:
     figure, axes = _axes()
     top = record.best[:TOP]
     best = {row.number for row in top}
-    pruned = [row for row in having if row.status == studies.PRUNED][:MOST_CURVES]
+    pruned = [row for row in having if row.status == TrialStatus.PRUNED][:MOST_CURVES]
     others = [row for row in having if row.values and row.number not in best][:MOST_CURVES]
     for rows, colour, width in ((pruned, GREY, 0.8), (others, BLUE, 0.8)):
         lines = [sorted(row.curve.items()) for row in rows]

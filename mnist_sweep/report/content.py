@@ -15,8 +15,8 @@ from mnist_sweep.cli.printed import Program
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.conclusion import Conclusion
 from mnist_sweep.report.importance import Importance, at_the_ends, importances
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.reading import Row, StudyRecord
+from mnist_sweep.sweep.trial_status import TrialStatus
 from mnist_sweep.text import counted, duration
 
 SHOWN = 10  # configurations
@@ -139,11 +139,11 @@ def _cost(record: StudyRecord) -> list[Block]:
     trained, saved = record.epochs_trained, record.epochs_saved
     share = f" ({saved / (trained + saved):.0%})" if saved else ""
     lines = [
-        f"{counted(len(record.finished), 'trial')} ran: {counts[studies.COMPLETE]} complete, "
-        f"{counts[studies.PRUNED]} pruned, {counts[studies.FAILED]} failed"
+        f"{counted(len(record.finished), 'trial')} ran: {counts[TrialStatus.COMPLETE]} complete, "
+        f"{counts[TrialStatus.PRUNED]} pruned, {counts[TrialStatus.FAILED]} failed"
     ]
-    if record.budget is not None or counts[studies.REJECTED]:
-        rejected = counted(counts[studies.REJECTED], "proposal")
+    if record.budget is not None or counts[TrialStatus.REJECTED]:
+        rejected = counted(counts[TrialStatus.REJECTED], "proposal")
         why = " over budget" if record.budget is not None else ""
         lines.append(f"{rejected} rejected{why}, before anything ran")
     times = [_wall(record)]
@@ -151,7 +151,12 @@ def _cost(record: StudyRecord) -> list[Block]:
         lines.append(f"{trained:,} epochs trained, {saved:,} saved by pruning{share}")
         times.insert(0, f"{duration(record.seconds)} of training, all trials added up")
     lines.append("; ".join(time for time in times if time))
-    unfinished = (studies.RUNNING, studies.INTERRUPTED, studies.QUEUED, studies.REFUSED)
+    unfinished = (
+        TrialStatus.RUNNING,
+        TrialStatus.INTERRUPTED,
+        TrialStatus.QUEUED,
+        TrialStatus.REFUSED,
+    )
     lines += [f"{counts[status]} {status}" for status in unfinished if counts[status]]
     return [Points([line for line in lines if line])]
 
@@ -167,7 +172,7 @@ def _wall(record: StudyRecord) -> str:
 def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
     if not record.best:
         closest = min(
-            (row for row in record.rows if row.status == studies.REJECTED),
+            (row for row in record.rows if row.status == TrialStatus.REJECTED),
             key=lambda row: int(row.attributes.get("parameters", 0)),
             default=None,
         )

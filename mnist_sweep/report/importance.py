@@ -14,8 +14,8 @@ from optuna.distributions import (
 )
 
 from mnist_sweep.report.effects import Effects, effects, unit
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.reading import Row, StudyRecord
+from mnist_sweep.sweep.trial_status import TrialStatus
 from mnist_sweep.text import counted
 
 # Too little to tell: fewer trials than these, in all and for each setting that all of them have;
@@ -24,7 +24,7 @@ FEWEST, A_SETTING = 10, 3
 SKILL, DEVIATIONS = 0.5, 2.5
 MOST = 300  # trials that are evaluated: the time grows with their third power
 NEAR = 0.05  # of a range, on its own scale
-JUDGED = (studies.COMPLETE, studies.PRUNED)
+JUDGED = (TrialStatus.COMPLETE, TrialStatus.PRUNED)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def measured(record: StudyRecord, objective: int) -> Measured:
     """Return the trials that can be compared by an objective, and their values."""
     complete = [row for row in record.rows if row.values and math.isfinite(row.values[objective])]
     final = Measured(complete, [row.values[objective] for row in complete], "when done")
-    pruned = [row for row in record.rows if row.status == studies.PRUNED]
+    pruned = [row for row in record.rows if row.status == TrialStatus.PRUNED]
     if len(record.objectives) > 1 or not pruned:
         return final
     judged = [row for row in record.rows if row.status in JUDGED and row.curve]
@@ -94,7 +94,7 @@ def measured(record: StudyRecord, objective: int) -> Measured:
         return final
     step = max(common)
     # What failed, or still runs, counts from when it has got as far.
-    rows = [row for row in record.rows if step in row.curve and row.status != studies.REJECTED]
+    rows = [row for row in record.rows if step in row.curve and row.status != TrialStatus.REJECTED]
     rows = [row for row in rows if math.isfinite(row.curve[step])]
     return Measured(rows, [row.curve[step] for row in rows], f"after {record.step} {step}")
 

@@ -1,4 +1,4 @@
-"""From checked config to objects, and the budget check that stands before everything else."""
+"""From checked config to objects, and the budget check that comes before everything else."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

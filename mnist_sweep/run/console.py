@@ -81,9 +81,9 @@ class Narrator:
         if layout.reason is not None:
             self._say(f"layout: {layout.name}, since the model has {layout.reason}")
 
-    def going_on(self, epoch: int) -> None:
-        """Say where a resumed run goes on."""
-        self._say(f"going on after epoch {epoch} of {self.run.epochs}")
+    def resumed(self, epoch: int) -> None:
+        """Say after which epoch a run is resumed."""
+        self._say(f"resuming after epoch {epoch} of {self.run.epochs}")
 
     def progress(self, batches: Iterable[Any], epoch: int, steps: int) -> Iterable[Any]:
         """Wrap an epoch's batches in a bar where there is a terminal."""
@@ -123,7 +123,7 @@ class Narrator:
         )
 
     def result(self, result: dict[str, Any]) -> None:
-        """Say what the run came to."""
+        """Say the run's result."""
         tested = "test_acc" in result
         test = f"; test {_loss(result['test_loss'])} {result['test_acc']:.2%}" if tested else ""
         self._say(
@@ -133,10 +133,10 @@ class Narrator:
         )
 
     def interrupted(self, epoch: int, directory: Path) -> None:
-        """Say how to go on after Ctrl-C."""
+        """Say how to resume after Ctrl-C."""
         if epoch:
             self._say(
-                f"stopped after epoch {epoch}; go on with: "
+                f"stopped after epoch {epoch}; resume with: "
                 + resuming().command([override("resume", relative(directory))])
             )
 

@@ -34,7 +34,7 @@ from mnist_sweep.untrusted import (
     parse_json,
 )
 
-# What result.json's `status` says of a run that has come to its end; a diverged one to a bad one.
+# What result.json's `status` says of a run that has ended, well or diverged.
 COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 
 
@@ -67,7 +67,7 @@ EPOCH: Kinds = {"epoch": COUNTED} | {
 
 
 class RecordError(UserError):
-    """A run directory cannot be written to, or cannot be gone on from."""
+    """A run directory cannot be written to, or cannot be resumed."""
 
 
 class RunDirectory:
@@ -85,7 +85,7 @@ class RunDirectory:
         if self.metrics.exists() or self.result.exists():
             resume = shell([override("resume", str(self.path))])
             raise RecordError(
-                f"{self.path} already holds a run: go on with {resume}, or choose "
+                f"{self.path} already holds a run: resume it with {resume}, or choose "
                 "another hydra.run.dir"
             )
         self.best.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +133,7 @@ class RunDirectory:
         return read_weights(self.best, device)
 
     def save_last(self, state: dict[str, Any]) -> None:
-        """Save everything that going on from this epoch needs."""
+        """Save everything that resuming after this epoch needs."""
         content = io.BytesIO()
         torch.save(state, content)  # to a file, it makes a RuntimeError of a disk that is full
         with replacing(self.last) as temporary:
@@ -142,10 +142,10 @@ class RunDirectory:
     def load_last(self, device: torch.device) -> dict[str, Any]:
         """Return the last epoch's state with its tensors on a device.
 
-        Raises RecordError when there is no whole checkpoint to go on from.
+        Raises RecordError when there is no whole checkpoint to resume from.
         """
         if not self.last.exists():
-            raise RecordError(f"{self.path} cannot be gone on with: no epoch of it was finished")
+            raise RecordError(f"{self.path} cannot be resumed: no epoch of it was finished")
         try:
             return read_checkpoint(self.last, device)
         except Exception as error:  # torch raises many kinds for a damaged file

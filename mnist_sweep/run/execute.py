@@ -1,4 +1,4 @@
-"""One run from typed config to recorded result: budget, data, how it goes on, its end."""
+"""One run from typed config to recorded result: budget, data, resuming, its end."""
 
 import logging
 import math
@@ -110,17 +110,17 @@ def _prepare(
     if before is None:
         directory.start()
     else:
-        session.go_on(again or run.trial is not None)
+        session.resume(again or run.trial is not None)
     return session
 
 
 def _recorded_before(
     run: RunConfig, directory: RunDirectory, resume: bool
 ) -> dict[str, Any] | None:
-    """Return the result that a run to be gone on with has left; None for one that begins.
+    """Return the recorded result of a run to resume; None for a new run.
 
-    A trial goes on where its own result is found, a run of its own when it is asked to (`resume`).
-    Raises RecordError, or a trial's Diverged again, where there is nothing to go on to.
+    A trial is resumed where its own result is found, a single run where `resume` asks for it.
+    Raises RecordError, or a trial's Diverged again, where there is nothing to resume.
     """
     if run.trial is None:
         before = (directory.read_result() or {}) if resume else None
@@ -131,7 +131,7 @@ def _recorded_before(
     if before and before.get("status") == DIVERGED:
         if run.trial is not None:
             raise Diverged(str(before.get("reason")))
-        raise RecordError(f"{directory.path} cannot be gone on with: {before.get('reason')}")
+        raise RecordError(f"{directory.path} cannot be resumed: {before.get('reason')}")
     return before
 
 

@@ -1,4 +1,4 @@
-"""One run as it lasts: its objects, and all that is written, shown and reported of each epoch."""
+"""A run while it lasts: its objects, and what is written, shown and reported of each epoch."""
 
 import logging
 import math
@@ -84,8 +84,8 @@ class Session:
         self.first_epoch = 1
         self.begun_before = False
 
-    def go_on(self, again: bool) -> None:
-        """Go on from the last checkpoint; where there is none yet, start `again` if that is wanted.
+    def resume(self, again: bool) -> None:
+        """Resume from the last checkpoint; where there is none yet, start anew if `again`.
 
         Raises RecordError, ConfigError for other data, and Diverged, recorded, for a run that had.
         """
@@ -122,7 +122,7 @@ class Session:
             diverged = Diverged(f"training diverged in epoch {self.training.epoch}")
             self._record_failure(diverged)
             raise diverged
-        self.narrator.going_on(self.training.epoch)
+        self.narrator.resumed(self.training.epoch)
 
     def complete(self) -> dict[str, Any]:
         """Train to the end, write the result and return it.
@@ -173,7 +173,7 @@ class Session:
         self.narrator.layout(layout)
 
     def _conclude(self, result: dict[str, Any]) -> None:
-        """Tell what the run came to: from here on it is complete, whoever fails to hear it."""
+        """Tell the result: the run is complete from here on, even where telling fails."""
         self._finish_tracking(result)
         self.narrator.result(result)
 
@@ -315,7 +315,7 @@ class Session:
         interrupted = isinstance(error, KeyboardInterrupt)
         status = "interrupted" if interrupted else "failed"
         if isinstance(error, Diverged):
-            status = DIVERGED  # and not to be gone on with
+            status = DIVERGED  # and not resumable
         result = {
             "status": status,
             "reason": str(error) if isinstance(error, UserError) else repr(error),

@@ -1,1 +1,1 @@
-"""The Hydra sweeper: proposals by Optuna, a gate before launch, a record that goes on."""
+"""The Hydra sweeper: Optuna proposes, a gate judges, workers run, the study is resumable."""

@@ -102,7 +102,7 @@ def failed_return(error: Exception, overrides: Sequence[str] = ()) -> JobReturn:
 
 
 def ending(stop: BaseException) -> JobEnded:
-    """Return the error of a job that raised what is no Exception: it asked its process to end."""
+    """Return the error of a job that raised a BaseException: it asked its process to end."""
     if isinstance(stop, SystemExit):
         return JobEnded(f"the job exited with code {stop.code}")
     said = one_line(stop)

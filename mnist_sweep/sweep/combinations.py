@@ -1,4 +1,4 @@
-"""Plain Hydra's sweep, to its end: every combination runs, and those that failed are listed."""
+"""Plain Hydra's multirun, to its end: every combination runs, and those that failed are listed."""
 
 import traceback
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from mnist_sweep.text import counted, one_line
 
 
 class Combinations(BasicSweeper):
-    """Hydra's basic sweeper, which ends with the first batch that has a failure, goes on here."""
+    """Hydra's basic sweeper, but a batch that has a failure does not end it."""
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -42,7 +42,7 @@ class Combinations(BasicSweeper):
 
 
 class _Listener(Launcher):
-    """A launcher that keeps what each job came to, and returns a failed one as if it were not."""
+    """A launcher that keeps each job's outcome, and returns a failed job as a completed one."""
 
     def __init__(self, launcher: Launcher) -> None:
         self.launcher = launcher

@@ -1,4 +1,4 @@
-"""What a sweep says: where it begins, a line a trial, how it stands, what was found."""
+"""What a sweep prints: its decisions, a line a trial, its progress, and what was found."""
 
 import logging
 import sys
@@ -23,6 +23,7 @@ from mnist_sweep.sweep.opening import Decisions, Opened
 from mnist_sweep.sweep.pace import Pace
 from mnist_sweep.sweep.proposals import Proposal
 from mnist_sweep.sweep.storage import OUTAGE
+from mnist_sweep.sweep.trial_status import TrialStatus, attributes_of
 from mnist_sweep.text import counted, duration, relative
 
 log = logging.getLogger("mnist_sweep")
@@ -128,7 +129,7 @@ class Console(SweepCallback):
         self._say(f"trial {number}: {reason}; it is resumed in a new process")
 
     def failed(self, number: int, reason: str) -> None:
-        """Say that a trial came to nothing."""
+        """Say that a trial failed."""
         self.pace.end(number)
         self._say(f"trial {number} failed: {reason}", logging.WARNING)
 
@@ -138,7 +139,7 @@ class Console(SweepCallback):
         self._say(f"trial {number} pruned ({self._done()}): {reason}; {self._standing()}")
 
     def complete(self, number: int, values: Sequence[float]) -> None:
-        """Say what a trial came to, what is best, and how long is left."""
+        """Say a trial's values, what is best, and how long is left."""
         self.pace.end(number)
         self._say(
             f"trial {number} done ({self._done()}): {self.objective} {_shown(values)}; "
@@ -179,23 +180,20 @@ class Console(SweepCallback):
     def ended(self) -> None:
         """Say what was found and where to look next."""
         self.ending()
-        by_status = studies.counts(self.study)
-        refused = f", {by_status[studies.REFUSED]} refused" if by_status[studies.REFUSED] else ""
+        counts = studies.counts(self.study)
+        refused = f", {counts[TrialStatus.REFUSED]} refused" if counts[TrialStatus.REFUSED] else ""
         self._say(
             f"study {self.study.study_name}: {self._done()} trials finished, "
-            f"{by_status[studies.PRUNED]} of them pruned, {by_status[studies.FAILED]} failed; "
-            f"{counted(by_status[studies.REJECTED], 'proposal')} rejected{refused}; "
+            f"{counts[TrialStatus.PRUNED]} of them pruned, {counts[TrialStatus.FAILED]} failed; "
+            f"{counted(counts[TrialStatus.REJECTED], 'proposal')} rejected{refused}; "
             f"{duration(time.monotonic() - self.started)}"
         )
-        waiting = by_status[studies.INTERRUPTED]
-        if waiting:
-            self._say(
-                f"{counted(waiting, 'interrupted trial')} will be resumed by the same command"
-            )
-        if by_status[studies.RUNNING]:
-            self._say(
-                f"{counted(by_status[studies.RUNNING], 'trial')} still run by other processes"
-            )
+        waiting = counted(counts[TrialStatus.INTERRUPTED], "interrupted trial")
+        if counts[TrialStatus.INTERRUPTED]:
+            self._say(f"{waiting} will be resumed by the same command")
+        running = counted(counts[TrialStatus.RUNNING], "trial")
+        if counts[TrialStatus.RUNNING]:
+            self._say(f"{running} still running in other processes")
         best = summary.best_trials(self.study)
         for trial in best[:5]:
             self._best(trial)
@@ -221,7 +219,7 @@ class Console(SweepCallback):
             yield shell(["optuna-dashboard", address.removeprefix("journal:///")])
 
     def _best(self, trial: FrozenTrial) -> None:
-        attributes = studies.attributes(trial)
+        attributes = attributes_of(trial)
         parameters = attributes.get("parameters")
         size = "" if parameters is None else f", {parameters:,} parameters"
         where = attributes.get("run_directory")
@@ -255,11 +253,11 @@ class Console(SweepCallback):
         by_status = studies.counts(self.study)
         saved = summary.epochs_saved(self.study)
         spared = f" ({counted(saved, 'epoch')} saved)" if saved else ""
-        yield f"pruned{spared}", by_status[studies.PRUNED]
-        yield "rejected", by_status[studies.REJECTED]
-        yield "failed", by_status[studies.FAILED]
-        if by_status[studies.REFUSED]:
-            yield "refused", by_status[studies.REFUSED]
+        yield f"pruned{spared}", by_status[TrialStatus.PRUNED]
+        yield "rejected", by_status[TrialStatus.REJECTED]
+        yield "failed", by_status[TrialStatus.FAILED]
+        if by_status[TrialStatus.REFUSED]:
+            yield "refused", by_status[TrialStatus.REFUSED]
 
     def _left(self) -> list[str]:
         left = self.pace.left(self.total - studies.finished(self.study))

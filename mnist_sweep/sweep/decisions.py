@@ -36,7 +36,7 @@ from mnist_sweep.sweep.events import (
     Wait,
 )
 from mnist_sweep.sweep.retries import Deaths, RetryPolicy
-from mnist_sweep.sweep.study import FAILED
+from mnist_sweep.sweep.trial_status import TrialStatus
 from mnist_sweep.text import counted
 
 # Rejections in a row, in a study that has launched nothing: then as many configurations are drawn
@@ -155,7 +155,7 @@ class Sweep:
         if not event.began:
             # No fault of the trial's: it is resumed once the launcher works.
             return [Abort(f"trial {event.number} cannot be started: {event.reason}")]
-        return [Tell(Returned(event.number, FAILED, event.reason))]
+        return [Tell(Returned(event.number, TrialStatus.FAILED, event.reason))]
 
     def _abandoned(self, number: int, deaths: Deaths) -> list[Action]:
         if RetryPolicy(self.rules.max_retries).retries(deaths):
@@ -169,7 +169,7 @@ class Sweep:
         ]
 
     def _told(self, trial: Returned) -> list[Action]:
-        if trial.status != FAILED or not trial.counts:
+        if trial.status != TrialStatus.FAILED or not trial.counts:
             return []
         self.failed += 1
         return self._too_many(str(trial.reason))

@@ -20,6 +20,7 @@ from mnist_sweep.sweep.opening import Opened
 from mnist_sweep.sweep.run_reader import RunReader
 from mnist_sweep.sweep.storage import with_backoff
 from mnist_sweep.sweep.trial_queue import NoTrial
+from mnist_sweep.sweep.trial_status import TrialStatus
 
 POLL = 1.0  # seconds between looks at what runs
 
@@ -81,7 +82,7 @@ class Engine:
     def _close(self, holds_nothing: Callable[[], bool]) -> None:
         try:
             self.backend.stop(PATIENCE)
-        except KeyboardInterrupt:  # a second one: whoever runs has had time enough
+        except KeyboardInterrupt:  # a second one: the jobs have had time enough
             self.backend.stop(0)
         self.queue.close()
         if holds_nothing():
@@ -121,7 +122,7 @@ class Engine:
                 if self.queue.requeue(number, deaths):
                     self.callbacks.tell(lambda each: each.requeued(number))
             case on.GiveUp(number, reason):
-                return self._give_up(on.Returned(number, studies.FAILED, reason))
+                return self._give_up(on.Returned(number, TrialStatus.FAILED, reason))
             case on.Forget(number):
                 self.queue.forget(number)
                 self.callbacks.tell(lambda each: each.lease_lost(number))
@@ -199,7 +200,7 @@ class Engine:
         return on.Told(trial)
 
     def _tell(self, trial: on.Returned) -> on.Event:
-        values = list(trial.values) if trial.status == studies.COMPLETE else None
+        values = list(trial.values) if trial.status == TrialStatus.COMPLETE else None
         died = self.died.pop(trial.number, None)
         try:
             if died is not None:
@@ -214,9 +215,9 @@ class Engine:
         number, reason = trial.number, str(trial.reason)
 
         def say(each: SweepCallback) -> None:
-            if trial.status == studies.FAILED:
+            if trial.status == TrialStatus.FAILED:
                 each.failed(number, reason)
-            elif trial.status == studies.PRUNED:
+            elif trial.status == TrialStatus.PRUNED:
                 each.pruned(number, reason)
             else:
                 each.complete(number, trial.values)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from mnist_sweep.sweep.retries import Deaths
+from mnist_sweep.sweep.trial_status import TrialStatus
 
 # Events.
 
@@ -63,7 +64,7 @@ class Returned:
     """
 
     number: int
-    status: str
+    status: TrialStatus
     reason: str | None = None
     values: tuple[float, ...] = ()
     counts: bool = True

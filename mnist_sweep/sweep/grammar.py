@@ -91,7 +91,7 @@ def _choices(override: Override, tags: set[str]) -> CategoricalDistribution:
     sweep = override.value()
     if override.value_type != ValueType.GLOB_CHOICE_SWEEP:
         assert not isinstance(sweep, IntervalSweep | RangeSweep)
-        # An order means nothing to a sampler, and a random one could not be gone on with.
+        # An order means nothing to a sampler, and a random one could not be resumed.
         values = [_choice(each) for each in getattr(sweep, "list", [])]
     else:
         values = [] if override.config_loader is None else list(override.sweep_iterator())

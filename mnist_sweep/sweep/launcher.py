@@ -29,7 +29,7 @@ class WorkersLauncher(Launcher):
 
     n_jobs:
         Worker processes; None is one a GPU where jobs may use GPUs, else one a core. Our sweeper's
-        own n_jobs stands before it.
+        own n_jobs takes precedence.
     threads:
         Threads a worker; None divides the cores among the workers.
     max_retries:
@@ -103,7 +103,7 @@ class WorkersLauncher(Launcher):
 def _close(pool: "WorkerBackend") -> None:
     try:
         pool.stop(PATIENCE)
-    except KeyboardInterrupt:  # whoever runs has had time enough
+    except KeyboardInterrupt:  # the jobs have had time enough
         pool.stop(0)
 
 

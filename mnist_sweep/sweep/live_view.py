@@ -26,7 +26,7 @@ class LiveView:
         ]
         for number, line in enumerate(self.lines):
             line.set_description_str(f"worker {number}: starting")
-        # The clock goes on while the sweep is busy, say with its first proposals.
+        # The clock runs while the sweep is busy, say with its first proposals.
         self.closed = threading.Event()
         self.ticker = threading.Thread(target=self._tick, daemon=True, name="clock")
         self.ticker.start()

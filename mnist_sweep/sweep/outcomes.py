@@ -1,4 +1,4 @@
-"""What became of a launched job: its objectives, and the figures it left in its directory."""
+"""The outcome of a launched job: its objectives, and the figures in its run directory."""
 
 import contextlib
 import io
@@ -14,7 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_sweep.errors import LeaseLost, UserError
 from mnist_sweep.files import replacing
 from mnist_sweep.sweep.backend import Finished
-from mnist_sweep.sweep.study import DATA, GATE
+from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.trial_status import GATE
 from mnist_sweep.text import one_line, relative
 
 # From result.json to the trial's user attributes, so that the study can be read on its own.
@@ -32,7 +33,7 @@ RECORDED = (
     "hostname",
     "git_commit",
 )
-# The user attributes of a trial that say what it came to.
+# The user attributes of a trial that its outcome is recorded in.
 ATTRIBUTES = {*RECORDED, "status", "reason", "run_directory", "overrides", "data", DATA, GATE}
 
 
@@ -130,7 +131,7 @@ def directory_of(returned: JobReturn) -> Path | None:
 def recorded(directory: Path) -> dict[str, Any]:
     """Return what a run of ours says in its result.json; nothing where there is none.
 
-    Another task may write a file of that name, which is none of our business.
+    Another task may write a file of that name: it is ignored.
     """
     try:
         found = json.loads((directory / RESULT).read_text(encoding="utf-8"))

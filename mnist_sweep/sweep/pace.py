@@ -18,11 +18,11 @@ class Pace:
         self.took: list[float] = []
 
     def start(self, number: int) -> None:
-        """Know that a trial was given to a launcher."""
+        """Note that a trial was launched."""
         self.started[number] = self.clock()
 
     def end(self, number: int) -> None:
-        """Know that a trial came to an end."""
+        """Note that a trial ended."""
         if number in self.started:
             self.took.append(self._elapsed(number))
             del self.started[number]

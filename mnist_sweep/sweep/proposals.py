@@ -21,7 +21,7 @@ from mnist_sweep.sweep.outcomes import ATTRIBUTES
 from mnist_sweep.sweep.points import Points, Probe
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.space import SearchSpace
-from mnist_sweep.sweep.study import GATE
+from mnist_sweep.sweep.trial_status import GATE
 from mnist_sweep.sweep.values import override_value
 from mnist_sweep.text import one_line
 

@@ -26,6 +26,7 @@ from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.existing import open_to_read
 from mnist_sweep.sweep.settings import check_study_name
+from mnist_sweep.sweep.trial_status import FINISHED, attributes_of, status_of
 
 # What a trial of ours knows, from its run or from the budget's gate.
 OURS = {"epochs", "max_epochs", "parameters"}
@@ -52,7 +53,7 @@ class Row:
 
     @property
     def command(self) -> list[str]:
-        """The overrides that make it a run of its own."""
+        """The overrides that train it again as a single run."""
         return list(self.attributes.get("overrides", []))
 
 
@@ -122,13 +123,13 @@ class StudyRecord:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many trials came to what."""
+        """How many trials have which status."""
         return Counter(row.status for row in self.rows)
 
     @property
     def finished(self) -> list[Row]:
-        """The launched trials that came to an end."""
-        return [row for row in self.rows if row.status in studies.FINISHED]
+        """The launched trials that have ended."""
+        return [row for row in self.rows if row.status in FINISHED]
 
     @property
     def epochs_saved(self) -> int:
@@ -206,14 +207,14 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
 
 def row(trial: FrozenTrial, places: Places) -> Row:
     """Return a trial as plain data, with its run's directory where that is now."""
-    attributes = studies.attributes(trial)
+    attributes = attributes_of(trial)
     directory = places.run(trial.number, attributes.pop("run_directory", None))
     if directory is not None:
         attributes["run_directory"] = directory
     complete = trial.state == optuna.trial.TrialState.COMPLETE
     return Row(
         number=trial.number,
-        status=studies.status(trial),
+        status=status_of(trial),
         reason=attributes.pop("reason", None),
         values=tuple(trial.values) if complete else (),
         settings=dict(trial.params),

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.sweep import outcomes
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.backend import Finished
 from mnist_sweep.sweep.callbacks import Callbacks
 from mnist_sweep.sweep.events import Returned
 from mnist_sweep.sweep.trial import PRUNED
 from mnist_sweep.sweep.trial_queue import TrialQueue
+from mnist_sweep.sweep.trial_status import TrialStatus
 
 
 class RunReader:
@@ -44,7 +44,7 @@ class RunReader:
             values = outcomes.values(finished, len(self.study.directions))
         except outcomes.BadValue as error:
             if pruned is None:
-                return Returned(number, studies.FAILED, str(error), counts=False)
+                return Returned(number, TrialStatus.FAILED, str(error), counts=False)
             values = []
         except outcomes.JobFailed as error:
             cause = error.__cause__
@@ -52,10 +52,10 @@ class RunReader:
                 self.callbacks.tell(lambda each: each.raised(cause))
             if directory:
                 outcomes.record_failure(directory, str(error))
-            return Returned(number, studies.FAILED, str(error))
+            return Returned(number, TrialStatus.FAILED, str(error))
         if pruned is not None:
-            return Returned(number, studies.PRUNED, pruned)
-        return Returned(number, studies.COMPLETE, facts.get("reason"), tuple(values))
+            return Returned(number, TrialStatus.PRUNED, pruned)
+        return Returned(number, TrialStatus.COMPLETE, facts.get("reason"), tuple(values))
 
     def record_death(self, finished: Finished) -> None:
         """Record what a job had done, and why it came no further, which it could not say itself."""

@@ -1,4 +1,4 @@
-"""What the sampler needs to know: its grid, that a grid is exhausted, that a study goes on."""
+"""The sampler's grid, whether that is exhausted, and its seed in a resumed study."""
 
 import functools
 import math
@@ -69,12 +69,12 @@ def grid_is_exhausted(study: optuna.Study, points: int | None) -> bool:
 def reseed(sampler: BaseSampler, config: DictConfig | None, earlier: int) -> BaseSampler:
     """Return a study's sampler, its seed moved by the sweeps before this one.
 
-    With the bare seed, a sweep that goes on, or one beside another, would propose the same again.
+    With the bare seed, a resumed sweep, or one beside another, would propose the same again.
     `config` is what the sampler was made from.
     """
     if config is None or config.get("seed") is None or not earlier:
         return sampler
-    # A grid knows its visited points; a quasi-random sequence goes on only with its own seed.
+    # A grid knows its visited points; a quasi-random sequence continues only with the same seed.
     if isinstance(sampler, GridSampler | QMCSampler):
         return sampler
     moved = instantiate(config, seed=config.seed + earlier, _execution_whitelist_=SAMPLER_TARGETS)

@@ -16,6 +16,7 @@ from mnist_sweep.sweep.given import Given
 from mnist_sweep.sweep.opening import check_given, choose_backend, open_sweep, read_search
 from mnist_sweep.sweep.storage import OUTAGE, Storage, open_storage
 from mnist_sweep.sweep.summary import SummaryFile
+from mnist_sweep.sweep.trial_status import was_launched
 from mnist_sweep.text import one_line, relative
 
 
@@ -77,7 +78,7 @@ class _Made:
         trials = self.study.get_trials(deepcopy=False)
         if self.given.task.names_trials:
             return not any((self.given.directory / str(trial.number)).exists() for trial in trials)
-        return not any(studies.was_launched(trial) for trial in trials)
+        return not any(was_launched(trial) for trial in trials)
 
     def undo(self) -> None:
         """Delete a study that holds nothing, and its directory."""

@@ -1,4 +1,4 @@
-"""The study in its storage: opening it, going on with it, and what its trials came to."""
+"""The study in its storage: opening and resuming it, and the status of its trials."""
 
 import uuid
 from collections import Counter
@@ -14,42 +14,17 @@ from optuna.trial import FrozenTrial, TrialState
 from mnist_sweep.cli.printed import by_make
 from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.leases import SWEEP
 from mnist_sweep.sweep.storage import Storage
+from mnist_sweep.sweep.trial_status import FINISHED, STATES, TrialStatus, status_of
 from mnist_sweep.text import one_line
 
-# What a trial's user attribute `status` says. Launched trials that came to an end count towards
-# n_trials; the others do not.
-RUNNING = "running"
-COMPLETE, FAILED = "complete", "failed"
-PRUNED = "pruned"  # by the pruner, after some epochs
-REJECTED = "rejected"  # by the gate: never launched
-REFUSED = "refused"  # no valid run at all: never launched
-QUEUED = "queued"  # by `enqueue`, and not asked for yet
-INTERRUPTED = "interrupted"  # by Ctrl-C, or its process died: waits to be gone on with
-FINISHED = (COMPLETE, PRUNED, FAILED)
-ALL = (*FINISHED, REJECTED, REFUSED, RUNNING, INTERRUPTED, QUEUED)
-
-# Rejections are PRUNED, not FAIL: TPE learns from the constraints of PRUNED trials only.
-STATES = {
-    COMPLETE: TrialState.COMPLETE,
-    PRUNED: TrialState.PRUNED,
-    FAILED: TrialState.FAIL,
-    REJECTED: TrialState.PRUNED,
-    REFUSED: TrialState.FAIL,
-}
-
-# What a launched trial came to that says no status of its own.
-BY_STATE = {STATES[status]: status for status in FINISHED}
-
-GATE = "gate"  # a trial's user attribute: what the gate found, a mapping
 COMMAND = "command"  # the study's user attribute that says how its last sweep was started
 DIRECTORY = "directory"  # the study's user attribute that says where that sweep wrote
 ID = "id"  # the study's user attribute that a directory of runs is recognized by
 DEFINITION = "definition"  # the study's user attribute that says what is searched
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
 
-# Settings that do not change what a run computes, so that a study may go on with others.
+# Settings that do not change what a run computes: a study may be resumed with others.
 VOLATILE = (
     "cuda_graph",
     "data.download",
@@ -113,8 +88,8 @@ def exists(name: str | None, storage: Storage) -> bool:
 
 
 def is_empty(study: optuna.Study) -> bool:
-    """Whether no trial of a study has come to anything, or been judged."""
-    return not counts(study).keys() & {*FINISHED, REJECTED}
+    """Whether no trial of a study has ended, or been judged."""
+    return not counts(study).keys() & {*FINISHED, TrialStatus.REJECTED}
 
 
 def direction_names(study: optuna.Study) -> list[str]:
@@ -123,7 +98,7 @@ def direction_names(study: optuna.Study) -> list[str]:
 
 
 def check_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
-    """Refuse to go on with another search under a study's name, by SweepError."""
+    """Refuse another search under a study's name. Raises SweepError."""
     recorded = study.user_attrs.get(DEFINITION)
     if recorded is None:
         return
@@ -222,45 +197,21 @@ def _called(prefix: str, key: str) -> str:
     return path.removeprefix("search.settings.").removeprefix("search.")
 
 
-def status(trial: FrozenTrial) -> str:
-    """Return what a trial came to, or what it is about.
-
-    A trial without a status of ours, say of the stock sweeper, has what its state says.
-    """
-    if trial.state == TrialState.RUNNING:
-        return RUNNING
-    if trial.state == TrialState.WAITING:
-        return INTERRUPTED if was_launched(trial) else QUEUED
-    recorded: str | None = trial.user_attrs.get("status")
-    if recorded is not None:
-        return recorded
-    rejected = "reason" in trial.user_attrs.get(GATE, {}) and not was_launched(trial)
-    if rejected or any(excess > 0 for excess in trial.constraints.values()):
-        return REJECTED
-    return BY_STATE[trial.state]
-
-
-def attributes(trial: FrozenTrial) -> dict[str, Any]:
-    """Return what is recorded of a trial: by its run, or before it by the gate."""
-    own = {name: value for name, value in trial.user_attrs.items() if name != GATE}
-    return {**trial.user_attrs.get(GATE, {}), **own}
-
-
-def counts(study: optuna.Study) -> Counter[str]:
-    """Return how many trials came to what."""
-    return Counter(status(trial) for trial in study.get_trials(deepcopy=False))
+def counts(study: optuna.Study) -> Counter[TrialStatus]:
+    """Return how many trials have which status."""
+    return Counter(status_of(trial) for trial in study.get_trials(deepcopy=False))
 
 
 def end(
     study: optuna.Study,
     trial: optuna.Trial,
-    status: str,
+    status: TrialStatus,
     reason: str | None,
     values: list[float] | None = None,
 ) -> None:
-    """Tell the study what a trial came to, and why."""
-    if status != REJECTED:
-        trial.set_user_attr("status", status)
+    """Tell the study how a trial ended, and why."""
+    if status != TrialStatus.REJECTED:
+        trial.set_user_attr("status", status.value)
     if reason is not None:
         trial.set_user_attr("reason", reason)
     try:
@@ -287,23 +238,21 @@ def count_sweep(study: optuna.Study) -> int:
     return earlier
 
 
-def was_launched(trial: FrozenTrial) -> bool:
-    """Whether a trial has ever been given to a launcher."""
-    return SWEEP in trial.system_attrs
-
-
 def finished(study: optuna.Study) -> int:
-    """Return the launched trials that came to an end: those that count towards n_trials."""
+    """Return how many launched trials have ended: those that count towards n_trials."""
     by_status = counts(study)
     return sum(by_status[name] for name in FINISHED)
 
 
 def launched(study: optuna.Study) -> int:
-    """Return the launched trials that came to an end or run, in whichever sweep.
+    """Return how many launched trials have ended or run, in whichever sweep.
 
     From one reading of the study: others settle trials between two.
     """
-    return sum(status(trial) in (*FINISHED, RUNNING) for trial in study.get_trials(deepcopy=False))
+    return sum(
+        status_of(trial) in (*FINISHED, TrialStatus.RUNNING)
+        for trial in study.get_trials(deepcopy=False)
+    )
 
 
 def waiting(study: optuna.Study) -> list[FrozenTrial]:

@@ -17,6 +17,7 @@ from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.gated_sampler import is_grid
+from mnist_sweep.sweep.trial_status import FINISHED, TrialStatus, attributes_of, status_of
 from mnist_sweep.text import counted, relative
 
 FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
@@ -33,7 +34,7 @@ def best_trials(study: optuna.Study) -> list[FrozenTrial]:
 def rejections(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that the gate rejected."""
     pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
-    return [trial for trial in pruned if studies.status(trial) == studies.REJECTED]
+    return [trial for trial in pruned if status_of(trial) == TrialStatus.REJECTED]
 
 
 def smallest_rejected(study: optuna.Study) -> FrozenTrial | None:
@@ -60,7 +61,7 @@ def nothing_fits(
     elif in_a_row is not None:
         what = f"{counted(in_a_row, 'proposal')} in a row did not pass the gate"
         more = " or hydra.sweeper.max_rejections"
-    who, reason = f", trial {closest.number},", studies.attributes(closest)["reason"]
+    who, reason = f", trial {closest.number},", attributes_of(closest)["reason"]
     if closest_probe is not None and _worst(closest_probe.constraints) < _worst(
         closest.constraints
     ):
@@ -76,13 +77,13 @@ def _worst(constraints: Mapping[str, float]) -> float:
 
 
 def trials_since_best(study: optuna.Study) -> int:
-    """Return how many launched trials came to an end after the best one did."""
+    """Return how many launched trials ended after the best one did."""
     best = best_trials(study)
     if not best:
         return 0
     latest = max(trial.datetime_complete for trial in best if trial.datetime_complete)
     return sum(
-        studies.status(trial) in studies.FINISHED and trial.datetime_complete > latest
+        status_of(trial) in FINISHED and trial.datetime_complete > latest
         for trial in study.get_trials(deepcopy=False)
         if trial.datetime_complete
     )
@@ -141,7 +142,7 @@ def write_results(
         "study_id": studies.identity(study),
         "storage": without_password(storage),
         "directions": studies.direction_names(study),
-        "trials": {name: by_status[name] for name in studies.ALL},
+        "trials": {status.value: by_status[status] for status in TrialStatus},
         "epochs_saved": epochs_saved(study),
     }
     closest = smallest_rejected(study)
@@ -155,7 +156,7 @@ def write_results(
 
 
 def _rejection(trial: FrozenTrial) -> dict[str, Any]:
-    parameters = studies.attributes(trial).get("parameters")
+    parameters = attributes_of(trial).get("parameters")
     return {"trial": trial.number, "parameters": parameters, "params": trial.params}
 
 

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 
 class BudgetSweeper(Sweeper):
-    """Hydra's Optuna sweeper with a gate, pruning, free workers, and studies that go on.
+    """Hydra's Optuna sweeper with a gate, pruning, asynchronous workers, and studies that resume.
 
     Takes every setting of the stock sweeper, with three differences: `n_trials` is the study's
     total of launched trials, not what one call adds; `max_failure_rate` is of that total; `n_jobs`
@@ -33,15 +33,16 @@ class BudgetSweeper(Sweeper):
     default_first:
         Whether a new study's trial 0 is the composed config's own values.
     timeout:
-        Seconds after which no trial is launched any more; those that run come to their ends.
+        Seconds after which no trial is launched any more; running trials finish.
     plateau:
         Launched trials in a row without a better one after which no trial is launched any more.
     trial_timeout:
         Seconds after which a trial's worker is killed and the trial fails.
     max_retries:
-        How often a trial goes on in a new process after its own has died.
+        How often in a row a trial is resumed after its process died, without an epoch more; counted
+        over restarts of the sweep.
     grace_period:
-        Seconds without a sign of life after which another machine's trial counts as abandoned.
+        Seconds without a heartbeat after which another machine's trial counts as abandoned.
     """
 
     def __init__(self, **settings: Any) -> None:

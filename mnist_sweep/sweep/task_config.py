@@ -27,7 +27,7 @@ class TaskConfig:
 
     @property
     def resumes(self) -> bool:
-        """Whether it is asked to go on with a run, which no sweep can be."""
+        """Whether it resumes a single run, which no sweep can."""
         return self.names_trials and OmegaConf.select(self.config, "resume") not in (None, False)
 
     @property

@@ -14,6 +14,7 @@ from mnist_sweep.sweep.leases import JOB, SWEEP, Heartbeat, Lease, LivenessMonit
 from mnist_sweep.sweep.proposals import Proposal, Proposer
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.retries import DEATHS, Deaths, after_another_death
+from mnist_sweep.sweep.trial_status import TrialStatus, was_launched
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class TrialQueue:
             if proposal.reason is None:
                 self._give_out(proposal)
             else:
-                status = studies.REFUSED if proposal.error else studies.REJECTED
+                status = TrialStatus.REFUSED if proposal.error else TrialStatus.REJECTED
                 # The gate's reason is recorded already, with what else the gate found.
                 studies.end(self.study, trial, status, proposal.error)
         except BaseException:  # left running, it would repel the sampler for ever
@@ -105,15 +106,15 @@ class TrialQueue:
 
     def _wait(self, number: int) -> None:
         """Have a running trial wait, as what it is: with its parameters, directory and reports."""
-        if studies.was_launched(self.records.read(number)):
-            self.records.describe(number, "status", studies.INTERRUPTED)
+        if was_launched(self.records.read(number)):
+            self.records.describe(number, "status", TrialStatus.INTERRUPTED)
         self.records.wait(number)
 
     def abandoned(self) -> Iterator[tuple[int, Deaths]]:
         """Yield running trials whose owners have died, each with that death counted."""
         for trial in studies.in_progress(self.study):
             if trial.number not in self.open and self._is_abandoned(trial):
-                launched = studies.was_launched(trial)
+                launched = was_launched(trial)
                 yield trial.number, after_another_death(trial) if launched else Deaths()
 
     def requeue(self, number: int, deaths: Deaths) -> bool:
@@ -136,7 +137,7 @@ class TrialQueue:
                 return False
             try:
                 trial = self.records.trial(number)
-                studies.end(self.study, trial, studies.FAILED, reason)
+                studies.end(self.study, trial, TrialStatus.FAILED, reason)
             except UpdateFinishedTrialError:
                 return False
         return True
@@ -174,7 +175,11 @@ class TrialQueue:
         return self.jobs.alive(trial) is not False
 
     def tell(
-        self, number: int, status: str, reason: str | None, values: list[float] | None = None
+        self,
+        number: int,
+        status: TrialStatus,
+        reason: str | None,
+        values: list[float] | None = None,
     ) -> None:
         """End an open trial in the study. Raises LeaseLost where another sweep has it."""
         lease = self.leases[number]

@@ -1,4 +1,4 @@
-"""Worker processes: one job each at a time, persistent, each to be lost without the others."""
+"""Persistent worker processes, one job at a time each; the loss of one leaves the others."""
 
 import logging
 import os
@@ -23,7 +23,7 @@ from mnist_sweep.text import one_line, relative
 
 log = logging.getLogger("mnist_sweep")
 
-# The path before anything is imported: whoever unpickles the task must find its modules. The first
+# The path before anything is imported: unpickling the task imports its modules. The first
 # exit handler is the last to run, after multiprocessing's, which waits for a job's own processes.
 BOOT = """
 import sys
@@ -68,7 +68,7 @@ class Worker:
         if output is not None:
             output.close()
         self.connection = Connection(ours.detach())
-        with suppress(OSError):  # it has died already, as whoever waits for it will find
+        with suppress(OSError):  # it has died already, which `poll` finds
             self.connection.send((Program.this(), list(preload)))
             self.connection.send_bytes(task)
         self.job: Job | None = None

@@ -105,7 +105,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Have torch's own generators go on from there."""
+    """Restore torch's own random generators from there."""
     torch.set_rng_state(state["torch_rng"].cpu())
     if torch.cuda.is_available() and state["cuda_rng"]:
         torch.cuda.set_rng_state_all([rng.cpu() for rng in state["cuda_rng"]])

@@ -119,7 +119,7 @@ def test_an_interrupted_run_says_how_it_goes_on(caplog, monkeypatch):
     caplog.set_level("INFO", "mnist_sweep")
     directory = Path("it's, here/a=b (é) $5")
     Narrator(SimpleNamespace(trial=None)).interrupted(3, directory)
-    line = caplog.messages[-1].partition("go on with: ")[2]
+    line = caplog.messages[-1].partition("resume with: ")[2]
     variable, *program, resume = shlex.split(line)
     assert (variable, program) == (f"{TARGETS}=mine.*", list(printed.TRAIN))
     assert as_hydra_reads(resume) == ("resume", str(directory))

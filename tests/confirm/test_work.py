@@ -85,7 +85,7 @@ def test_a_confirmation_that_is_stopped_or_killed_goes_on(runs):
     folder = Path("outputs/confirmation-40-epochs")
     metrics = folder / "linear" / "1000" / "metrics.jsonl"
     for number, after, said in (
-        (signal.SIGINT, 3, "stopped with 0 of 2 runs done; the same command goes on"),
+        (signal.SIGINT, 3, "stopped with 0 of 2 runs done; the same command resumes"),
         (signal.SIGKILL, 20, ""),
     ):
         process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -99,7 +99,7 @@ def test_a_confirmation_that_is_stopped_or_killed_goes_on(runs):
         assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
     done = subprocess.run(line, capture_output=True, text=True, check=True)
     (log,) = (folder / "workers").iterdir()
-    assert log.read_text().count("going on after epoch") == 2
+    assert log.read_text().count("resuming after epoch") == 2
     assert [line["epoch"] for line in read_json_lines(metrics)] == list(range(1, 41))
     assert "figures: outputs/confirmation-40-epochs/confirmation.json" in done.stdout
 
@@ -111,7 +111,7 @@ def test_runs_that_fail_are_said_and_tried_again_by_the_same_command(runs):
     (damaged.directory / "checkpoints").mkdir()
     (damaged.directory / "checkpoints" / "last.pt").write_bytes(b"?")
     (damaged.directory / "result.json").write_text('{"status": "running"}')
-    message = r"1 of 2 runs came to nothing: .*1000/checkpoints/last.pt is damaged.*tries them ag"
+    message = r"1 of 2 runs failed: .*1000/checkpoints/last.pt is damaged.*retries them"
     with pytest.raises(ConfirmError, match=message):
         entry.main(Confirm(runs="linear", seeds=2, n_jobs=1))
     (damaged.directory / "checkpoints" / "last.pt").unlink()

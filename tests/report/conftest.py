@@ -7,6 +7,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from mnist_sweep.confirm.conclusion import Comparison, Conclusion, Standing
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.trial_status import STATES, TrialStatus
 
 ADDRESS = "sqlite:///studies.db"
 SPACE = {
@@ -38,13 +39,13 @@ def add(study, status, values=None, curve=(), lr=0.01, width=1.0, excess=-100.0,
     study.enqueue_trial({"optimizer.lr": lr, "model.width": width, "batch_size": 32})
     trial = study.ask(SPACE)
     trial.set_constraint("parameters", excess)
-    if status != studies.REJECTED:
+    if status != TrialStatus.REJECTED:
         trial.set_user_attr("status", status)
     for name, attribute in attributes.items():
         trial.set_user_attr(name, attribute)
     for epoch, value in enumerate(curve, start=1):
         trial.report(value, epoch)
-    study.tell(trial, values, studies.STATES[status])
+    study.tell(trial, values, STATES[status])
 
 
 def ran(number, epochs=4, parameters=15_000, **more):
@@ -63,14 +64,20 @@ def ran(number, epochs=4, parameters=15_000, **more):
 def create_usual():
     """Six trials that ran, one of them pruned and one failed; two rejected; one that runs."""
     study = create("usual")
-    add(study, studies.COMPLETE, 0.90, (0.5, 0.7, 0.8, 0.9), **ran(0))
-    add(study, studies.REJECTED, excess=400.0, parameters=20_399, reason="20,399 parameters, ...")
-    add(study, studies.COMPLETE, 0.97, lr=0.099, **ran(2, parameters=18_000))
-    add(study, studies.PRUNED, curve=(0.3,), reason="pruned at 0.3", **ran(3, epochs=1))
-    add(study, studies.COMPLETE, 0.95, lr=0.05, **ran(4, parameters=9_000))
-    add(study, studies.FAILED, reason="diverged, or worse\nby a line", **ran(5, epochs=2))
-    add(study, studies.COMPLETE, 0.97, **ran(6, parameters=18_500))
-    add(study, studies.REJECTED, excess=9.0, parameters=20_008, reason="20,008 parameters, ...")
+    add(study, TrialStatus.COMPLETE, 0.90, (0.5, 0.7, 0.8, 0.9), **ran(0))
+    add(
+        study,
+        TrialStatus.REJECTED,
+        excess=400.0,
+        parameters=20_399,
+        reason="20,399 parameters, ...",
+    )
+    add(study, TrialStatus.COMPLETE, 0.97, lr=0.099, **ran(2, parameters=18_000))
+    add(study, TrialStatus.PRUNED, curve=(0.3,), reason="pruned at 0.3", **ran(3, epochs=1))
+    add(study, TrialStatus.COMPLETE, 0.95, lr=0.05, **ran(4, parameters=9_000))
+    add(study, TrialStatus.FAILED, reason="diverged, or worse\nby a line", **ran(5, epochs=2))
+    add(study, TrialStatus.COMPLETE, 0.97, **ran(6, parameters=18_500))
+    add(study, TrialStatus.REJECTED, excess=9.0, parameters=20_008, reason="20,008 parameters, ...")
     study.ask()
     return "usual"
 

@@ -63,7 +63,7 @@ def test_a_line_cut_short_is_left_out_and_later_epochs_are_dropped(directory):
 
 def test_a_directory_that_holds_a_run_is_not_overwritten(directory):
     directory.append_metrics(epoch(1))
-    with pytest.raises(RecordError, match="already holds a run: go on with resume="):
+    with pytest.raises(RecordError, match="already holds a run: resume it with resume="):
         RunDirectory(directory.path).start()
 
 

@@ -3,7 +3,7 @@
 import optuna
 import pytest
 
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.trial_status import GATE, STATES, TrialStatus
 
 
 @pytest.fixture(autouse=True)
@@ -18,22 +18,22 @@ def add(study, status, value=None, excess=None, **attributes):
     if excess is not None:
         trial.set_constraint("parameters", excess)
     # Of a rejected trial there is what the gate found, and no status of its own.
-    rejected = status == studies.REJECTED
-    recorded = {studies.GATE: attributes} if rejected else {"status": status, **attributes}
+    rejected = status == TrialStatus.REJECTED
+    recorded = {GATE: attributes} if rejected else {"status": status, **attributes}
     for name, attribute in recorded.items():
         trial.set_user_attr(name, attribute)
-    study.tell(trial, value, studies.STATES[status])
+    study.tell(trial, value, STATES[status])
     return trial.number, x
 
 
 @pytest.fixture
 def study():
     study = optuna.create_study(direction="maximize")
-    add(study, studies.REJECTED, excess=500.0, parameters=20_499, reason="500 over")
-    add(study, studies.COMPLETE, 0.9, -10.0, run_directory="multirun/s/1")
-    add(study, studies.REJECTED, excess=20.0, parameters=20_019, reason="20 over")
-    add(study, studies.FAILED, reason="diverged")
-    add(study, studies.COMPLETE, 0.95, -5.0, run_directory="multirun/s/4")
-    add(study, studies.PRUNED, epochs=2, max_epochs=5, reason="pruned after epoch 2")
+    add(study, TrialStatus.REJECTED, excess=500.0, parameters=20_499, reason="500 over")
+    add(study, TrialStatus.COMPLETE, 0.9, -10.0, run_directory="multirun/s/1")
+    add(study, TrialStatus.REJECTED, excess=20.0, parameters=20_019, reason="20 over")
+    add(study, TrialStatus.FAILED, reason="diverged")
+    add(study, TrialStatus.COMPLETE, 0.95, -5.0, run_directory="multirun/s/4")
+    add(study, TrialStatus.PRUNED, epochs=2, max_epochs=5, reason="pruned after epoch 2")
     study.ask()  # runs
     return study

@@ -13,10 +13,10 @@ import optuna
 import pytest
 
 from mnist_sweep.cli.printed import this_program
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.console import Console
 from mnist_sweep.sweep.opening import Decisions
 from mnist_sweep.sweep.settings import Settings
+from mnist_sweep.sweep.trial_status import STATES, TrialStatus
 
 WORKERS = 2
 TOTAL = 20
@@ -56,8 +56,8 @@ def end(console, number, status, value=None):
     trial = console.study.ask()
     for name, attribute in {"status": status, "epochs": 2, "max_epochs": 20}.items():
         trial.set_user_attr(name, attribute)
-    console.study.tell(trial, value, studies.STATES[status])
-    if status == studies.COMPLETE:
+    console.study.tell(trial, value, STATES[status])
+    if status == TrialStatus.COMPLETE:
         console.complete(number, [value])
     else:
         console.pruned(number, "pruned")
@@ -70,9 +70,9 @@ def shown_in(columns, tmp_path, monkeypatch):
         monkeypatch.setattr(sys, "stderr", stream)
         console = console_of(study, tmp_path)
         try:
-            end(console, 0, studies.COMPLETE, 0.98765)
+            end(console, 0, TrialStatus.COMPLETE, 0.98765)
             for number in range(1, 12):
-                end(console, number, studies.PRUNED)
+                end(console, number, TrialStatus.PRUNED)
             console.launched(12)
             console.tick([12])
         finally:

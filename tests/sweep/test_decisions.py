@@ -2,7 +2,6 @@
 
 import pytest
 
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.decisions import MAX_REFUSALS, Rules, Sweep
 from mnist_sweep.sweep.events import (
     Abandoned,
@@ -32,12 +31,13 @@ from mnist_sweep.sweep.events import (
     Wait,
 )
 from mnist_sweep.sweep.retries import Deaths
+from mnist_sweep.sweep.trial_status import TrialStatus
 
-COMPLETE = Returned(3, studies.COMPLETE, None, (0.9,))
-PRUNED = Returned(3, studies.PRUNED, "pruned after epoch 2")
-FAILED = Returned(3, studies.FAILED, "diverged")
-TIMED_OUT = Returned(3, studies.FAILED, "it ran past trial_timeout=60 seconds")
-BAD_VALUE = Returned(3, studies.FAILED, "the objective is nan", counts=False)
+COMPLETE = Returned(3, TrialStatus.COMPLETE, None, (0.9,))
+PRUNED = Returned(3, TrialStatus.PRUNED, "pruned after epoch 2")
+FAILED = Returned(3, TrialStatus.FAILED, "diverged")
+TIMED_OUT = Returned(3, TrialStatus.FAILED, "it ran past trial_timeout=60 seconds")
+BAD_VALUE = Returned(3, TrialStatus.FAILED, "the objective is nan", counts=False)
 TRIED = "every configuration of the search space has been tried"
 
 
@@ -89,7 +89,7 @@ TABLE = {
     "a trial that kills its processes is given up": (
         [Proposed(3)],
         Died(3, "SIGKILL", Deaths(3)),
-        [Tell(Returned(3, studies.FAILED, "SIGKILL"))],
+        [Tell(Returned(3, TrialStatus.FAILED, "SIGKILL"))],
     ),
     "a launcher that starts nothing ends the sweep": (
         [Proposed(3)],
@@ -214,5 +214,5 @@ def test_failures_and_refusals_are_limited_together_and_named_apart():
 def test_more_retries_are_a_setting():
     running = sweep(Proposed(3), max_retries=0)
     assert running.step(Died(3, "SIGKILL", Deaths(1))) == [
-        Tell(Returned(3, studies.FAILED, "SIGKILL"))
+        Tell(Returned(3, TrialStatus.FAILED, "SIGKILL"))
     ]

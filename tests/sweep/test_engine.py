@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_multiplexer import EventMultiple
 
 from mnist_sweep.run import session
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.trial_status import TrialStatus, attributes_of, status_of
 from mnist_sweep.training.loop import Diverged
 
 STORAGE = "sqlite:///multirun/optuna.db"
@@ -53,21 +54,21 @@ def sweep(command):
 
 def test_over_budget_proposals_are_recorded_and_neither_launched_nor_counted(sweep):
     assert sweep(6, WIDE) == 0
-    by_status = {status: [] for status in (studies.COMPLETE, studies.REJECTED)}
+    by_status = {status: [] for status in (TrialStatus.COMPLETE, TrialStatus.REJECTED)}
     for trial in trials():
-        by_status[studies.status(trial)].append(trial)
+        by_status[status_of(trial)].append(trial)
     complete, rejected = by_status.values()
     assert len(complete) == 6
     assert rejected, "the space reaches over the budget, so some proposals must be rejected"
     for trial in rejected:
         count = 795 * trial.params["model.hidden"] + 10
         assert trial.state == TrialState.PRUNED
-        assert studies.attributes(trial)["parameters"] == count > 19_999
+        assert attributes_of(trial)["parameters"] == count > 19_999
         assert trial.constraints == {"parameters": count - 19_999}
         assert f"{count:,} parameters" in trial.user_attrs["reason"]
         assert not Path(f"multirun/s/{trial.number}").exists()
     for trial in complete:
-        assert trial.constraints == {"parameters": studies.attributes(trial)["parameters"] - 19_999}
+        assert trial.constraints == {"parameters": attributes_of(trial)["parameters"] - 19_999}
 
 
 def test_trial_n_is_run_directory_n(sweep):
@@ -79,7 +80,7 @@ def test_trial_n_is_run_directory_n(sweep):
         result = json.loads((directory / "result.json").read_text())
         assert (result["study"], result["trial"]) == ("s", trial.number)
         assert result["val_acc"] == trial.value
-        assert result["parameters"] == studies.attributes(trial)["parameters"]
+        assert result["parameters"] == attributes_of(trial)["parameters"]
         assert trial.user_attrs["run_directory"] == str(directory)
         overrides = OmegaConf.load(directory / ".hydra" / "overrides.yaml")
         assert f"model.hidden={trial.params['model.hidden']}" in overrides
@@ -97,7 +98,7 @@ def test_the_same_command_goes_on_to_the_total_and_overwrites_nothing(sweep):
     assert sweep(5, SMALL) == 0
     assert len(trials()) == 5
     assert {p: p.read_bytes() for p in before} == before
-    # A study that goes on does not propose its first trials again.
+    # A study that is resumed does not propose its first trials again.
     assert len({t.params["optimizer.lr"] for t in trials()}) == 5
     assert sweep(5, SMALL) == 0
     assert len(trials()) == 5
@@ -278,7 +279,7 @@ def test_a_proposal_that_is_no_run_is_refused_and_not_launched(sweep):
     enqueue = "{model.dropout: 1.5}, {model.dropout: 0.1}, {model.dropout: 0.1, model.hidden: 11}"
     choices = ["model.dropout=choice(0.1, 1.5)", "hydra.sweeper.default_first=false"]
     assert sweep(2, SMALL, *choices, f"hydra.sweeper.enqueue=[{enqueue}]") == 0
-    (refused,) = [t for t in trials() if studies.status(t) == studies.REFUSED]
+    (refused,) = [t for t in trials() if status_of(t) == TrialStatus.REFUSED]
     assert refused.params["model.dropout"] == 1.5
     assert "dropout must be in [0, 1), but got 1.5" in refused.user_attrs["reason"]
     assert not Path(f"multirun/s/{refused.number}").exists()
@@ -293,7 +294,7 @@ def test_ctrl_c_leaves_a_study_that_is_resumed(sweep, monkeypatch, capfd):
         patch.setattr(session, "fit", interrupt)
         assert sweep(2, SMALL) == 130
     before = trials()
-    assert [studies.status(t) for t in before] == ["interrupted"]
+    assert [status_of(t) for t in before] == ["interrupted"]
     assert results().trials.interrupted == 1
     assert "the same command resumes the study" in capfd.readouterr().err
     assert sweep(2, SMALL) == 0
@@ -490,7 +491,7 @@ def test_a_grid_is_run_once_and_its_over_budget_points_are_skipped(sweep):
     grid = ["hydra/sweeper/sampler=grid", "model.hidden=10,20,30", "optimizer.lr=0.01,0.02"]
     assert sweep(20, *grid) == 0
     assert (
-        sorted((t.params["model.hidden"], studies.status(t)) for t in trials())
+        sorted((t.params["model.hidden"], status_of(t)) for t in trials())
         == [(10, "complete")] * 2 + [(20, "complete")] * 2 + [(30, "rejected")] * 2
     )
     skipped = results().skipped
@@ -575,14 +576,14 @@ def test_a_launcher_that_starts_nothing_leaves_no_study_and_costs_no_trial(sweep
     assert line.startswith("error: trial 0 cannot be started: JoblibLauncher: ")
     assert optuna.get_all_study_names("sqlite:///multirun/optuna.db") == []
     assert not Path("multirun/s").exists()
-    # Neither does one that is broken when a study is gone on with.
+    # Neither does one that is broken when a study is resumed.
     assert sweep(1, SMALL) == 0
     left = Path("multirun/s/1/.hydra/config.yaml")
     left.parent.mkdir(parents=True)
     left.touch()
     os.utime(left, (0, 0))
     assert sweep(2, SMALL, *broken) == 1
-    assert [studies.status(t) for t in trials()] == [studies.COMPLETE, studies.INTERRUPTED]
+    assert [status_of(t) for t in trials()] == [TrialStatus.COMPLETE, TrialStatus.INTERRUPTED]
     assert sweep(2, SMALL) == 0
     assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
 
@@ -590,7 +591,7 @@ def test_a_launcher_that_starts_nothing_leaves_no_study_and_costs_no_trial(sweep
 def test_a_single_objective_in_a_list_is_pruned_as_one_that_is_not(sweep):
     settings = ["objective=[val_acc]", "epochs=3", "hydra/sweeper/pruner=threshold"]
     assert sweep(1, SMALL, *settings, "hydra.sweeper.pruner.lower=1.0") == 0
-    assert [studies.status(t) for t in trials()] == [studies.PRUNED]
+    assert [status_of(t) for t in trials()] == [TrialStatus.PRUNED]
 
 
 def test_a_complete_trial_says_why_it_ended(sweep):

@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.backend import Finished, failed_return
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.current import Current
@@ -23,6 +22,7 @@ from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.retries import DEATHS
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.trial_queue import Limits, TrialQueue
+from mnist_sweep.sweep.trial_status import status_of
 
 CONFIG = OmegaConf.create({"x": 0.5, "hydra": {"runtime": {"choices": {}}}})
 
@@ -169,7 +169,7 @@ def test_a_trial_whose_process_dies_is_launched_again_and_its_deaths_are_counted
 
 def test_a_trial_that_kills_its_processes_fails(run):
     study, heard = run(FakeBackend({0: ["killed"] * 3}), max_failure_rate=1.0)
-    assert [studies.status(trial) for trial in study.trials] == ["failed", "complete"]
+    assert [status_of(trial) for trial in study.trials] == ["failed", "complete"]
     assert ("failed", 0, "killed") in heard
 
 
@@ -181,7 +181,7 @@ def test_deaths_are_counted_over_the_restarts_of_the_sweep(run):
     again = FakeBackend({0: ["killed", 0.9]})
     study, _ = run(again, total=1, max_failure_rate=1.0)
     assert again.launches == [0]
-    assert studies.status(study.trials[0]) == "failed"
+    assert status_of(study.trials[0]) == "failed"
 
 
 def test_an_abandoned_trial_that_kills_every_process_it_meets_is_given_up(run, storage):
@@ -194,7 +194,7 @@ def test_an_abandoned_trial_that_kills_every_process_it_meets_is_given_up(run, s
     records.mark(trial.number, SWEEP, gone)
     records.mark(trial.number, DEATHS, {"count": 2, "reports": 0})
     study, heard = run(FakeBackend(), total=2, max_failure_rate=1.0)
-    assert [studies.status(trial) for trial in study.trials] == ["failed", "complete"]
+    assert [status_of(trial) for trial in study.trials] == ["failed", "complete"]
     assert study.trials[0].user_attrs["reason"].startswith("its process died 3 times in a row")
     assert ("launched", 0) not in heard
 
@@ -207,7 +207,7 @@ def test_an_abandoned_trial_is_requeued_and_launched_again(run, storage):
     records.mark(trial.number, SWEEP, {**this_process(), "pid": 2**22 + 1})
     study, heard = run(FakeBackend(), total=2)
     assert heard[:2] == [("requeued", 0), ("launched", 0)]
-    assert [studies.status(trial) for trial in study.trials] == ["complete"] * 2
+    assert [status_of(trial) for trial in study.trials] == ["complete"] * 2
 
 
 def test_ctrl_c_leaves_the_trial_to_be_resumed_by_the_next_call(run):
@@ -236,7 +236,7 @@ def test_one_failure_too_many_ends_the_sweep_and_leaves_the_others_to_be_resumed
     with pytest.raises(SweepError, match="1 trial failed, more than"):
         run(FakeBackend({0: [ValueError("no")]}, slots=1), total=3)
     study = optuna.load_study(study_name="s", storage=storage)
-    assert [studies.status(trial) for trial in study.trials] == ["failed"]
+    assert [status_of(trial) for trial in study.trials] == ["failed"]
 
 
 def test_a_plateau_ends_a_sweep(run):

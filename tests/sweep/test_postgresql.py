@@ -13,8 +13,8 @@ from pathlib import Path
 import optuna
 import pytest
 
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.trial_status import FINISHED, status_of
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def test_two_sweeps_at_once_reach_the_total_exactly_and_run_no_trial_twice(serve
     storage = open_storage(server)
     trials = optuna.load_study(study_name="shared", storage=storage.optuna).trials
     storage.close()
-    finished = [t for t in trials if studies.status(t) in studies.FINISHED]
+    finished = [t for t in trials if status_of(t) in FINISHED]
     assert len(finished) == 8
     assert {t.state.name for t in trials} <= {"COMPLETE", "PRUNED"}
     runs = [
@@ -87,7 +87,7 @@ def test_two_sweeps_at_once_reach_the_total_exactly_and_run_no_trial_twice(serve
         )
         assert (result["trial"], result["status"]) == (
             number,
-            studies.status(trials[number]),
+            status_of(trials[number]),
         )
 
 

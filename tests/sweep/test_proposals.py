@@ -19,6 +19,7 @@ from mnist_sweep.sweep.points import Points
 from mnist_sweep.sweep.proposals import Candidates, Proposal, Proposer
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.trial_status import GATE, TrialStatus, attributes_of
 from mnist_sweep.sweep.values import override_value
 
 CONFIG = OmegaConf.create({"hydra": {"runtime": {"choices": {"model": "mlp"}}}})
@@ -132,7 +133,7 @@ def test_a_draw_that_passes_is_proposed_and_written(gate, storage):
         {"x": FloatDistribution(0, 100)},
     )
     assert made.stored.constraints == {"size": -20, "depth": -1}
-    assert made.stored.user_attrs == {studies.GATE: {"parameters": 30}}
+    assert made.stored.user_attrs == {GATE: {"parameters": 30}}
     assert made.stored.state == TrialState.RUNNING
 
 
@@ -160,14 +161,14 @@ def test_of_draws_that_are_all_rejected_the_closest_stands(gate, storage):
     assert (proposal.reason, proposal.excess) == ("5 over", 5)
     assert made.stored.params == {"x": 55}
     assert made.stored.constraints == {"size": 5, "depth": -1}
-    assert studies.attributes(made.stored) == {"parameters": 55, "reason": "5 over"}
+    assert attributes_of(made.stored) == {"parameters": 55, "reason": "5 over"}
 
 
 def test_a_rejected_proposal_is_known_as_one_once_it_has_ended(gate):
     made = drawing(55, gate=gate, resamples=0)
     proposal = made.propose()
-    studies.end(made.study, proposal.trial, studies.REJECTED, proposal.error)
-    assert studies.counts(made.study) == {studies.REJECTED: 1}
+    studies.end(made.study, proposal.trial, TrialStatus.REJECTED, proposal.error)
+    assert studies.counts(made.study) == {TrialStatus.REJECTED: 1}
 
 
 def test_the_excess_is_that_of_the_worst_constraint():
@@ -261,7 +262,7 @@ def test_constraints_and_attributes_are_recorded_once_over_restarts(gate):
     # Optuna warns of a constraint that is set again, and warnings are errors here.
     made.propose()
     assert made.stored.constraints == recorded.constraints == {"size": -20, "depth": -1}
-    assert made.stored.user_attrs == recorded.user_attrs == {studies.GATE: {"parameters": 30}}
+    assert made.stored.user_attrs == recorded.user_attrs == {GATE: {"parameters": 30}}
 
 
 def test_without_a_gate_everything_passes_and_nothing_is_composed():
@@ -390,7 +391,7 @@ def test_a_custom_search_spaces_notes_are_those_of_the_draw_that_is_kept(gate, s
     made = drawing(90, 30, gate=gate, extender=extend, storage=storage)
     made.propose()
     assert seen == [{}, {}]
-    assert made.stored.user_attrs == {"note30": 30, studies.GATE: {"parameters": 30}}
+    assert made.stored.user_attrs == {"note30": 30, GATE: {"parameters": 30}}
 
 
 def test_a_custom_search_space_sees_what_is_fixed_and_only_what_is_no_result_is_recorded():

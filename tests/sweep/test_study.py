@@ -13,6 +13,7 @@ from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.leases import SWEEP
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.trial_status import GATE, TrialStatus, attributes_of, status_of
 
 
 def test_only_launched_trials_that_ended_count(study):
@@ -31,7 +32,7 @@ def test_a_trial_without_a_status_of_ours_has_what_its_state_says():
     for state, value in (("COMPLETE", 1.0), ("PRUNED", None), ("FAIL", None)):
         study.tell(study.ask(), value, TrialState[state])
     study.enqueue_trial({"x": 1.0})
-    assert [studies.status(t) for t in study.trials] == ["complete", "pruned", "failed", "queued"]
+    assert [status_of(t) for t in study.trials] == ["complete", "pruned", "failed", "queued"]
 
 
 def test_a_trial_that_waits_is_interrupted_where_it_was_launched_and_queued_where_not():
@@ -44,7 +45,7 @@ def test_a_trial_that_waits_is_interrupted_where_it_was_launched_and_queued_wher
             records.mark(number, SWEEP, {})
     for number in range(2):
         records.wait(number)
-    assert [studies.status(t) for t in study.trials] == [studies.INTERRUPTED, studies.QUEUED]
+    assert [status_of(t) for t in study.trials] == [TrialStatus.INTERRUPTED, TrialStatus.QUEUED]
 
 
 def test_what_waits_is_told_from_what_runs():
@@ -64,23 +65,23 @@ def test_what_the_gate_found_is_an_attribute_of_the_trial_as_what_its_run_found(
         user_attrs={
             "epochs": 3,
             "parameters": 7,  # of the run itself
-            studies.GATE: {"parameters": 8, "reason": "8 over"},
+            GATE: {"parameters": 8, "reason": "8 over"},
         },
     )
-    assert studies.attributes(trial) == {"epochs": 3, "parameters": 7, "reason": "8 over"}
-    assert studies.attributes(optuna.trial.create_trial(value=1.0)) == {}
+    assert attributes_of(trial) == {"epochs": 3, "parameters": 7, "reason": "8 over"}
+    assert attributes_of(optuna.trial.create_trial(value=1.0)) == {}
 
 
 @pytest.mark.parametrize(
     ("state", "excess", "found", "launched", "status"),
     [
-        (TrialState.PRUNED, None, {"reason": "no"}, False, studies.REJECTED),
-        (TrialState.PRUNED, 3.0, {}, False, studies.REJECTED),
-        (TrialState.PRUNED, -3.0, {"parameters": 5}, False, studies.PRUNED),
-        (TrialState.PRUNED, -3.0, {"parameters": 5}, True, studies.PRUNED),
+        (TrialState.PRUNED, None, {"reason": "no"}, False, TrialStatus.REJECTED),
+        (TrialState.PRUNED, 3.0, {}, False, TrialStatus.REJECTED),
+        (TrialState.PRUNED, -3.0, {"parameters": 5}, False, TrialStatus.PRUNED),
+        (TrialState.PRUNED, -3.0, {"parameters": 5}, True, TrialStatus.PRUNED),
         # An earlier proposal of the trial was rejected, say before the budget was raised.
-        (TrialState.PRUNED, None, {"reason": "no"}, True, studies.PRUNED),
-        (TrialState.RUNNING, 3.0, {"reason": "no"}, False, studies.RUNNING),
+        (TrialState.PRUNED, None, {"reason": "no"}, True, TrialStatus.PRUNED),
+        (TrialState.RUNNING, 3.0, {"reason": "no"}, False, TrialStatus.RUNNING),
     ],
 )
 def test_a_rejected_trial_is_known_by_what_the_gate_found(state, excess, found, launched, status):
@@ -89,41 +90,41 @@ def test_a_rejected_trial_is_known_by_what_the_gate_found(state, excess, found, 
     trial = study.ask()
     if excess is not None:
         trial.set_constraint("size", excess)
-    trial.set_user_attr(studies.GATE, found)
+    trial.set_user_attr(GATE, found)
     if launched:
         TrialRecords(study, storage).mark(0, SWEEP, {})
     if state.is_finished():
         study.tell(trial, None, state)
-    assert studies.status(study.trials[0]) == status
+    assert status_of(study.trials[0]) == status
 
 
 @pytest.mark.parametrize(
     ("status", "state", "own"),
     [
-        (studies.COMPLETE, TrialState.COMPLETE, {"status": "complete"}),
-        (studies.FAILED, TrialState.FAIL, {"status": "failed", "reason": "why"}),
-        (studies.PRUNED, TrialState.PRUNED, {"status": "pruned", "reason": "why"}),
-        (studies.REFUSED, TrialState.FAIL, {"status": "refused", "reason": "why"}),
+        (TrialStatus.COMPLETE, TrialState.COMPLETE, {"status": "complete"}),
+        (TrialStatus.FAILED, TrialState.FAIL, {"status": "failed", "reason": "why"}),
+        (TrialStatus.PRUNED, TrialState.PRUNED, {"status": "pruned", "reason": "why"}),
+        (TrialStatus.REFUSED, TrialState.FAIL, {"status": "refused", "reason": "why"}),
     ],
 )
 def test_an_end_is_told_with_its_status_and_its_reason(status, state, own):
     study = optuna.create_study()
-    complete = status == studies.COMPLETE
+    complete = status == TrialStatus.COMPLETE
     studies.end(
         study, study.ask(), status, None if complete else "why", [1.0] if complete else None
     )
     assert (study.trials[0].state, study.trials[0].user_attrs) == (state, own)
-    assert studies.status(study.trials[0]) == status
+    assert status_of(study.trials[0]) == status
 
 
 def test_the_last_point_of_a_grid_can_be_told():
     study = optuna.create_study(sampler=GridSampler({"x": [0.0]}))
-    studies.end(study, study.ask(), studies.COMPLETE, None, [1.0])
-    assert studies.counts(study) == {studies.COMPLETE: 1}
+    studies.end(study, study.ask(), TrialStatus.COMPLETE, None, [1.0])
+    assert studies.counts(study) == {TrialStatus.COMPLETE: 1}
 
 
 def test_rejections_are_pruned_so_that_tpe_learns_from_them(study):
-    rejected = [t for t in study.trials if studies.status(t) == studies.REJECTED]
+    rejected = [t for t in study.trials if status_of(t) == TrialStatus.REJECTED]
     assert {t.state for t in rejected} == {TrialState.PRUNED}
 
 

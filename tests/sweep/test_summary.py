@@ -2,10 +2,10 @@ import optuna
 import pytest
 from omegaconf import OmegaConf
 
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
+from mnist_sweep.sweep.trial_status import TrialStatus
 from tests.sweep.conftest import add
 
 
@@ -36,7 +36,7 @@ def test_results_say_what_was_found(study, tmp_path):
 
 def test_results_are_written_when_nothing_is_complete(tmp_path):
     study = optuna.create_study()
-    add(study, studies.REJECTED, excess=1.0, parameters=20_000, reason="1 over")
+    add(study, TrialStatus.REJECTED, excess=1.0, parameters=20_000, reason="1 over")
     summary.write_results(study, None, tmp_path)
     written = OmegaConf.load(tmp_path / "optimization_results.yaml")
     assert written.best_value is None
@@ -46,7 +46,7 @@ def test_results_are_written_when_nothing_is_complete(tmp_path):
 def test_results_of_several_objectives_are_the_feasible_front(tmp_path):
     study = optuna.create_study(directions=["maximize", "minimize"])
     for values in ([0.9, 10.0], [0.8, 20.0], [0.95, 30.0]):
-        add(study, studies.COMPLETE, values, -1.0)
+        add(study, TrialStatus.COMPLETE, values, -1.0)
     summary.write_results(study, None, tmp_path)
     solutions = OmegaConf.load(tmp_path / "optimization_results.yaml").solutions
     assert sorted(s.trial for s in solutions) == [0, 2]
@@ -54,15 +54,15 @@ def test_results_of_several_objectives_are_the_feasible_front(tmp_path):
 
 def test_a_rejection_without_constraints_counts_as_the_farthest():
     study = optuna.create_study()
-    add(study, studies.REJECTED, reason="a rule of its own")
+    add(study, TrialStatus.REJECTED, reason="a rule of its own")
     assert "a rule of its own" in summary.nothing_fits(study, 1)
-    number, _ = add(study, studies.REJECTED, excess=1.0, reason="1 over")
+    number, _ = add(study, TrialStatus.REJECTED, excess=1.0, reason="1 over")
     assert summary.smallest_rejected(study).number == number
 
 
 def test_a_probe_that_came_closer_than_any_trial_is_the_one_that_is_said():
     study = optuna.create_study()
-    add(study, studies.REJECTED, excess=10.0, reason="10 over")
+    add(study, TrialStatus.REJECTED, excess=10.0, reason="10 over")
     near = Verdict({"parameters": 1.0}, reason="1 over")
     far = Verdict({"parameters": 99.0}, reason="99 over")
     assert "; the closest has 1 over:" in summary.nothing_fits(study, 5, 100, near)
@@ -72,8 +72,8 @@ def test_a_probe_that_came_closer_than_any_trial_is_the_one_that_is_said():
 
 def test_trials_since_the_best_are_those_that_ended_after_it_did(study):
     assert summary.trials_since_best(study) == 1  # pruned; the failed one ended before
-    add(study, studies.COMPLETE, 0.1, -1.0)
-    add(study, studies.REJECTED, excess=1.0, reason="1 over")
+    add(study, TrialStatus.COMPLETE, 0.1, -1.0)
+    add(study, TrialStatus.REJECTED, excess=1.0, reason="1 over")
     assert summary.trials_since_best(study) == 2
     assert summary.trials_since_best(optuna.create_study()) == 0
 
@@ -89,10 +89,10 @@ def test_the_file_is_kept_up_to_date_as_trials_end(study, tmp_path):
     assert not summary.path_in(tmp_path).exists()
     file.told()
     assert written(tmp_path)["best_value"] == 0.95
-    add(study, studies.COMPLETE, 0.99, -1.0, run_directory="multirun/s/7")
+    add(study, TrialStatus.COMPLETE, 0.99, -1.0, run_directory="multirun/s/7")
     file.told()
     assert written(tmp_path)["best_value"] == 0.99
-    add(study, studies.FAILED, reason="diverged")
+    add(study, TrialStatus.FAILED, reason="diverged")
     file.ended()
     assert written(tmp_path)["trials"]["failed"] == 2
 
@@ -100,7 +100,7 @@ def test_the_file_is_kept_up_to_date_as_trials_end(study, tmp_path):
 def test_a_grids_skipped_points_are_listed_at_the_end_only(tmp_path):
     grid = optuna.samplers.GridSampler({"x": [0.25, 0.5]})
     study = optuna.create_study(sampler=grid)
-    add(study, studies.REJECTED, excess=1.0, parameters=20_000, reason="1 over")
+    add(study, TrialStatus.REJECTED, excess=1.0, parameters=20_000, reason="1 over")
     file = summary.SummaryFile(study, None, tmp_path)
     file.told()
     assert "skipped" not in written(tmp_path)

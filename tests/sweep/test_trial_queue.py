@@ -73,7 +73,6 @@ class Shared:
         on_launch=lambda: None,
         wanted=None,
         points=None,
-        grace_period=120.0,
     ):
         study = optuna.load_study(study_name="s", storage=self.storage, sampler=self.study.sampler)
         made = TrialQueue(
@@ -81,7 +80,7 @@ class Shared:
             lock,
             proposer or Passing(),
             Limits(total, wanted or total, points),
-            grace_period,
+            120.0,
             on_launch,
         )
         self.queues.append(made)
@@ -271,8 +270,13 @@ def test_what_this_sweep_has_open_is_not_abandoned(shared):
 
 def test_another_machines_trial_is_abandoned_when_it_is_silent_for_the_grace_period(memory):
     memory.left(owner={"host": "elsewhere", "pid": 1, "started": 0.0, "count": 0})
-    assert list(memory.queue().abandoned()) == []
-    assert list(memory.queue(grace_period=0.001).abandoned()) == [(0, Deaths(1, 0))]
+    ours, now = memory.queue(), [1000.0]
+    ours.owners.clock = lambda: now[0]
+    assert list(ours.abandoned()) == []
+    now[0] += 119
+    assert list(ours.abandoned()) == []
+    now[0] += 1
+    assert list(ours.abandoned()) == [(0, Deaths(1, 0))]
 
 
 def test_an_abandoned_trial_is_resumed_with_what_it_has_before_new_ones(shared):

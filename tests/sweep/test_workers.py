@@ -13,7 +13,7 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.trial_status import status_of
 
 pytestmark = pytest.mark.slow
 
@@ -190,7 +190,7 @@ def test_ctrl_c_leaves_what_runs_resumable_and_says_how_things_stand():
     assert sweep.returncode == 130
     assert "interrupted: the same command resumes the study" in printed
     assert "2 interrupted trials will be resumed by the same command" in printed
-    assert [studies.status(t) for t in trials("stopped")] == ["interrupted"] * 2
+    assert [status_of(t) for t in trials("stopped")] == ["interrupted"] * 2
     assert [result("stopped", n)["status"] for n in (0, 1)] == ["interrupted"] * 2
     before = [epochs("stopped", number) for number in (0, 1)]
     assert max(before) < 20

@@ -57,10 +57,10 @@ def trackers(
 ) -> Iterator[Tracker]:
     """Open one after another the trackers that a config asks for.
 
-    `first_epoch` is where a run goes on that was begun before, None for a new one. `sweep` is what
+    `first_epoch` is the one that a resumed run starts with, None for a new run. `sweep` is what
     it is part of. Each tracker's package is imported only where it is asked for. A tracker that
     cannot be opened ends a new run of its own with a UserError; one that has got further, or is
-    one of many, says so and goes on without.
+    one of many, says so and continues without.
     """
     settings = compared(run, facts["model"])
     if run.tracking.tensorboard:

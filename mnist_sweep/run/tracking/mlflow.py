@@ -98,8 +98,8 @@ class Store:
             run = self.client.create_run(self.experiment, tags=dict(tags), run_name=name)
             return str(run.info.run_id)
 
-    def go_on(self, run_id: str) -> None:
-        """Have a run that ended go on."""
+    def resume(self, run_id: str) -> None:
+        """Reopen a run that ended."""
         with self._errors():
             self.client.update_run(run_id, status="RUNNING")
 
@@ -124,12 +124,12 @@ class Store:
         return str(found[0].info.run_id) if found else None
 
     def open_sweep(self, name: str) -> str:
-        """Return the id of a sweep's run, begun where there is none, and going on."""
+        """Return the id of a sweep's run, started where there is none, and running."""
         if self.sweep(name) is None:
             self.create(name, {SWEEP: _key(name)})
         run_id = self.sweep(name)  # another sweep of the study may have been quicker
         assert run_id is not None
-        self.go_on(run_id)
+        self.resume(run_id)
         return run_id
 
 
@@ -180,8 +180,8 @@ def _client(uri: str) -> "MlflowClient":
 class MLflow:
     """A run's settings, its figures each epoch, and at its end its files and pictures.
 
-    A store that fails once the run has begun does not end the run: it says so, and goes on alone.
-    A run gone on with goes on in MLflow too, where its MLflow run is still there. Raises
+    A store that fails once the run has begun does not end the run, which says so and continues
+    without it. A resumed run is resumed in MLflow too, where its MLflow run still exists. Raises
     MLflowError where the store cannot be opened.
     """
 
@@ -209,9 +209,9 @@ class MLflow:
 
     def _goes_on(self, run_id: str) -> bool:
         try:
-            self.store.go_on(run_id)
+            self.store.resume(run_id)
         except MLflowError as error:  # it may have been deleted
-            log.warning("mlflow: run %s cannot go on, a new one begins: %s", run_id, error)
+            log.warning("mlflow: run %s cannot be resumed, a new one is started: %s", run_id, error)
             return False
         return True
 
@@ -232,7 +232,7 @@ class MLflow:
         return run_id
 
     def start(self, model: nn.Module, as_seen: AsSeen) -> None:
-        """Bring a run that goes on up to date: a kill or a store may have swallowed its epochs."""
+        """Bring a resumed run up to date: a kill or the store may have lost some of its epochs."""
         if self.new:
             return
         with self._only_warning("metrics"):
@@ -314,7 +314,7 @@ def _read_identity(directory: Path, identity: Mapping[str, str]) -> str | None:
 
 
 class SweepRun(Callback):
-    """The MLflow run of a sweep, above those of its trials; a sweep gone on with has one run."""
+    """The MLflow run of a sweep, above those of its trials; a resumed sweep keeps its run."""
 
     def __init__(self) -> None:
         self.run_id: str | None = None
@@ -330,13 +330,13 @@ class SweepRun(Callback):
             name = sweep_name(config.hydra)
             self.run_id = self.store.open_sweep(name)
         except UserError as error:
-            # Hydra makes a warning of what callbacks raise, and goes on.
+            # Hydra turns what callbacks raise into a warning, and continues.
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
         log.info("mlflow: %s, run %s of %s", self.store.shown, self.run_id, name)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Add what the sweep has come to, and end its run.
+        """Add the sweep's results, and end its run.
 
         Hydra comes here also when the sweep ends by an exception, which is what tells an end from
         an interruption.

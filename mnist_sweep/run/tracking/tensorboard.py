@@ -126,7 +126,7 @@ class TensorBoard:
         self.writer.close()
 
     def abandon(self, result: Mapping[str, Any]) -> None:
-        """Close the file of a run that did not come to its end."""
+        """Close the file of a run that was cut short."""
         self.writer.close()
 
     def leave(self) -> None:

@@ -186,7 +186,7 @@ def test_a_trial_is_below_its_sweep(config):
     assert parent.data.metrics == {"best_value": 0.5, "trials_complete": 1, "trials_pruned": 0}
     assert parent.data.tags["best_trial"] == "3"
 
-    SweepRun().on_multirun_start(written)  # gone on with
+    SweepRun().on_multirun_start(written)  # resumed
     assert len(recorded(config)) == 2
 
 
