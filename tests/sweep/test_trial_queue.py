@@ -20,6 +20,7 @@ from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.retries import DEATHS, Deaths
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trial_queue import Limits, NoTrial, TrialQueue
+from mnist_sweep.sweep.trial_status import GATE, TrialStatus, attributes_of, status_of, was_launched
 
 # A process of this machine that has ended, and one that lives and is not this one.
 GONE = {**this_process(), "pid": 2**22 + 1, "count": 0}
@@ -46,7 +47,7 @@ class Rejecting(Passing):
 
     def propose(self, trial):
         trial.set_constraint("size", 7.0)
-        trial.set_user_attr(studies.GATE, {"reason": "7 over"})
+        trial.set_user_attr(GATE, {"reason": "7 over"})
         return Proposal(trial, [], Verdict({"size": 7.0}, reason="7 over"))
 
 
@@ -87,7 +88,7 @@ class Shared:
         return made
 
     def status(self, number=0):
-        return studies.status(self.records.read(number))
+        return status_of(self.records.read(number))
 
     def left(self, *, deaths=None, reports=0, launched=True, owner=GONE):
         """A running trial whose sweep has gone, after some epochs and deaths."""
@@ -128,10 +129,10 @@ def test_two_queues_of_a_study_give_out_no_more_than_the_total(shared):
     given = [ours.next(), theirs.next(), ours.next()]
     assert [proposal.number for proposal in given] == [0, 1, 2]
     assert ours.next() == theirs.next() == NoTrial()
-    ours.tell(0, studies.COMPLETE, None, [1.0])
+    ours.tell(0, TrialStatus.COMPLETE, None, [1.0])
     assert theirs.next() == NoTrial()
-    theirs.tell(1, studies.FAILED, "diverged")
-    ours.tell(2, studies.PRUNED, "pruned after epoch 1")
+    theirs.tell(1, TrialStatus.FAILED, "diverged")
+    ours.tell(2, TrialStatus.PRUNED, "pruned after epoch 1")
     assert ours.next() == theirs.next() == NoTrial()
     assert studies.launched(shared.study) == len(shared.study.trials) == 3
 
@@ -142,7 +143,7 @@ def test_what_is_given_out_is_open_launched_and_in_this_sweeps_name(shared):
     assert ours.open == {0: proposal}
     record = shared.records.read(0).system_attrs[SWEEP]
     assert this_process().items() <= record.items()
-    assert shared.status() == studies.RUNNING
+    assert shared.status() == TrialStatus.RUNNING
 
 
 def test_a_trial_is_given_out_and_told_under_the_studys_lock(memory):
@@ -158,7 +159,7 @@ def test_a_trial_is_given_out_and_told_under_the_studys_lock(memory):
     ours.next()
     assert events == ["locked", "launched", "unlocked"]
     events.clear()
-    ours.tell(0, studies.COMPLETE, None, [1.0])
+    ours.tell(0, TrialStatus.COMPLETE, None, [1.0])
     assert events == ["locked", "unlocked"]
     assert ours.open == {}
 
@@ -166,10 +167,10 @@ def test_a_trial_is_given_out_and_told_under_the_studys_lock(memory):
 @pytest.mark.parametrize(
     ("proposer", "status", "state", "attributes"),
     [
-        (Rejecting(), studies.REJECTED, TrialState.PRUNED, {"reason": "7 over"}),
+        (Rejecting(), TrialStatus.REJECTED, TrialState.PRUNED, {"reason": "7 over"}),
         (
             Refusing(),
-            studies.REFUSED,
+            TrialStatus.REFUSED,
             TrialState.FAIL,
             {"status": "refused", "reason": "no such setting"},
         ),
@@ -181,10 +182,10 @@ def test_what_does_not_pass_ends_and_is_not_launched(shared, proposer, status, s
     proposal = ours.next()
     assert proposal.reason == attributes["reason"]
     trial = shared.records.read(0)
-    assert (studies.status(trial), trial.state) == (status, state)
-    assert studies.attributes(trial) == attributes
+    assert (status_of(trial), trial.state) == (status, state)
+    assert attributes_of(trial) == attributes
     assert ours.open == {}
-    assert not studies.was_launched(trial)
+    assert not was_launched(trial)
     assert studies.launched(shared.study) == 0
 
 
@@ -196,7 +197,7 @@ def test_a_proposal_that_fails_to_be_made_waits_and_is_made_again(shared):
 
     with pytest.raises(SweepError, match="no gate"):
         shared.queue(proposer=Broken()).next()
-    assert shared.status() == studies.QUEUED
+    assert shared.status() == TrialStatus.QUEUED
     assert shared.queue().next().number == 0
 
 
@@ -211,7 +212,7 @@ def test_a_launch_that_fails_to_be_recorded_leaves_nothing_open(shared):
     with pytest.raises(KeyboardInterrupt):
         ours.next()
     assert ours.open == {}
-    assert shared.status() == studies.QUEUED
+    assert shared.status() == TrialStatus.QUEUED
     assert ours.next().number == 0
 
 
@@ -243,9 +244,9 @@ def test_a_grid_ends_with_its_last_point():
     assert sorted(ours.next().trial.params["x"] for _ in range(2)) == [0, 1]
     assert ours.next() == NoTrial()
     for number in range(2):
-        ours.tell(number, studies.COMPLETE, None, [1.0])
+        ours.tell(number, TrialStatus.COMPLETE, None, [1.0])
     ours.close()
-    assert studies.counts(grid.study) == {studies.COMPLETE: 2}
+    assert studies.counts(grid.study) == {TrialStatus.COMPLETE: 2}
 
 
 def test_an_abandoned_trial_is_found_with_its_death_counted(shared):
@@ -285,7 +286,7 @@ def test_an_abandoned_trial_is_resumed_with_what_it_has_before_new_ones(shared):
     ours = shared.queue()
     ((number, deaths),) = ours.abandoned()
     assert ours.requeue(number, deaths)
-    assert shared.status() == studies.INTERRUPTED
+    assert shared.status() == TrialStatus.INTERRUPTED
     assert shared.records.read(0).system_attrs[DEATHS] == {"count": 1, "reports": 4}
     proposal = ours.next()
     assert (proposal.number, proposal.trial.params) == (0, {"x": x})
@@ -297,7 +298,7 @@ def test_a_proposal_that_was_never_launched_waits_without_a_death(shared):
     shared.left(launched=False)
     ours = shared.queue()
     assert ours.requeue(0, Deaths())
-    assert shared.status() == studies.QUEUED
+    assert shared.status() == TrialStatus.QUEUED
     assert DEATHS not in shared.records.read(0).system_attrs
 
 
@@ -305,7 +306,7 @@ def test_an_abandoned_trial_that_is_given_up_has_failed(shared):
     shared.left(deaths=Deaths(2))
     assert shared.queue().give_up(0, "its process died 3 times in a row")
     trial = shared.records.read(0)
-    assert (studies.status(trial), trial.state) == (studies.FAILED, TrialState.FAIL)
+    assert (status_of(trial), trial.state) == (TrialStatus.FAILED, TrialState.FAIL)
     assert trial.user_attrs["reason"] == "its process died 3 times in a row"
 
 
@@ -319,10 +320,10 @@ TAKING_OVER = {
 @pytest.mark.parametrize(
     ("meanwhile", "status"),
     [
-        (lambda shared: shared.records.mark(0, SWEEP, ALIVE), studies.RUNNING),
-        (lambda shared: shared.records.mark(0, JOB, ALIVE), studies.RUNNING),
-        (lambda shared: shared.study.tell(0, 1.0), studies.COMPLETE),
-        (lambda shared: shared.records.wait(0), studies.INTERRUPTED),
+        (lambda shared: shared.records.mark(0, SWEEP, ALIVE), TrialStatus.RUNNING),
+        (lambda shared: shared.records.mark(0, JOB, ALIVE), TrialStatus.RUNNING),
+        (lambda shared: shared.study.tell(0, 1.0), TrialStatus.COMPLETE),
+        (lambda shared: shared.records.wait(0), TrialStatus.INTERRUPTED),
     ],
     ids=["alive", "its job is alive", "ended", "requeued"],
 )
@@ -339,7 +340,7 @@ def test_what_is_abandoned_no_more_once_the_lock_is_had_is_left_alone(
     assert list(ours.abandoned()) == [(0, Deaths(1))]
     assert take_over(ours) is False
     trial = shared.records.read(0)
-    assert studies.status(trial) == status
+    assert status_of(trial) == status
     assert DEATHS not in trial.system_attrs
     assert trial.user_attrs == {}
 
@@ -357,7 +358,7 @@ def test_a_trial_that_ends_just_then_without_the_lock_is_left_alone(memory, take
 
     monkeypatch.setattr(ours.records, "read", read_before_it_ends)
     assert take_over(ours) is False
-    assert memory.status() == studies.COMPLETE
+    assert memory.status() == TrialStatus.COMPLETE
 
 
 def test_deaths_are_counted_in_the_study_over_restarts_until_an_epoch_more_is_reported(shared):
@@ -423,7 +424,7 @@ def test_a_trial_that_another_sweep_has_is_not_told_and_nothing_of_it_changes(sh
     before = shared.study.get_trials()[0]
     with pytest.raises(LeaseLost, match="trial 0 is another sweep's"):
         ours.check(0)
-    for status, values in ((studies.COMPLETE, [1.0]), (studies.FAILED, None)):
+    for status, values in ((TrialStatus.COMPLETE, [1.0]), (TrialStatus.FAILED, None)):
         with pytest.raises(LeaseLost, match="trial 0 is another sweep's"):
             ours.tell(0, status, "reason", values)
     ours.close()
@@ -435,26 +436,26 @@ def test_a_trial_of_a_lost_lease_is_open_until_it_is_forgotten(memory):
     ours.next()
     take_over(memory)
     with pytest.raises(LeaseLost):
-        ours.tell(0, studies.FAILED, "reason")
+        ours.tell(0, TrialStatus.FAILED, "reason")
     assert list(ours.open) == [0]
     ours.forget(0)
     assert ours.open == {}
-    assert memory.status() == studies.RUNNING
+    assert memory.status() == TrialStatus.RUNNING
 
 
 def test_what_a_sweep_holds_passes_its_check(shared):
     ours = shared.queue()
     proposal = ours.next()
     ours.check(0)
-    studies.end(shared.study, proposal.trial, studies.COMPLETE, None, [1.0])
+    studies.end(shared.study, proposal.trial, TrialStatus.COMPLETE, None, [1.0])
     ours.check(0)  # told by a try whose answer was lost
 
 
 def test_what_is_told_by_a_try_whose_answer_was_lost_is_told(shared):
     ours = shared.queue()
     proposal = ours.next()
-    studies.end(shared.study, proposal.trial, studies.COMPLETE, None, [1.0])
-    ours.tell(0, studies.COMPLETE, None, [1.0])
+    studies.end(shared.study, proposal.trial, TrialStatus.COMPLETE, None, [1.0])
+    ours.tell(0, TrialStatus.COMPLETE, None, [1.0])
     assert ours.open == {}
     assert shared.study.trials[0].value == 1.0
 
@@ -464,7 +465,7 @@ def test_closing_leaves_what_is_open_to_be_resumed(shared):
     for _ in range(2):
         ours.next()
     ours.close()
-    assert [shared.status(number) for number in range(2)] == [studies.INTERRUPTED] * 2
+    assert [shared.status(number) for number in range(2)] == [TrialStatus.INTERRUPTED] * 2
     assert ours.open == {}
     assert not ours.heartbeat.thread.is_alive()
 
@@ -486,7 +487,7 @@ def test_a_job_that_its_backend_gave_up_may_run_as_long_as_its_process(memory, j
     memory.records.mark(0, JOB, job)
     assert ours.may_still_run(0) is runs
     ours.close()
-    assert memory.status() == (studies.RUNNING if runs else studies.INTERRUPTED)
+    assert memory.status() == (TrialStatus.RUNNING if runs else TrialStatus.INTERRUPTED)
 
 
 def test_a_job_that_outlives_its_sweep_keeps_its_trial_until_it_has_ended(shared):
@@ -494,7 +495,7 @@ def test_a_job_that_outlives_its_sweep_keeps_its_trial_until_it_has_ended(shared
     ours.next()
     shared.records.mark(0, JOB, ALIVE)
     ours.close()
-    assert shared.status() == studies.RUNNING
+    assert shared.status() == TrialStatus.RUNNING
     shared.records.mark(0, SWEEP, GONE)
     later = shared.queue(total=1)
     assert list(later.abandoned()) == []
