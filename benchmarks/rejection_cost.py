@@ -30,7 +30,7 @@ from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.distributions import suggest
 from mnist_sweep.sweep.gate import parameter_budget
 from mnist_sweep.sweep.parsing import parse_space
-from mnist_sweep.sweep.proposals import Candidates, Proposer
+from mnist_sweep.sweep.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trial_status import TrialStatus
@@ -61,8 +61,8 @@ def measure(address: str) -> dict[str, list[float]]:
     names = lambda number: ["study=benchmark", f"trial={number}"]  # noqa: E731
     compose = Composer(loader, config)
     current = Current(config, compose)
-    candidates = Candidates(space, current, compose, parameter_budget, None, names)
-    proposer = Proposer(TrialRecords(swept, storage.optuna), candidates, resamples=0)
+    gated_space = GatedSpace(space, current, compose, parameter_budget, None, names)
+    proposer = Proposer(TrialRecords(swept, storage.optuna), gated_space, resamples=0)
 
     def by_optuna() -> None:
         trial = alone.ask()

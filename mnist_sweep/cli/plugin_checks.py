@@ -66,7 +66,7 @@ def named_callbacks(*, _root_: DictConfig) -> dict[str, Any]:
     found: dict[str, Any] = {}
     try:
         for name, node in _root_.hydra.callbacks.items_ex(resolve=False):
-            if name == OURS:
+            if name == KEY:
                 continue
             setting = f"hydra.callbacks.{name}"
             targets = dict(targets_in(setting, plain(node)))
@@ -76,7 +76,7 @@ def named_callbacks(*, _root_: DictConfig) -> dict[str, Any]:
     return found
 
 
-OURS = "check_plugins"  # its key in conf/config.yaml
+KEY = "check_plugins"  # its key in conf/config.yaml
 
 
 def _end(error: UserError) -> None:

@@ -23,7 +23,7 @@ from mnist_sweep.models.layout import Layout, set_layout, training_layout
 from mnist_sweep.run.targets import build, check_node
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.text import one_line, shortened
-from mnist_sweep.training.loop import Criterion, EarlyStopping, Tracker, Training
+from mnist_sweep.training.loop import BestEpoch, Criterion, EarlyStopping, Training
 
 
 def build_model(node: Any) -> nn.Module:
@@ -200,13 +200,13 @@ def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -
     stopping = run.early_stopping
     early_stopping = None
     if stopping.patience is not None:
-        watched = Tracker(Criterion(stopping.monitor, stopping.mode), stopping.min_delta)
+        watched = BestEpoch(Criterion(stopping.monitor, stopping.mode), stopping.min_delta)
         early_stopping = EarlyStopping(watched, stopping.patience)
     return Training(
         model,
         optimizer,
         schedule,
         torch.Generator().manual_seed(run.seed),
-        Tracker(Criterion(run.keep.monitor, run.keep.mode)),
+        BestEpoch(Criterion(run.keep.monitor, run.keep.mode)),
         early_stopping,
     )

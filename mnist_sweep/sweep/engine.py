@@ -33,7 +33,11 @@ class Engine:
     ) -> None:
         settings = given.settings
         self.given, self.study, self.queue = given, opened.study, opened.queue
-        self.records, self.candidates, self.total = opened.records, opened.candidates, opened.total
+        self.records, self.gated_space, self.total = (
+            opened.records,
+            opened.gated_space,
+            opened.total,
+        )
         self.backend = backend
         self.callbacks = Callbacks(callbacks)
         self.sweep = Sweep(
@@ -166,7 +170,7 @@ class Engine:
 
     def _probe(self, rejections: int) -> None:
         """Queue a configuration that passes the gate. Raises SweepError where none is found."""
-        params, closest = self.candidates.probe(PROBES)
+        params, closest = self.gated_space.probe(PROBES)
         if params is not None:
             self.study.enqueue_trial(params)
         elif closest is not None:

@@ -23,7 +23,7 @@ from mnist_sweep.sweep.launcher import WorkersLauncher
 from mnist_sweep.sweep.launcher_backend import LauncherBackend
 from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.points import Points
-from mnist_sweep.sweep.proposals import Candidates, Proposer
+from mnist_sweep.sweep.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.pruning import build_pruner, why_off
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.searchable import check_name, check_space
@@ -75,7 +75,7 @@ class Opened:
     storage: Storage
     fresh: bool
     records: TrialRecords
-    candidates: Candidates
+    gated_space: GatedSpace
     queue: TrialQueue
     total: int
     decisions: Decisions
@@ -160,7 +160,7 @@ def open_sweep(
     if left is not None:
         total = studies.launched(study) + left
     records = TrialRecords(study, storage.optuna)
-    candidates = Candidates(
+    gated_space = GatedSpace(
         space,
         search.current,
         search.compose,
@@ -169,7 +169,7 @@ def open_sweep(
         partial(task.trial_overrides, study.study_name),
         check_name if task.names_trials else lambda name: None,
     )
-    proposer = Proposer(records, candidates, settings.resamples, untried)
+    proposer = Proposer(records, gated_space, settings.resamples, untried)
     queue = TrialQueue(
         records,
         lock,
@@ -188,7 +188,7 @@ def open_sweep(
         off,
         left,
     )
-    return Opened(study, storage, not known, records, candidates, queue, total, decisions)
+    return Opened(study, storage, not known, records, gated_space, queue, total, decisions)
 
 
 def check_given(given: Given) -> None:

@@ -20,7 +20,7 @@ from mnist_sweep.text import one_line, relative
 
 # From result.json to the trial's user attributes, so that the study can be read on its own.
 RESULT = "result.json"
-OURS = {"trial", "max_epochs", "data", "device", "threads", "precision", "versions"}
+RESULT_OF_OURS = {"trial", "max_epochs", "data", "device", "threads", "precision", "versions"}
 RECORDED = (
     "parameters",
     "multiply_adds",
@@ -137,7 +137,7 @@ def recorded(directory: Path) -> dict[str, Any]:
         found = json.loads((directory / RESULT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and found.keys() >= OURS else {}
+    return found if isinstance(found, dict) and found.keys() >= RESULT_OF_OURS else {}
 
 
 def figures(directory: Path, result: dict[str, Any]) -> dict[str, Any]:

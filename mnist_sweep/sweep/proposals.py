@@ -14,9 +14,10 @@ from mnist_sweep.private import FIXED_PARAMS
 from mnist_sweep.sweep.compose import Composer
 from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.distributions import suggest
+from mnist_sweep.sweep.draw import Draw
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.gated_sampler import Draw, GatedSampler, Judged
+from mnist_sweep.sweep.gated_sampler import GatedSampler, Judged
 from mnist_sweep.sweep.outcomes import ATTRIBUTES
 from mnist_sweep.sweep.points import Points, Probe
 from mnist_sweep.sweep.records import TrialRecords
@@ -57,8 +58,8 @@ class Proposal:
         return 0.0 if self.verdict is None else self.verdict.excess
 
 
-class Candidates:
-    """Runs that a search space can be, as overrides, and the gate that judges them.
+class GatedSpace:
+    """A search space behind its gate: chooses runs, as overrides, and judges them.
 
     `current` is the sweep's composed config; `names` gives a trial's number the overrides that tell
     its job who it is. `extender` is a custom search space, and `check_name` refuses what it must
@@ -176,15 +177,15 @@ class Proposer:
     def __init__(
         self,
         records: TrialRecords,
-        candidates: Candidates,
+        gated_space: GatedSpace,
         resamples: int,
         points: Points | None = None,
     ) -> None:
         self.records, self.study = records, records.study
-        self.candidates, self.points = candidates, points
+        self.gated_space, self.points = gated_space, points
         grid = isinstance(self.study.sampler, GridSampler)
         self.sampler = GatedSampler(
-            self.study.sampler, records.read, candidates, 0 if grid else resamples, points
+            self.study.sampler, records.read, gated_space, 0 if grid else resamples, points
         )
         self.study.sampler = self.sampler
 

@@ -29,7 +29,7 @@ from mnist_sweep.sweep.settings import check_study_name
 from mnist_sweep.sweep.trial_status import FINISHED, attributes_of, status_of
 
 # What a trial of ours knows, from its run or from the budget's gate.
-OURS = {"epochs", "max_epochs", "parameters"}
+TRIAL_OF_OURS = {"epochs", "max_epochs", "parameters"}
 
 
 class ReportError(UserError):
@@ -104,7 +104,7 @@ class StudyRecord:
     @property
     def ours(self) -> bool:
         """Whether its trials are runs of ours, and not of another application."""
-        return any(OURS & row.attributes.keys() for row in self.rows)
+        return any(TRIAL_OF_OURS & row.attributes.keys() for row in self.rows)
 
     @property
     def program(self) -> Program | None:

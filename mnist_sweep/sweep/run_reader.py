@@ -8,7 +8,7 @@ from mnist_sweep.sweep import outcomes
 from mnist_sweep.sweep.backend import Finished
 from mnist_sweep.sweep.callbacks import Callbacks
 from mnist_sweep.sweep.events import Returned
-from mnist_sweep.sweep.trial import PRUNED
+from mnist_sweep.sweep.trial import STOP_REASON
 from mnist_sweep.sweep.trial_queue import TrialQueue
 from mnist_sweep.sweep.trial_status import TrialStatus
 
@@ -39,7 +39,7 @@ class RunReader:
         self.queue.check(number)
         directory = self._directory_of(finished)
         facts = self._record_figures(number, directory)
-        pruned = self.records.read(number).system_attrs.get(PRUNED)
+        pruned = self.records.read(number).system_attrs.get(STOP_REASON)
         try:
             values = outcomes.values(finished, len(self.study.directions))
         except outcomes.BadValue as error:

@@ -29,7 +29,7 @@ from mnist_sweep.sweep.storage import Storage, reopen, with_backoff
 log = logging.getLogger("mnist_sweep")
 
 SWEEPER = "mnist_sweep.sweep.sweeper.BudgetSweeper"
-PRUNED = "mnist_sweep:pruned"  # a trial's system attribute: why its job stopped
+STOP_REASON = "mnist_sweep:pruned"  # a trial's system attribute: why its job stopped
 
 
 class Reporter:
@@ -49,7 +49,7 @@ class Reporter:
         self.lease = Lease(records, number, JOB, under)
         self.trial = records.trial(number)
         self.reported = dict(recorded.intermediate_values)
-        self.stopped: str | None = recorded.system_attrs.get(PRUNED)
+        self.stopped: str | None = recorded.system_attrs.get(STOP_REASON)
 
     @property
     def lost(self) -> bool:
@@ -83,7 +83,7 @@ class Reporter:
     def _stop(self, reason: str) -> None:
         """Leave word for the sweep, and for a later process that resumes the job."""
         self.stopped = reason
-        with_backoff(lambda: self.records.mark(self.number, PRUNED, reason))
+        with_backoff(lambda: self.records.mark(self.number, STOP_REASON, reason))
 
 
 @contextmanager

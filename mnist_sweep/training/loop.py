@@ -62,7 +62,7 @@ class Criterion:
 
 
 @dataclass
-class Tracker:
+class BestEpoch:
     """The best value so far under a criterion, its epoch, and the epochs without an improvement."""
 
     criterion: Criterion
@@ -86,7 +86,7 @@ class Tracker:
 class EarlyStopping:
     """Stop after `patience` epochs without an improvement by more than the tracker's min_delta."""
 
-    tracker: Tracker
+    tracker: BestEpoch
     patience: int
 
     @property
@@ -123,7 +123,7 @@ class Training:
     optimizer: Optimizer
     schedule: Schedule
     generator: torch.Generator
-    kept: Tracker = field(default_factory=lambda: Tracker(Criterion()))
+    kept: BestEpoch = field(default_factory=lambda: BestEpoch(Criterion()))
     early_stopping: EarlyStopping | None = None
     epoch: int = 0
     random: dict[str, Any] = field(default_factory=random_state)
@@ -158,12 +158,12 @@ class Training:
 TRACKED = ("best", "best_epoch", "stale")
 
 
-def _tracker_state(tracker: Tracker) -> dict[str, Any]:
+def _tracker_state(tracker: BestEpoch) -> dict[str, Any]:
     state = asdict(tracker)
     return {name: state[name] for name in TRACKED}
 
 
-def _load_tracker(tracker: Tracker, state: dict[str, Any]) -> None:
+def _load_tracker(tracker: BestEpoch, state: dict[str, Any]) -> None:
     for name in TRACKED:
         setattr(tracker, name, state[name])
 

@@ -17,7 +17,7 @@ from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.leases import SWEEP, this_process
 from mnist_sweep.sweep.parsing import parse_space
-from mnist_sweep.sweep.proposals import Candidates, Proposer
+from mnist_sweep.sweep.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.retries import DEATHS
 from mnist_sweep.sweep.settings import Settings
@@ -124,11 +124,11 @@ def run(storage, tmp_path):
         )
         records = TrialRecords(study, storage)
         space = parse_space({}, None, ["x=interval(0,1)"])
-        candidates = Candidates(space, Current(CONFIG), None, None, None)
+        gated_space = GatedSpace(space, Current(CONFIG), None, None, None)
         queue = TrialQueue(
             records,
             nullcontext,
-            Proposer(records, candidates, resamples=0),
+            Proposer(records, gated_space, resamples=0),
             Limits(total, total),
             grace_period=60.0,
             on_launch=lambda: None,
@@ -139,7 +139,7 @@ def run(storage, tmp_path):
             directory=tmp_path,
         )
         opened = SimpleNamespace(
-            study=study, queue=queue, records=records, candidates=candidates, total=total
+            study=study, queue=queue, records=records, gated_space=gated_space, total=total
         )
         heard = Heard()
         engine = Engine(given, opened, backend, [heard])

@@ -22,8 +22,9 @@ from optuna.trial import BaseTrial, TrialState
 
 from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.distributions import suggest
+from mnist_sweep.sweep.draw import Draw
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.gated_sampler import Draw, GatedSampler, Judged, is_grid
+from mnist_sweep.sweep.gated_sampler import GatedSampler, Judged, is_grid
 from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.points import Points, key_of
 from mnist_sweep.sweep.records import TrialRecords

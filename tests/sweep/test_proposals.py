@@ -16,7 +16,7 @@ from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.parsing import parse_space
 from mnist_sweep.sweep.points import Points
-from mnist_sweep.sweep.proposals import Candidates, Proposal, Proposer
+from mnist_sweep.sweep.proposals import GatedSpace, Proposal, Proposer
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trial_status import GATE, TrialStatus, attributes_of
@@ -102,11 +102,11 @@ class Made:
         self.sampler, self.records = sampler, TrialRecords(self.study, storage)
         space, compose = parse_space({}, None, arguments), Composer(Loader(), CONFIG)
         current = Current(CONFIG, compose)
-        self.candidates = Candidates(
+        self.gated_space = GatedSpace(
             space, current, compose, gate, extender, lambda number: [f"trial={number}"]
         )
         untried = Points(self.study, space, current) if points else None
-        self.proposer = Proposer(self.records, self.candidates, resamples, untried)
+        self.proposer = Proposer(self.records, self.gated_space, resamples, untried)
 
     def propose(self):
         return self.proposer.propose(self.study.ask())
@@ -196,7 +196,7 @@ def test_what_is_launched_is_what_the_study_has_of_every_kind_of_value(storage):
             f"{name}={override_value(value)}" for name, value in stored.params.items()
         ]
         assert stored.distributions["width"] == IntDistribution(8, 64, log=True)
-        assert stored.distributions == dict(made.candidates.space.distributions())
+        assert stored.distributions == dict(made.gated_space.space.distributions())
         made.study.tell(proposal.trial, 1.0)
 
 
@@ -267,7 +267,7 @@ def test_constraints_and_attributes_are_recorded_once_over_restarts(gate):
 
 def test_without_a_gate_everything_passes_and_nothing_is_composed():
     made = drawing(99)
-    made.candidates.compose = pytest.fail
+    made.gated_space.compose = pytest.fail
     proposal = made.propose()
     assert proposal.verdict == Verdict()
     assert proposal.reason is None
@@ -502,7 +502,7 @@ def test_configurations_that_the_gate_rejects_are_drawn_once_and_need_no_trial_e
     made = without_repeats("choice(60.0,70.0,80.0,90.0)", *[60] * 50, resamples=5)
     proposal = made.propose()
     assert proposal.trial.params == {"x": 60}
-    assert sorted(made.candidates.gate.asked) == [60, 70, 80, 90]
+    assert sorted(made.gated_space.gate.asked) == [60, 70, 80, 90]
     tell(made.study, proposal)
     assert made.proposer.exhausted()
     assert len(made.study.trials) == 1
@@ -527,7 +527,7 @@ def test_a_space_that_may_repeat_is_never_exhausted():
 )
 def test_a_look_at_the_space_finds_what_passes_or_what_comes_closest(text, found):
     made = drawing(gate=Gate(), arguments=[f"x={text}"])
-    params, verdict = made.candidates.probe(300)
+    params, verdict = made.gated_space.probe(300)
     assert (params is not None) is found
     if found:
         assert params["x"] <= LIMIT
@@ -537,7 +537,7 @@ def test_a_look_at_the_space_finds_what_passes_or_what_comes_closest(text, found
 
 def test_a_space_that_is_extended_is_not_looked_at(gate):
     made = drawing(gate=gate, extender=lambda config, trial: None)
-    assert made.candidates.probe(300) == (None, None)
+    assert made.gated_space.probe(300) == (None, None)
     assert gate.asked == []
 
 
@@ -545,4 +545,4 @@ def test_a_look_at_a_space_without_a_valid_run_finds_nothing():
     def gate(config, hydra):
         raise UserError("no run")
 
-    assert drawing(gate=gate).candidates.probe(5) == (None, None)
+    assert drawing(gate=gate).gated_space.probe(5) == (None, None)

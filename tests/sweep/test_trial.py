@@ -20,7 +20,7 @@ from mnist_sweep.sweep import sweeper, trial
 from mnist_sweep.sweep.leases import JOB, SWEEP, Heartbeat, Lease, is_alive, this_process
 from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import reopen
-from mnist_sweep.sweep.trial import PRUNED, SWEEPER, Reporter, reporting
+from mnist_sweep.sweep.trial import STOP_REASON, SWEEPER, Reporter, reporting
 from tests.conftest import read_json_lines
 
 
@@ -129,7 +129,7 @@ def test_a_stop_says_which_pruner_stopped_it_where(begin):
 def test_a_stop_is_left_in_the_study_for_the_sweep(begin):
     trial = begin(Stops(first=1))
     reason = trial.reporter().report(0.5, 1)
-    assert trial.attributes[PRUNED] == reason is not None
+    assert trial.attributes[STOP_REASON] == reason is not None
 
 
 def test_a_stop_is_remembered_by_a_later_process_of_the_same_trial(begin):
@@ -148,7 +148,7 @@ def test_a_job_without_a_step_to_save_is_not_stopped(begin):
     assert trial.reporter().report(0.5, 20, may_stop=False) is None
     assert trial.reports == {20: 0.5}
     assert trial.pruner.asked == []
-    assert PRUNED not in trial.attributes
+    assert STOP_REASON not in trial.attributes
 
 
 @pytest.mark.parametrize("taken", ["by a job", "by a sweep", "by a sweep that ended it"])
@@ -182,7 +182,7 @@ def test_a_stop_is_not_left_to_whoever_runs_the_trial_by_then(begin):
     trial.reporter()
     with pytest.raises(LeaseLost):
         old.report(0.5, 1)
-    assert PRUNED not in trial.attributes
+    assert STOP_REASON not in trial.attributes
 
 
 def test_the_heartbeat_tells_the_reporter_that_its_lease_is_lost(begin):

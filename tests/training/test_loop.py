@@ -9,12 +9,12 @@ from mnist_sweep.data import Images, Pipeline
 from mnist_sweep.models import MLP, Linear, StagedCNN
 from mnist_sweep.schedules import constant
 from mnist_sweep.training.loop import (
+    BestEpoch,
     Criterion,
     Diverged,
     EarlyStopping,
     Epoch,
     Precision,
-    Tracker,
     Training,
     evaluate,
     fit,
@@ -160,14 +160,14 @@ def test_what_counts_as_an_improvement(mode, new, old, by, better):
 
 
 def test_the_best_epoch_is_kept_and_ties_go_to_the_earlier():
-    tracker = Tracker(Criterion("val_acc", "max"))
+    tracker = BestEpoch(Criterion("val_acc", "max"))
     improved = [tracker.update(epoch(i, val_acc=a)) for i, a in enumerate([0.5, 0.7, 0.7, 0.6], 1)]
     assert improved == [True, True, False, False]
     assert (tracker.best, tracker.best_epoch, tracker.stale) == (0.7, 2, 2)
 
 
 def test_early_stopping_ends_after_patience_epochs_without_improvement():
-    stopping = EarlyStopping(Tracker(Criterion("train_loss", "max")), patience=2)
+    stopping = EarlyStopping(BestEpoch(Criterion("train_loss", "max")), patience=2)
     seen = []
     reason = run(
         training(early_stopping=stopping),
@@ -182,7 +182,7 @@ def test_early_stopping_ends_after_patience_epochs_without_improvement():
 def test_min_delta_is_what_an_improvement_must_exceed():
     losses = [1.0, 0.95, 0.91, 0.85]
     for min_delta, stale in ((0.0, 0), (0.1, 0), (0.2, 3)):
-        tracker = Tracker(Criterion("val_loss", "min"), min_delta)
+        tracker = BestEpoch(Criterion("val_loss", "min"), min_delta)
         for number, loss in enumerate(losses, 1):
             tracker.update(epoch(number, val_loss=loss))
         assert tracker.stale == stale
@@ -204,7 +204,7 @@ def test_a_run_that_diverges_says_so_after_recording_the_epoch():
 def test_a_restored_state_goes_on_bit_identically(tmp_path):
     def new():
         torch.manual_seed(0)
-        stopping = EarlyStopping(Tracker(Criterion()), 50)
+        stopping = EarlyStopping(BestEpoch(Criterion()), 50)
         return training(StagedCNN([[4, 4], [6]], dropout=0.3), early_stopping=stopping)
 
     def figures_of(work, epochs):
@@ -223,7 +223,7 @@ def test_a_restored_state_goes_on_bit_identically(tmp_path):
 
 
 def test_a_run_stopped_early_is_not_trained_further_when_restored():
-    stopping = EarlyStopping(Tracker(Criterion(), stale=2, best=1.0, best_epoch=1), patience=2)
+    stopping = EarlyStopping(BestEpoch(Criterion(), stale=2, best=1.0, best_epoch=1), patience=2)
     work = training(early_stopping=stopping, epoch=3)
     assert run(work, epochs=10, after_epoch=lambda f, best: pytest.fail("trained")) is not None
 

@@ -23,7 +23,7 @@ log = logging.getLogger("mnist_sweep")
 # How many training images, as the network sees them, [N, 1, 28, 28].
 AsSeen = Callable[[int], Tensor]
 
-Settings = dict[str, bool | int | float | str]
+ComparedSettings = dict[str, bool | int | float | str]
 
 # What runs are compared by: the groups, and these.
 COMPARED = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
@@ -86,7 +86,7 @@ def draws_figures(run: RunConfig, sweep: str | None) -> bool:
     return bool(asked) and (when == "always" or (when == "single" and sweep is None))
 
 
-def compared(run: RunConfig, name: str) -> Settings:
+def compared(run: RunConfig, name: str) -> ComparedSettings:
     """Return the settings that runs are compared by, under their dotted keys."""
     settings = asdict(run)
     shown = {key: settings[key] for key in COMPARED}
@@ -97,9 +97,9 @@ def compared(run: RunConfig, name: str) -> Settings:
     return {"model": name, **flatten(shown)}
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> Settings:
+def flatten(config: Mapping[str, Any], prefix: str = "") -> ComparedSettings:
     """Return nested settings under their dotted keys; lists and None become text."""
-    flat: Settings = {}
+    flat: ComparedSettings = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):

@@ -26,7 +26,7 @@ from mnist_sweep.config import MLflowConfig, sweep_name, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.run.directory import RunDirectory
-from mnist_sweep.run.tracking import AsSeen, Settings
+from mnist_sweep.run.tracking import AsSeen, ComparedSettings
 from mnist_sweep.text import one_line
 from mnist_sweep.training.loop import Epoch
 
@@ -189,7 +189,7 @@ class MLflow:
         self,
         directory: Path,
         config: MLflowConfig,
-        settings: Settings,
+        settings: ComparedSettings,
         facts: Mapping[str, Any],
         sweep: str | None,
     ) -> None:
@@ -215,7 +215,9 @@ class MLflow:
             return False
         return True
 
-    def _begin(self, settings: Settings, facts: Mapping[str, Any], sweep: str | None) -> str:
+    def _begin(
+        self, settings: ComparedSettings, facts: Mapping[str, Any], sweep: str | None
+    ) -> str:
         tags = {
             "run_directory": str(self.directory),
             "data": f"{facts['data']['name']} {facts['data']['fingerprint']}",

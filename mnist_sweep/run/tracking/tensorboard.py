@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mnist_sweep.config import TensorBoardConfig
-from mnist_sweep.run.tracking import AsSeen, Settings
+from mnist_sweep.run.tracking import AsSeen, ComparedSettings
 from mnist_sweep.training.loop import Epoch
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TensorBoard:
         self,
         directory: Path,
         config: TensorBoardConfig,
-        settings: Settings,
+        settings: ComparedSettings,
         single: bool = True,
         first_epoch: int | None = None,
     ) -> None:
