@@ -184,9 +184,12 @@ class Engine:
 
     def _event_of(self, finished: Finished) -> on.Event:
         """Return what became of a job, its figures written to the study."""
-        number, reason = finished.job.number, str(finished.reason)
+        number = finished.job.number
+        reason = finished.reason or "its job lost the lease on it"
         self.began = self.began or self._has_begun(finished)
         if finished.died or outcomes.lost_its_lease(finished):
+            if not with_backoff(lambda: self.queue.holds(number)):
+                return on.LeaseGone(number)
             self.died[number] = finished
             deaths = with_backoff(lambda: self.queue.count_death(number))
             return on.Died(number, reason, deaths, self.began)

@@ -190,6 +190,10 @@ class TrialQueue:
                 raise LeaseLost(f"trial {number} is another sweep's")
         self.forget(number)
 
+    def holds(self, number: int) -> bool:
+        """Whether an open trial still runs under this sweep's lease."""
+        return self.leases[number].held()
+
     def check(self, number: int) -> None:
         """Raise LeaseLost where another sweep has an open trial."""
         lease = self.leases[number]

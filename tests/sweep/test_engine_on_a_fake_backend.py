@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
+from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep.backend import Finished, failed_return
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.current import Current
@@ -251,3 +252,24 @@ def test_a_time_out_ends_a_sweep(run, monkeypatch):
     study, heard = run(FakeBackend(), total=9, timeout=100.0)
     assert len(study.trials) < 9
     assert ("stopped", "timeout=100 seconds have passed") in heard
+
+
+def test_a_job_that_lost_its_lease_is_not_retried_where_the_sweep_has_lost_its_own(run, storage):
+    """Another program ended the trial: neither the job nor a retry has anything left to do."""
+
+    def ended(job):
+        optuna.load_study(study_name="s", storage=storage).tell(job.number, 0.5)
+        return LeaseLost("trial 0 was taken over")
+
+    backend = FakeBackend({0: [ended]})
+    study, heard = run(backend, total=1)
+    assert backend.launches == [0]
+    assert ("lease lost", 0) in heard
+    assert study.trials[0].value == 0.5
+
+
+def test_a_job_that_lost_its_lease_to_another_job_of_the_same_sweep_is_retried(run):
+    backend = FakeBackend({0: [LeaseLost("trial 0 was taken over"), 0.9]})
+    study, _ = run(backend, total=1)
+    assert backend.launches == [0, 0]
+    assert study.trials[0].value == 0.9
