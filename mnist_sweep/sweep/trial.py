@@ -12,8 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from mnist_sweep.errors import LeaseLost
-from mnist_sweep.sweep.address import address_of
-from mnist_sweep.sweep.leases import (
+from mnist_sweep.sweep.pruning import build_pruner
+from mnist_sweep.sweep.settings import GRACE_PERIOD
+from mnist_sweep.sweep.storage import Storage, reopen, with_backoff
+from mnist_sweep.sweep.storage_address import address_of
+from mnist_sweep.sweep.trials.leases import (
     JOB,
     Heartbeat,
     Lease,
@@ -21,10 +24,7 @@ from mnist_sweep.sweep.leases import (
     is_this_process,
     token_of,
 )
-from mnist_sweep.sweep.pruning import build_pruner
-from mnist_sweep.sweep.records import TrialRecords
-from mnist_sweep.sweep.settings import GRACE_PERIOD
-from mnist_sweep.sweep.storage import Storage, reopen, with_backoff
+from mnist_sweep.sweep.trials.records import TrialRecords
 
 log = logging.getLogger("mnist_sweep")
 

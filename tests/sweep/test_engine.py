@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_multiplexer import EventMultiple
 
 from mnist_sweep.run import session
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.trial_status import TrialStatus, attributes_of, status_of
+from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, status_of
 from mnist_sweep.training.loop import Diverged
 
 STORAGE = "sqlite:///multirun/optuna.db"
@@ -65,7 +65,7 @@ def test_over_budget_proposals_are_recorded_and_neither_launched_nor_counted(swe
         assert trial.state == TrialState.PRUNED
         assert attributes_of(trial)["parameters"] == count > 19_999
         assert trial.constraints == {"parameters": count - 19_999}
-        assert f"{count:,} parameters" in trial.user_attrs["reason"]
+        assert f"{count:,} parameters" in attributes_of(trial)["reason"]
         assert not Path(f"multirun/s/{trial.number}").exists()
     for trial in complete:
         assert trial.constraints == {"parameters": attributes_of(trial)["parameters"] - 19_999}
@@ -404,10 +404,10 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
             "hydra.sweeper.gate=mnist_sweep.sweep.gate.none does not exist: ",
         ),
         (
-            ["hydra.sweeper.gate=mnist_sweep.sweep.worker._import"],
-            "hydra.sweeper.gate=mnist_sweep.sweep.worker._import: it is not allowed here; if you "
+            ["hydra.sweeper.gate=mnist_sweep.sweep.trial._records"],
+            "hydra.sweeper.gate=mnist_sweep.sweep.trial._records: it is not allowed here; if you "
             "trust it, allow it through the environment variable, "
-            "MNIST_SWEEP_TARGETS=mnist_sweep.sweep.worker._import",
+            "MNIST_SWEEP_TARGETS=mnist_sweep.sweep.trial._records",
         ),
         (
             ["hydra.sweeper.gate=mnist_sweep.sweep.gate.Verdict"],

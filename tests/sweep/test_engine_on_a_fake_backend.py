@@ -10,19 +10,20 @@ from omegaconf import OmegaConf
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from mnist_sweep.sweep.backend import Finished, failed_return
+from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep.callbacks import SweepCallback
-from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.leases import SWEEP, this_process
-from mnist_sweep.sweep.parsing import parse_space
-from mnist_sweep.sweep.proposals import GatedSpace, Proposer
-from mnist_sweep.sweep.records import TrialRecords
-from mnist_sweep.sweep.retries import DEATHS
+from mnist_sweep.sweep.jobs.backend import Finished, failed_return
 from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.trial_queue import Limits, TrialQueue
-from mnist_sweep.sweep.trial_status import status_of
+from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.parsing import parse_space
+from mnist_sweep.sweep.trials.leases import SWEEP, this_process
+from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
+from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
+from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.trials.retries import DEATHS
+from mnist_sweep.sweep.trials.status import status_of
 
 CONFIG = OmegaConf.create({"x": 0.5, "hydra": {"runtime": {"choices": {}}}})
 
@@ -251,3 +252,24 @@ def test_a_time_out_ends_a_sweep(run, monkeypatch):
     study, heard = run(FakeBackend(), total=9, timeout=100.0)
     assert len(study.trials) < 9
     assert ("stopped", "timeout=100 seconds have passed") in heard
+
+
+def test_a_job_that_lost_its_lease_is_not_retried_where_the_sweep_has_lost_its_own(run, storage):
+    """Another program ended the trial: neither the job nor a retry has anything left to do."""
+
+    def ended(job):
+        optuna.load_study(study_name="s", storage=storage).tell(job.number, 0.5)
+        return LeaseLost("trial 0 was taken over")
+
+    backend = FakeBackend({0: [ended]})
+    study, heard = run(backend, total=1)
+    assert backend.launches == [0]
+    assert ("lease lost", 0) in heard
+    assert study.trials[0].value == 0.5
+
+
+def test_a_job_that_lost_its_lease_to_another_job_of_the_same_sweep_is_retried(run):
+    backend = FakeBackend({0: [LeaseLost("trial 0 was taken over"), 0.9]})
+    study, _ = run(backend, total=1)
+    assert backend.launches == [0, 0]
+    assert study.trials[0].value == 0.9
