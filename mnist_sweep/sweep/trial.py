@@ -25,6 +25,7 @@ from mnist_sweep.sweep.trials.leases import (
     token_of,
 )
 from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.trials.retries import REACHED
 
 log = logging.getLogger("mnist_sweep")
 
@@ -79,6 +80,14 @@ class Reporter:
                     f"after epoch {step}"
                 )
         return self.stopped
+
+    def reached(self, step: int) -> None:
+        """Record that a step is done, where its objective is not reported; see `retries`.
+
+        Raises LeaseLost.
+        """
+        self.check()
+        with_backoff(lambda: self.records.mark(self.number, REACHED, step))
 
     def _stop(self, reason: str) -> None:
         """Leave word for the sweep, and for a later process that resumes the job."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 DEATHS = "mnist_sweep:deaths"  # a trial's system attribute: its `Deaths` as a mapping
+REACHED = "mnist_sweep:reached"  # another: the last epoch of one that reports none
 
 
 @dataclass(frozen=True)
 class Deaths:
-    """How many processes of a trial have died in a row, with how many epochs reported."""
+    """How many processes of a trial have died in a row, with how many epochs done."""
 
     count: int = 0
     reports: int = 0
@@ -18,7 +19,7 @@ class Deaths:
 def after_another_death(trial: FrozenTrial) -> Deaths:
     """Return a trial's deaths with one more: they count from 1 again where it got further."""
     recorded = Deaths(**(trial.system_attrs.get(DEATHS) or {}))
-    reports = len(trial.intermediate_values)
+    reports = max(len(trial.intermediate_values), trial.system_attrs.get(REACHED) or 0)
     further = reports > recorded.reports
     return Deaths(1 if further else recorded.count + 1, reports)
 

@@ -3,7 +3,13 @@ from dataclasses import asdict
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from mnist_sweep.sweep.trials.retries import DEATHS, Deaths, RetryPolicy, after_another_death
+from mnist_sweep.sweep.trials.retries import (
+    DEATHS,
+    REACHED,
+    Deaths,
+    RetryPolicy,
+    after_another_death,
+)
 
 
 def trial(reports, deaths=None):
@@ -28,6 +34,14 @@ def trial(reports, deaths=None):
 )
 def test_deaths_in_a_row_are_counted_until_an_epoch_more_is_reported(reports, before, after):
     assert after_another_death(trial(reports, before)) == after
+
+
+def test_a_trial_that_reports_nothing_gets_further_by_the_epochs_that_it_has_done():
+    before = {"count": 2, "reports": 4}
+    one_more = {DEATHS: before, REACHED: 5}
+    assert after_another_death(create_trial(state=TrialState.RUNNING, system_attrs=one_more)) == (
+        Deaths(1, 5)
+    )
 
 
 def test_a_record_that_was_taken_off_counts_from_the_beginning():
