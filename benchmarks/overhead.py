@@ -38,7 +38,7 @@ from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.run.tracking.tensorboard import TensorBoard
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trial import Reporter
-from mnist_sweep.sweep.trials.leases import Heartbeat
+from mnist_sweep.sweep.trials.leases import SWEEP, Heartbeat, Lease
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.training.loop import Epoch, Precision, evaluate, forward_backward, train_epoch
 
@@ -124,8 +124,9 @@ def reporting(address: str) -> Callable[[], object]:
             trial.report(0.9, epoch)
             trial.should_prune()
         study.tell(trial, 0.9 + number / 1000)
-    records, heartbeat = TrialRecords(study, storage), Heartbeat(interval=30.0)
-    reporter, steps = Reporter(records, study.ask().number, heartbeat), count(1)
+    records, heartbeat, number = TrialRecords(study, storage), Heartbeat(30.0), study.ask().number
+    Lease(records, number, SWEEP).acquire()
+    reporter, steps = Reporter(records, number, heartbeat), count(1)
     heartbeat.acquire(reporter.lease)
     return lambda: reporter.report(0.99, next(steps))
 
