@@ -16,7 +16,7 @@ class UserError(Exception):
 
 
 class LeaseLost(UserError):
-    """A trial is another process's by now: this one writes nothing more about it."""
+    """The loss of a trial to another process: this one writes nothing more about it."""
 
 
 REMEDY = {

@@ -18,7 +18,7 @@ INTERCHANGEABLE = ("auto", "mnist", "mnist_5k")
 
 
 class ConfirmError(UserError):
-    """What is asked to be trained again cannot be."""
+    """An error of a confirmation that a user can cause."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Changes:
-    """What fresh runs have other than the run that they are taken from; None leaves it."""
+    """Settings of fresh runs that differ from those of the run they are taken from; None: none."""
 
     epochs: int | None = None
     data: str | None = None

@@ -100,7 +100,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """By how much the first configuration's test accuracy is above another's."""
+    """The difference of the first configuration's test accuracy from another's."""
 
     title: str
     seeds: int

@@ -34,10 +34,10 @@ class Reporter(Protocol):
 
     @property
     def lost(self) -> bool:
-        """Whether the trial is known to be another process's by now."""
+        """Whether another process is known to have taken over the trial."""
 
     def check(self) -> None:
-        """Raise LeaseLost where the trial is another process's by now."""
+        """Raise LeaseLost where another process has taken over the trial."""
 
     def report(self, value: float, step: int, may_stop: bool = True) -> str | None:
         """Report the objective after an epoch; return why the run should stop, or None.

@@ -32,7 +32,7 @@ SILENCE = 60.0  # seconds without a line, in a log file, after which it says how
 
 
 class Console(SweepCallback):
-    """Says what happens: a line a trial, and what was decided and found.
+    """The printed lines of a sweep: one a trial, and what was decided and found.
 
     In a terminal, the lines of the trials scroll above a view of the sweep and its workers; in a
     log file there are the lines, and one now and then that says what runs.
@@ -93,7 +93,7 @@ class Console(SweepCallback):
             self._say_once(line)
 
     def rejected(self, proposal: Proposal) -> None:
-        """Know that the gate kept a proposal from being launched; several are said in one line."""
+        """Collect proposals that the gate rejected, to say several in one line."""
         self.rejections.append(proposal)
 
     def _say_rejected(self) -> None:

@@ -26,7 +26,7 @@ POLL = 1.0  # seconds between looks at what runs
 
 
 class Engine:
-    """Runs an opened sweep on a backend, and tells `callbacks` what happens."""
+    """The loop of an opened sweep on a backend; it tells `callbacks` what happens."""
 
     def __init__(
         self, given: Given, opened: Opened, backend: Backend, callbacks: Sequence[SweepCallback]

@@ -44,7 +44,7 @@ class Judged:
 
 
 class Judge(Protocol):
-    """Makes a run of what a trial suggests, and asks the gate about it."""
+    """A maker of runs from what trials suggest, which asks the gate about them."""
 
     def choose(self, trial: BaseTrial) -> list[str]:
         """Have a trial suggest its settings; return them as overrides."""
@@ -54,7 +54,7 @@ class Judge(Protocol):
 
 
 class GatedSampler(BaseSampler):
-    """Draws with another sampler until the gate lets a configuration pass.
+    """A sampler that draws with another one until the gate lets a configuration pass.
 
     `read` returns a trial of the study by its number. A configuration that is rejected is drawn
     again up to `resamples` times; of those rejected, the one closest to feasible is kept. With

@@ -168,9 +168,9 @@ class GatedSpace:
 
 
 class Proposer:
-    """Makes proposals of a study's trials.
+    """A maker of proposals for a study's trials.
 
-    It puts a `GatedSampler` in the place of the study's sampler, which see for `resamples` and
+    A `GatedSampler` takes the place of the study's sampler; see there for `resamples` and
     `points`.
     """
 

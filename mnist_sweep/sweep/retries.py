@@ -9,7 +9,7 @@ DEATHS = "mnist_sweep:deaths"  # a trial's system attribute: its `Deaths` as a m
 
 @dataclass(frozen=True)
 class Deaths:
-    """How many processes of a trial have died in a row, with how many epochs reported."""
+    """The number of a trial's processes that died in a row, with how many epochs reported."""
 
     count: int = 0
     reports: int = 0
@@ -25,7 +25,7 @@ def after_another_death(trial: FrozenTrial) -> Deaths:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Retries a trial at most `max_retries` times in a row without an epoch more."""
+    """A limit: a trial is retried at most `max_retries` times in a row without another epoch."""
 
     max_retries: int
 

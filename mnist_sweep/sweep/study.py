@@ -115,7 +115,7 @@ def check_distributions(
 ) -> None:
     """Refuse a setting of another kind, or of other choices, than the study's trials have drawn.
 
-    Optuna has it so within a study, also where nothing has been launched yet. Raises SweepError.
+    Optuna refuses them within a study, also where nothing has been launched yet. Raises SweepError.
     """
     drawn: dict[str, BaseDistribution] = {}
     for trial in study.get_trials(deepcopy=False):

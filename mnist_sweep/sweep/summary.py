@@ -161,7 +161,7 @@ def _rejection(trial: FrozenTrial) -> dict[str, Any]:
 
 
 class SummaryFile(SweepCallback):
-    """Keeps a sweep directory's summary and its best/ up to date."""
+    """A sweep directory's summary and its best/, kept up to date."""
 
     def __init__(self, study: optuna.Study, storage: str | None, directory: Path) -> None:
         self.study, self.storage, self.directory = study, storage, directory

@@ -19,7 +19,7 @@ from mnist_sweep.sweep.trial_status import TrialStatus, was_launched
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a queue goes: `total` launched trials; `wanted`: what the user asked for.
+    """The limits of a queue: `total` launched trials; `wanted`: what the user asked for.
 
     `total` is less where the space or the grid has fewer configurations; `points`: those of a grid.
     """
@@ -31,13 +31,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class NoTrial:
-    """Nothing to give out; `exhausted`: since the space has no configuration that is not tried."""
+    """A queue without a trial to give out; `exhausted`: since the whole space is tried."""
 
     exhausted: bool = False
 
 
 class TrialQueue:
-    """Gives out the trials of a study to `limits.total` launched ones in all, each to one sweep.
+    """A queue of the trials of a study, `limits.total` launched ones in all, each for one sweep.
 
     `lock` gives the study's lock, under which `on_launch` is called when a trial is given out.
     `open` has those that this sweep was given and has not ended.

@@ -30,7 +30,7 @@ COMPARED = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision
 
 
 class Tracker(Protocol):
-    """What becomes of a run, as it happens."""
+    """A recorder of what happens in a run."""
 
     def start(self, model: nn.Module, as_seen: AsSeen) -> None:
         """Before the first epoch of this process."""
@@ -45,7 +45,7 @@ class Tracker(Protocol):
         """At any other end: its result.json says which. It may be resumed."""
 
     def leave(self) -> None:
-        """Write nothing more: another process runs this run by now."""
+        """Write nothing more: another process has taken over the run."""
 
 
 def trackers(

@@ -55,7 +55,7 @@ FINAL = ("val_loss", "val_acc", "test_loss", "test_acc", "seconds", "best_epoch"
 
 
 class MLflowError(UserError):
-    """The package is missing, or the store cannot be reached or written to."""
+    """A missing package, or a store that cannot be reached or written to."""
 
 
 class Store:
