@@ -119,7 +119,7 @@ class Console(SweepCallback):
         self._say(f"trial {number}: its process is gone; it is requeued and will be resumed")
 
     def lease_lost(self, number: int) -> None:
-        """Say that a trial is another sweep's."""
+        """Say that another sweep has taken over a trial."""
         self.pace.started.pop(number, None)
         self._say(f"trial {number} was taken over by another sweep: its result here is discarded")
 
@@ -151,7 +151,7 @@ class Console(SweepCallback):
         self._say_once(f"{reason}: no further trial is launched")
 
     def waiting(self) -> None:
-        """Say that the last trials are not this sweep's, and may yet be."""
+        """Say that the trials that are left run in other processes."""
         self._say_once("no trial is left to launch: waiting for trials that other processes run")
 
     def tick(self, running: Sequence[int]) -> None:

@@ -106,7 +106,7 @@ class GatedSampler(BaseSampler):
         return self.wrapped.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Pass it on."""
+        """Tell the wrapped sampler."""
         self.wrapped.before_trial(study, trial)
 
     def after_trial(
@@ -116,11 +116,11 @@ class GatedSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Pass it on."""
+        """Tell the wrapped sampler."""
         self.wrapped.after_trial(study, trial, state, values)
 
     def reseed_rng(self) -> None:
-        """Pass it on."""
+        """Tell the wrapped sampler."""
         self.wrapped.reseed_rng()
 
     def __str__(self) -> str:

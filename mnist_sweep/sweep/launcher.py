@@ -33,7 +33,7 @@ class WorkersLauncher(Launcher):
     threads:
         Threads a worker; None divides the cores among the workers.
     max_retries:
-        How often a job is run again whose worker died. Our sweeper has a setting of its own.
+        How often a job is run again whose worker died. Our sweeper has another setting.
     """
 
     def __init__(

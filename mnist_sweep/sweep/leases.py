@@ -155,7 +155,7 @@ class Heartbeat:
         self.leases[lease.number] = lease
 
     def forget(self, number: int) -> None:
-        """Renew a trial's lease no more: the trial has ended, or is another's now."""
+        """Stop renewing a trial's lease: the trial has ended, or another process has it."""
         self.leases.pop(number, None)
 
     def close(self) -> None:

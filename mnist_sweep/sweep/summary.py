@@ -104,7 +104,7 @@ def path_in(directory: Path) -> Path:
 
 
 def check_directory(study: optuna.Study, directory: Path) -> None:
-    """Refuse a sweep directory that holds the runs of another study, by SweepError."""
+    """Raise SweepError for a sweep directory that has runs of another study."""
     identity, path = studies.identity(study), path_in(directory)
     recorded = OmegaConf.select(OmegaConf.load(path), "study_id") if path.exists() else None
     runs = [p for p in directory.glob("*") if p.name.isdigit()] if recorded is None else []
