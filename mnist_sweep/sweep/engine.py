@@ -185,7 +185,7 @@ class Engine:
     def _event_of(self, finished: Finished) -> on.Event:
         """Return what became of a job, its figures written to the study."""
         number = finished.job.number
-        reason = finished.reason or "its job lost the lease on it"
+        reason = finished.reason or "its job lost its lease"
         self.began = self.began or self._has_begun(finished)
         if finished.died or outcomes.lost_its_lease(finished):
             if not with_backoff(lambda: self.queue.holds(number)):

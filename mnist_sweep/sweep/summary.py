@@ -110,8 +110,8 @@ def check_directory(study: optuna.Study, directory: Path) -> None:
     runs = [p for p in directory.glob("*") if p.name.isdigit()] if recorded is None else []
     if recorded not in (None, identity) or (runs and not study.get_trials(deepcopy=False)):
         raise SweepError(
-            f"{relative(directory)} holds the runs of another study of that name (its database is "
-            f"gone, or another one): move it away, or {studies.another_name()}"
+            f"{relative(directory)} has runs of another study with that name, which is not in this "
+            f"database: move the folder away, or {studies.another_name()}"
         )
 
 

@@ -187,7 +187,7 @@ class TrialQueue:
             if lease.held():
                 studies.end(self.study, self.open[number].trial, status, reason, values)
             elif not lease.ended():  # by a try whose answer was lost
-                raise LeaseLost(f"trial {number} is another sweep's")
+                raise LeaseLost(f"trial {number} belongs to another sweep")
         self.forget(number)
 
     def holds(self, number: int) -> bool:
@@ -198,7 +198,7 @@ class TrialQueue:
         """Raise LeaseLost where another sweep has an open trial."""
         lease = self.leases[number]
         if not lease.held() and not lease.ended():
-            raise LeaseLost(f"trial {number} is another sweep's")
+            raise LeaseLost(f"trial {number} belongs to another sweep")
 
     def forget(self, number: int) -> None:
         """Leave a trial that has ended, or that another sweep has."""

@@ -76,7 +76,7 @@ def trackers(
         except UserError as error:
             if sweep is None and first_epoch is None:
                 raise
-            log.warning("mlflow: this run is in %s alone: %s", directory, error)
+            log.warning("mlflow: this run is recorded only in %s: %s", directory, error)
 
 
 def draws_figures(run: RunConfig, sweep: str | None) -> bool:
