@@ -36,10 +36,10 @@ from mnist_sweep.config import TensorBoardConfig, check
 from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.run.tracking.tensorboard import TensorBoard
-from mnist_sweep.sweep.leases import Heartbeat
-from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trial import Reporter
+from mnist_sweep.sweep.trials.leases import Heartbeat
+from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.training.loop import Epoch, Precision, evaluate, forward_backward, train_epoch
 
 EPOCHS, TRIALS, WHOLE_TRIAL = 2, 6, 20

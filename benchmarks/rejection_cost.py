@@ -25,15 +25,15 @@ from optuna.trial import TrialState
 from benchmarks.common import title
 from mnist_sweep import train
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.compose import Composer
-from mnist_sweep.sweep.current import Current
-from mnist_sweep.sweep.distributions import suggest
 from mnist_sweep.sweep.gate import parameter_budget
-from mnist_sweep.sweep.parsing import parse_space
-from mnist_sweep.sweep.proposals import GatedSpace, Proposer
-from mnist_sweep.sweep.records import TrialRecords
+from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.compose import Composer
+from mnist_sweep.sweep.space.distributions import suggest
+from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.storage import open_storage
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
+from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.trials.status import TrialStatus
 
 PROPOSALS = 200
 WIDTHS = "model.width=interval(1.1, 1.6)"

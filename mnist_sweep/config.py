@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.text import one_line, shortened
-from mnist_sweep.untrusted import parse_config
+from mnist_sweep.untrusted_files import parse_config
 
 MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")

@@ -28,14 +28,14 @@ from optuna.trial import FrozenTrial
 from tqdm import tqdm
 
 from mnist_sweep.cli import arguments
-from mnist_sweep.cli.printed import entry
+from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
 from mnist_sweep.report.charts import learning_curve
 from mnist_sweep.report.network import errors_of
-from mnist_sweep.sweep.existing import open_to_annotate, open_to_read
-from mnist_sweep.sweep.reading import Row, StudyRecord, of_storage
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.read_only import open_to_annotate, open_to_read
+from mnist_sweep.sweep.study_record import Row, StudyRecord, of_storage
+from mnist_sweep.sweep.trials.status import TrialStatus
 
 DOTS = 100  # an inch
 

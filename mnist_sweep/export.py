@@ -14,7 +14,7 @@ import torch
 
 from mnist_sweep.bundle.bundle import ONNX, write_bundle
 from mnist_sweep.cli import arguments
-from mnist_sweep.cli.printed import entry
+from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.text import relative
 

@@ -15,10 +15,10 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from mnist_sweep.allowed import hydra_whitelist
+from mnist_sweep.allowed_targets import hydra_whitelist
 from mnist_sweep.cli import encoding
 from mnist_sweep.cli.entry import inspected, one_line_errors
-from mnist_sweep.cli.no_effect import check_effects
+from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.cli.plugin_checks import register_named_callbacks
 from mnist_sweep.config import (
     ConfigError,
@@ -33,8 +33,8 @@ from mnist_sweep.errors import LeaseLost, UserError, explain, full_errors
 from mnist_sweep.files import replacing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.run.unstarted import leave_nothing
-from mnist_sweep.sweep import widths
 from mnist_sweep.sweep.combinations import Combinations
+from mnist_sweep.sweep.space import width_interval
 from mnist_sweep.text import command_folder, relative
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def config_directory() -> str:
 
 register_resolvers()
 register_named_callbacks()
-widths.register()
+width_interval.register()
 
 
 def train(config: DictConfig, directory: Path) -> "Objective":

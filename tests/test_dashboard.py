@@ -10,8 +10,8 @@ from PIL import Image
 from mnist_sweep import dashboard
 from mnist_sweep.dashboard import PREFIX, Dashboard, note, prepare
 from mnist_sweep.errors import UserError
-from mnist_sweep.sweep.existing import open_to_annotate, open_to_read
-from mnist_sweep.sweep.reading import of_storage, read_study
+from mnist_sweep.sweep.read_only import open_to_annotate, open_to_read
+from mnist_sweep.sweep.study_record import of_storage, read_study
 from tests.report.conftest import ADDRESS, add, create, ran
 
 

@@ -9,7 +9,7 @@ import torch
 from omegaconf import OmegaConf
 
 from mnist_sweep import export, pictures, predict
-from mnist_sweep.allowed import KINDS, locate, users_patterns
+from mnist_sweep.allowed_targets import KINDS, locate, users_patterns
 from mnist_sweep.bundle.bundle import read_bundle, write_bundle
 from mnist_sweep.config import ConfigError, check, load_recorded
 from mnist_sweep.confirm.candidates import Changes, of_runs
@@ -18,7 +18,7 @@ from mnist_sweep.report.network import errors_of
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.targets import build
-from mnist_sweep.sweep.reading import Row
+from mnist_sweep.sweep.study_record import Row
 from tests.bundle.test_bundle import change
 
 CPU = torch.device("cpu")
@@ -29,10 +29,10 @@ SHELL = "touch executed"
 CODE = "open('executed', 'w')"
 
 HOSTILE = [
-    {"_target_": "mnist_sweep.sweep.worker._import", "modules": ["beside"]},
-    {"_target_": "mnist_sweep.sweep.worker.importlib.import_module", "name": "beside"},
+    {"_target_": "mnist_sweep.sweep.jobs.worker._import", "modules": ["beside"]},
+    {"_target_": "mnist_sweep.sweep.jobs.worker.importlib.import_module", "name": "beside"},
     {
-        "_target_": "mnist_sweep.sweep.worker_backend.subprocess.Popen",
+        "_target_": "mnist_sweep.sweep.jobs.worker_backend.subprocess.Popen",
         "args": ["touch", "executed"],
     },
     {"_target_": "mnist_sweep.sweep.sweeper.BudgetSweeper"},

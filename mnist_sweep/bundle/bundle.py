@@ -23,7 +23,7 @@ from mnist_sweep.run.build import count_model
 from mnist_sweep.run.directory import read_weights, save_weights
 from mnist_sweep.run.load import Trained, build_with
 from mnist_sweep.text import counted, one_line
-from mnist_sweep.untrusted import (
+from mnist_sweep.untrusted_files import (
     LINE,
     MAPPING,
     NUMBER,

@@ -1,6 +1,6 @@
 """Around Hydra's start: what a user can cause ends in one line also where Hydra would print more.
 
-Hydra has no public hook for that; see `mnist_sweep.private.reporting_through`.
+Hydra has no public hook for that; see `mnist_sweep.private_names.reporting_through`.
 """
 
 import inspect
@@ -20,9 +20,9 @@ from hydra.errors import (
     InstantiationException,
 )
 
-from mnist_sweep.allowed import how_to_allow
+from mnist_sweep.allowed_targets import how_to_allow
 from mnist_sweep.errors import UserError, explain, shown
-from mnist_sweep.private import options_parser, reporting_through
+from mnist_sweep.private_names import options_parser, reporting_through
 from mnist_sweep.run.unstarted import leave_nothing
 from mnist_sweep.text import nearest, one_line
 

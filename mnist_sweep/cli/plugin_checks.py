@@ -15,7 +15,7 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.allowed import KINDS, locate, plain, targets_in
+from mnist_sweep.allowed_targets import KINDS, locate, plain, targets_in
 from mnist_sweep.config import ConfigError
 from mnist_sweep.errors import UserError
 from mnist_sweep.text import one_line, shortened

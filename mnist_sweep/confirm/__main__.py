@@ -38,7 +38,7 @@ from filelock import FileLock, Timeout
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
-from mnist_sweep.cli.printed import entry
+from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.candidates import (
     Candidate,
@@ -55,7 +55,7 @@ from mnist_sweep.confirm.runs import planned
 from mnist_sweep.confirm.work import train
 from mnist_sweep.files import where, writing
 from mnist_sweep.passwords import without_password
-from mnist_sweep.sweep.reading import StudyRecord, read_study
+from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.text import duration, relative
 
 COLUMNS = "  "

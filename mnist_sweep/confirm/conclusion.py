@@ -21,7 +21,7 @@ from mnist_sweep.confirm.runs import SeedRun
 from mnist_sweep.files import replacing
 from mnist_sweep.run.directory import COMPLETE
 from mnist_sweep.text import one_line, relative
-from mnist_sweep.untrusted import (
+from mnist_sweep.untrusted_files import (
     COUNTED,
     LINE,
     NUMBER,

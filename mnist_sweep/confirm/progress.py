@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from mnist_sweep.confirm.pace import Pace, done_of
 from mnist_sweep.confirm.runs import SeedRun
+from mnist_sweep.confirm.time_left import Pace, done_of
 from mnist_sweep.text import counted, duration
 
 SILENCE = 60.0  # seconds without a line, in a log file, after which it says how things stand

@@ -20,10 +20,10 @@ from mnist_sweep.run.directory import COMPLETE, RunDirectory
 from mnist_sweep.run.execute import execute_or_resume
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.machine import choose_device
-from mnist_sweep.sweep.backend import Job, failed_return, run_all
-from mnist_sweep.sweep.outcomes import JobFailed, check_completed
-from mnist_sweep.sweep.resources import gpus, worker_environments
-from mnist_sweep.sweep.worker_backend import WorkerBackend
+from mnist_sweep.sweep.jobs.backend import Job, failed_return, run_all
+from mnist_sweep.sweep.jobs.resources import gpus, worker_environments
+from mnist_sweep.sweep.jobs.worker_backend import WorkerBackend
+from mnist_sweep.sweep.trials.outcomes import JobFailed, check_completed
 from mnist_sweep.training.loop import Precision
 
 log = logging.getLogger("mnist_sweep")

@@ -27,7 +27,7 @@ from mnist_sweep.report.network import best_network
 from mnist_sweep.report.page import page
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
-from mnist_sweep.sweep.reading import ReportError, StudyRecord, read_study
+from mnist_sweep.sweep.study_record import ReportError, StudyRecord, read_study
 from mnist_sweep.text import one_line, relative
 
 DOTS = 150  # an inch

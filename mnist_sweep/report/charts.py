@@ -23,8 +23,8 @@ from mnist_sweep.report.content import Picture, best_of_each_size
 from mnist_sweep.report.effects import unit
 from mnist_sweep.report.importance import importances
 from mnist_sweep.run.directory import RecordError, RunDirectory
-from mnist_sweep.sweep.reading import Row, StudyRecord
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.trials.status import TrialStatus
 
 # Okabe and Ito's colours, which colour-blind eyes tell apart (https://jfly.uni-koeln.de/color/).
 BLUE, ORANGE, RED, GREEN = "#0072b2", "#e69f00", "#d55e00", "#009e73"

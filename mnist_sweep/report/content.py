@@ -11,12 +11,12 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from mnist_sweep.cli.printed import Program
+from mnist_sweep.cli.printed_commands import Program
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.conclusion import Conclusion
 from mnist_sweep.report.importance import Importance, at_the_ends, importances
-from mnist_sweep.sweep.reading import Row, StudyRecord
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted, duration
 
 SHOWN = 10  # configurations

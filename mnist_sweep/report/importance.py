@@ -14,8 +14,8 @@ from optuna.distributions import (
 )
 
 from mnist_sweep.report.effects import Effects, effects, unit
-from mnist_sweep.sweep.reading import Row, StudyRecord
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 
 # Too little to tell: fewer trials than these, in all and for each setting that all of them have;

@@ -13,8 +13,8 @@ from mnist_sweep.report.content import Picture
 from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.directory import RecordError
 from mnist_sweep.run.load import Trained, load_trained
-from mnist_sweep.sweep.reading import Row, StudyRecord
 from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.study_record import Row, StudyRecord
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
-from mnist_sweep.sweep.existing import file_of
+from mnist_sweep.sweep.read_only import file_of
 from mnist_sweep.text import relative
 
 UNKNOWN = "unknown"  # what a folder's summary says of its study where it says nothing

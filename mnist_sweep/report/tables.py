@@ -4,8 +4,8 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from mnist_sweep.sweep.outcomes import RECORDED
-from mnist_sweep.sweep.reading import Row, StudyRecord
+from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.trials.outcomes import RECORDED
 
 # Of a trial's attributes, in this order, those that are one number or one text.
 ATTRIBUTES = (*RECORDED, "data", "run_directory")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mnist_sweep.text import shortened
 from mnist_sweep.training.loop import Training
-from mnist_sweep.untrusted import NUMBER, TEXT, WHOLE, check_kinds
+from mnist_sweep.untrusted_files import NUMBER, TEXT, WHOLE, check_kinds
 
 STATE = {"fingerprint": TEXT, "seconds": NUMBER}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mnist_sweep.cli.printed import override, resuming
+from mnist_sweep.cli.printed_commands import override, resuming
 from mnist_sweep.config import RunConfig
 from mnist_sweep.models.layout import Layout
 from mnist_sweep.text import counted, duration, relative

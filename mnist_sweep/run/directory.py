@@ -14,13 +14,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from mnist_sweep.cli.printed import override, shell
+from mnist_sweep.cli.printed_commands import override, shell
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing
 from mnist_sweep.run.checkpoint import read_checkpoint
 from mnist_sweep.text import one_line
 from mnist_sweep.training.loop import Epoch
-from mnist_sweep.untrusted import (
+from mnist_sweep.untrusted_files import (
     COUNTED,
     LINE,
     MAPPING,

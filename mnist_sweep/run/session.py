@@ -45,6 +45,9 @@ class Reporter(Protocol):
         `may_stop`: whether any epoch is left that could be saved.
         """
 
+    def reached(self, step: int) -> None:
+        """Record that an epoch is done which has nothing to report."""
+
 
 class Session:
     """A run's objects together; `facts` go into its result, `reporter` is told each epoch.
@@ -244,10 +247,12 @@ class Session:
 
     def _report(self, figures: Mapping[str, Any]) -> str | None:
         """Tell the sweep an epoch's objective; return why the run should stop, or None."""
-        if self.reporter is None or figures.get(str(self.watched)) is None:
+        if self.reporter is None:
             return None
-        epoch = figures["epoch"]
-        value = figures[str(self.watched)]
+        epoch, value = figures["epoch"], figures.get(str(self.watched))
+        if value is None:
+            self.reporter.reached(epoch)
+            return None
         reason = self.reporter.report(value, epoch, may_stop=epoch < self.run.epochs)
         self.pruned = reason is not None
         return reason

@@ -12,7 +12,7 @@ from hydra.utils import execution_whitelist
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.allowed import KINDS, locate, name_of, plain, users_patterns
+from mnist_sweep.allowed_targets import KINDS, locate, name_of, plain, users_patterns
 from mnist_sweep.config import ConfigError, typed
 from mnist_sweep.text import one_line, shortened
 

@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.proposals import Proposal
+from mnist_sweep.sweep.trials.proposals import Proposal
 
 
 class SweepCallback:

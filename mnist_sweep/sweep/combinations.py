@@ -11,9 +11,9 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from mnist_sweep.cli.entry import is_of_logging
-from mnist_sweep.cli.no_effect import check_effects
+from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.errors import full_errors
-from mnist_sweep.private import BasicSweeper
+from mnist_sweep.private_names import BasicSweeper
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.text import counted, one_line
 
@@ -67,7 +67,10 @@ class _Listener(Launcher):
         return [self._kept(list(o), r) for o, r in zip(job_overrides, returns, strict=True)]
 
     def _kept(self, overrides: list[str], returned: JobReturn) -> JobReturn:
-        from mnist_sweep.sweep.outcomes import JobFailed, check_completed  # optuna comes with it
+        from mnist_sweep.sweep.trials.outcomes import (  # optuna comes with it
+            JobFailed,
+            check_completed,
+        )
 
         try:
             check_completed(returned)

@@ -10,20 +10,21 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from mnist_sweep.cli.printed import shell
+from mnist_sweep.cli.printed_commands import shell
 from mnist_sweep.errors import full_errors
 from mnist_sweep.passwords import without_password
-from mnist_sweep.sweep import outcomes, summary
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.best import EVENTS
 from mnist_sweep.sweep.callbacks import SweepCallback
-from mnist_sweep.sweep.given import Given
+from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.live_view import LiveView
 from mnist_sweep.sweep.opening import Decisions, Opened
-from mnist_sweep.sweep.pace import Pace
-from mnist_sweep.sweep.proposals import Proposal
 from mnist_sweep.sweep.storage import OUTAGE
-from mnist_sweep.sweep.trial_status import TrialStatus, attributes_of
+from mnist_sweep.sweep.time_left import Pace
+from mnist_sweep.sweep.trials import outcomes
+from mnist_sweep.sweep.trials.proposals import Proposal
+from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of
 from mnist_sweep.text import counted, duration, relative
 
 log = logging.getLogger("mnist_sweep")

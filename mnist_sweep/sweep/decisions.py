@@ -35,8 +35,8 @@ from mnist_sweep.sweep.events import (
     Told,
     Wait,
 )
-from mnist_sweep.sweep.retries import Deaths, RetryPolicy
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.trials.retries import Deaths, RetryPolicy
+from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 
 # Rejections in a row, in a study that has launched nothing: then as many configurations are drawn

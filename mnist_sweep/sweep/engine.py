@@ -8,19 +8,20 @@ from optuna.exceptions import UpdateFinishedTrialError
 
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep import events as on
-from mnist_sweep.sweep import outcomes, summary
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.backend import Backend, Finished, Job
+from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.callbacks import Callbacks, SweepCallback
 from mnist_sweep.sweep.decisions import PROBES, Rules, Sweep
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.given import Given
+from mnist_sweep.sweep.hydra_adapter import Given
+from mnist_sweep.sweep.jobs.backend import Backend, Finished, Job
 from mnist_sweep.sweep.launcher import PATIENCE
 from mnist_sweep.sweep.opening import Opened
-from mnist_sweep.sweep.run_reader import RunReader
+from mnist_sweep.sweep.run_figures import RunReader
 from mnist_sweep.sweep.storage import with_backoff
-from mnist_sweep.sweep.trial_queue import NoTrial
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.trials import outcomes
+from mnist_sweep.sweep.trials.queue import NoTrial
+from mnist_sweep.sweep.trials.status import TrialStatus
 
 POLL = 1.0  # seconds between looks at what runs
 

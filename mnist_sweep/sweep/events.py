@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from mnist_sweep.sweep.retries import Deaths
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.trials.retries import Deaths
+from mnist_sweep.sweep.trials.status import TrialStatus
 
 # Events.
 

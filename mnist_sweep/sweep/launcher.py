@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from mnist_sweep.sweep.errors import SweepError
 
 if TYPE_CHECKING:
-    from mnist_sweep.sweep.worker_backend import WorkerBackend
+    from mnist_sweep.sweep.jobs.worker_backend import WorkerBackend
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +58,9 @@ class WorkersLauncher(Launcher):
         """Return a backend of worker processes, for a sweeper that needs no batches."""
         from hydra.core.singleton import Singleton
 
-        from mnist_sweep.sweep.resources import worker_environments
-        from mnist_sweep.sweep.worker import HydraTask
-        from mnist_sweep.sweep.worker_backend import WorkerBackend
+        from mnist_sweep.sweep.jobs.resources import worker_environments
+        from mnist_sweep.sweep.jobs.worker import HydraTask
+        from mnist_sweep.sweep.jobs.worker_backend import WorkerBackend
 
         for name, value in (("n_jobs", self.n_jobs), ("threads", self.threads)):
             if value is not None:
@@ -76,7 +76,7 @@ class WorkersLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Run a batch and return what each job returned, in order."""
-        from mnist_sweep.sweep.backend import Job, run_all
+        from mnist_sweep.sweep.jobs.backend import Job, run_all
 
         directory = Path(str(self.config.hydra.sweep.dir))
         directory.mkdir(parents=True, exist_ok=True)

@@ -9,28 +9,28 @@ from typing import Any
 import optuna
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.cli.no_effect import check_effects
+from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.sweep import sampling, summary
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.backend import Backend
-from mnist_sweep.sweep.compose import Composer
-from mnist_sweep.sweep.conditions import check_conditions, check_searches
-from mnist_sweep.sweep.current import Current
-from mnist_sweep.sweep.enqueue import enqueue
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.given import Given
+from mnist_sweep.sweep.hydra_adapter import Given
+from mnist_sweep.sweep.jobs.backend import Backend
+from mnist_sweep.sweep.jobs.launcher_backend import LauncherBackend
 from mnist_sweep.sweep.launcher import WorkersLauncher
-from mnist_sweep.sweep.launcher_backend import LauncherBackend
-from mnist_sweep.sweep.parsing import parse_space
-from mnist_sweep.sweep.points import Points
-from mnist_sweep.sweep.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.pruning import build_pruner, why_off
-from mnist_sweep.sweep.records import TrialRecords
-from mnist_sweep.sweep.searchable import check_name, check_space
 from mnist_sweep.sweep.settings import check_objective, check_study_name
-from mnist_sweep.sweep.space import SearchSpace
+from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.compose import Composer
+from mnist_sweep.sweep.space.conditions import check_conditions, check_searches
+from mnist_sweep.sweep.space.enqueue import enqueue
+from mnist_sweep.sweep.space.parsing import parse_space
+from mnist_sweep.sweep.space.search_space import SearchSpace
+from mnist_sweep.sweep.space.searchable import check_name, check_space
+from mnist_sweep.sweep.space.untried import Points
 from mnist_sweep.sweep.storage import Storage
-from mnist_sweep.sweep.trial_queue import Limits, TrialQueue
+from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
+from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
+from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.text import relative
 
 

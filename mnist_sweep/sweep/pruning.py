@@ -11,10 +11,10 @@ from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 
-from mnist_sweep.allowed import KINDS, check_tree
+from mnist_sweep.allowed_targets import KINDS, check_tree
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.left_over import PRUNER, own_settings
+from mnist_sweep.sweep.replaced_defaults import PRUNER, own_settings
 from mnist_sweep.text import one_line
 
 TARGETS = ("optuna.pruners.*",)

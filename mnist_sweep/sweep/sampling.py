@@ -17,9 +17,9 @@ from optuna.distributions import (
 from optuna.samplers import BaseSampler, GridSampler, QMCSampler
 from optuna.trial import TrialState
 
-from mnist_sweep.private import GRID_ID
+from mnist_sweep.private_names import GRID_ID
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space import SearchSpace
+from mnist_sweep.sweep.space.search_space import SearchSpace
 
 SAMPLER_TARGETS = ("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
 

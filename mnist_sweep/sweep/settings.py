@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mnist_sweep.config import OBJECTIVES, direction_of, given_overrides, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.values import quoted
+from mnist_sweep.sweep.space.values import quoted
 from mnist_sweep.text import nearest
 
 GRACE_PERIOD = 120.0  # seconds

@@ -12,11 +12,11 @@ from mnist_sweep.sweep.callbacks import DataCheck
 from mnist_sweep.sweep.console import Console
 from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.given import Given
+from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.opening import check_given, choose_backend, open_sweep, read_search
 from mnist_sweep.sweep.storage import OUTAGE, Storage, open_storage
 from mnist_sweep.sweep.summary import SummaryFile
-from mnist_sweep.sweep.trial_status import was_launched
+from mnist_sweep.sweep.trials.status import was_launched
 from mnist_sweep.text import one_line, relative
 
 

@@ -11,11 +11,11 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from mnist_sweep.cli.printed import by_make
+from mnist_sweep.cli.printed_commands import by_make
 from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.storage import Storage
-from mnist_sweep.sweep.trial_status import FINISHED, STATES, TrialStatus, status_of
+from mnist_sweep.sweep.trials.status import FINISHED, STATES, TrialStatus, status_of
 from mnist_sweep.text import one_line
 
 COMMAND = "command"  # the study's user attribute that says how its last sweep was started

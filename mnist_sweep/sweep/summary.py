@@ -16,8 +16,8 @@ from mnist_sweep.sweep.best import point_to
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.gated_sampler import is_grid
-from mnist_sweep.sweep.trial_status import FINISHED, TrialStatus, attributes_of, status_of
+from mnist_sweep.sweep.trials.gated_sampler import is_grid
+from mnist_sweep.sweep.trials.status import FINISHED, TrialStatus, attributes_of, status_of
 from mnist_sweep.text import counted, relative
 
 FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory

@@ -47,7 +47,7 @@ class BudgetSweeper(Sweeper):
 
     def __init__(self, **settings: Any) -> None:
         # These import optuna, which `--help` must not wait for.
-        from mnist_sweep.sweep.given import prepare
+        from mnist_sweep.sweep.hydra_adapter import prepare
 
         self.prepared = prepare(settings)
 
@@ -55,7 +55,7 @@ class BudgetSweeper(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Take what Hydra gives."""
-        from mnist_sweep.sweep.given import given
+        from mnist_sweep.sweep.hydra_adapter import given
 
         self.given = given(self.prepared, hydra_context, task_function, config)
 

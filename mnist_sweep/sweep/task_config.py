@@ -11,7 +11,7 @@ from mnist_sweep.config import ConfigError, check
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.settings import objective_names
-from mnist_sweep.sweep.values import quoted
+from mnist_sweep.sweep.space.values import quoted
 
 
 class TaskConfig:

@@ -12,8 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from mnist_sweep.errors import LeaseLost
-from mnist_sweep.sweep.address import address_of
-from mnist_sweep.sweep.leases import (
+from mnist_sweep.sweep.pruning import build_pruner
+from mnist_sweep.sweep.settings import GRACE_PERIOD
+from mnist_sweep.sweep.storage import Storage, reopen, with_backoff
+from mnist_sweep.sweep.storage_address import address_of
+from mnist_sweep.sweep.trials.leases import (
     JOB,
     Heartbeat,
     Lease,
@@ -21,10 +24,8 @@ from mnist_sweep.sweep.leases import (
     is_this_process,
     token_of,
 )
-from mnist_sweep.sweep.pruning import build_pruner
-from mnist_sweep.sweep.records import TrialRecords
-from mnist_sweep.sweep.settings import GRACE_PERIOD
-from mnist_sweep.sweep.storage import Storage, reopen, with_backoff
+from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.trials.retries import REACHED
 
 log = logging.getLogger("mnist_sweep")
 
@@ -79,6 +80,14 @@ class Reporter:
                     f"after epoch {step}"
                 )
         return self.stopped
+
+    def reached(self, step: int) -> None:
+        """Record that a step is done, where its objective is not reported; see `retries`.
+
+        Raises LeaseLost.
+        """
+        self.check()
+        with_backoff(lambda: self.records.mark(self.number, REACHED, step))
 
     def _stop(self, reason: str) -> None:
         """Leave word for the sweep, and for a later process that resumes the job."""

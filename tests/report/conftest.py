@@ -7,7 +7,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from mnist_sweep.confirm.conclusion import Comparison, Conclusion, Standing
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.trial_status import STATES, TrialStatus
+from mnist_sweep.sweep.trials.status import STATES, TrialStatus
 
 ADDRESS = "sqlite:///studies.db"
 SPACE = {

@@ -6,7 +6,7 @@ import pytest
 
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.report.charts import charts
-from mnist_sweep.sweep.reading import read_study
+from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS
 
 

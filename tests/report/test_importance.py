@@ -13,7 +13,7 @@ from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import sections
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.text import markdown
-from mnist_sweep.sweep.reading import read_study
+from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS
 
 UNIT = FloatDistribution(0.0, 1.0)

@@ -11,8 +11,8 @@ from mnist_sweep.report import __main__ as entry
 from mnist_sweep.report.charts import charts, svg
 from mnist_sweep.report.content import Note, Section, sections
 from mnist_sweep.report.page import page
-from mnist_sweep.sweep.reading import read_study
 from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, SPACE, create
 
 NO_END = {"meta", "link", "img", "path", "use"}

@@ -9,7 +9,7 @@ from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_trials
 from mnist_sweep.report import __main__ as entry
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
-from mnist_sweep.sweep.reading import ReportError, read_study
+from mnist_sweep.sweep.study_record import ReportError, read_study
 from tests.report.conftest import add, create, ran
 
 ADDRESS = "sqlite:///multirun/optuna.db"

@@ -9,7 +9,7 @@ from mnist_sweep.report import __main__ as entry
 from mnist_sweep.report.content import sections
 from mnist_sweep.report.importance import at_the_ends, importances
 from mnist_sweep.report.text import markdown
-from mnist_sweep.sweep.reading import read_study
+from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, add, create, ran
 
 

@@ -19,7 +19,7 @@ class FakeReporter:
 
     def __init__(self, taken_at=None, found_after=None):
         self.taken_at, self.found_after = taken_at, found_after
-        self.checks, self.batches, self.reported = 0, 0, []
+        self.checks, self.batches, self.reported, self.passed = 0, 0, [], []
         self.taken = False
 
     @property
@@ -38,6 +38,10 @@ class FakeReporter:
     def report(self, value, step, may_stop=True):
         self.check()
         self.reported.append(step)
+
+    def reached(self, step):
+        self.check()
+        self.passed.append(step)
 
 
 @pytest.fixture
@@ -184,3 +188,9 @@ def test_trackers_are_left_and_not_ended_where_the_trial_is_anothers(run, monkey
         with pytest.raises(LeaseLost):
             run(FakeReporter(when))
         assert called == ["start", "epoch", "leave"]
+
+
+def test_a_run_of_several_objectives_says_which_epochs_it_has_done(run):
+    reporter = FakeReporter()
+    run(reporter, "objective=[val_acc,parameters]", "epochs=3")
+    assert (reporter.passed, reporter.reported) == ([1, 2, 3], [])

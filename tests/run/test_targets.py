@@ -2,7 +2,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from mnist_sweep.allowed import hydra_whitelist
+from mnist_sweep.allowed_targets import hydra_whitelist
 from mnist_sweep.config import ConfigError
 from mnist_sweep.run.targets import build, check_node
 

@@ -3,7 +3,7 @@
 import optuna
 import pytest
 
-from mnist_sweep.sweep.trial_status import GATE, STATES, TrialStatus
+from mnist_sweep.sweep.trials.status import GATE, STATES, TrialStatus
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import select
 import struct
 import sys
 import termios
@@ -12,11 +13,11 @@ from types import SimpleNamespace
 import optuna
 import pytest
 
-from mnist_sweep.cli.printed import this_program
+from mnist_sweep.cli.printed_commands import this_program
 from mnist_sweep.sweep.console import Console
 from mnist_sweep.sweep.opening import Decisions
 from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.trial_status import STATES, TrialStatus
+from mnist_sweep.sweep.trials.status import STATES, TrialStatus
 
 WORKERS = 2
 TOTAL = 20
@@ -30,6 +31,12 @@ def terminal(columns):
     with os.fdopen(ours, "w") as stream:
         yield stream, theirs
     os.close(theirs)
+
+
+def read(descriptor):
+    """What has come to a terminal, which may hold it in several pieces."""
+    while select.select([descriptor], [], [], 0.2)[0]:
+        yield os.read(descriptor, 100_000).decode()
 
 
 def console_of(study, directory):
@@ -77,7 +84,7 @@ def shown_in(columns, tmp_path, monkeypatch):
             console.tick([12])
         finally:
             console.ending()
-        shown = os.read(theirs, 100_000).decode()
+        shown = "".join(read(theirs))
     return shown.replace("\x1b[A", "\r").replace("\n", "\r").split("\r")
 
 

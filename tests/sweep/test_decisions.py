@@ -30,8 +30,8 @@ from mnist_sweep.sweep.events import (
     Told,
     Wait,
 )
-from mnist_sweep.sweep.retries import Deaths
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.trials.retries import Deaths
+from mnist_sweep.sweep.trials.status import TrialStatus
 
 COMPLETE = Returned(3, TrialStatus.COMPLETE, None, (0.9,))
 PRUNED = Returned(3, TrialStatus.PRUNED, "pruned after epoch 2")

@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_multiplexer import EventMultiple
 
 from mnist_sweep.run import session
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.trial_status import TrialStatus, attributes_of, status_of
+from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, status_of
 from mnist_sweep.training.loop import Diverged
 
 STORAGE = "sqlite:///multirun/optuna.db"
@@ -404,10 +404,10 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
             "hydra.sweeper.gate=mnist_sweep.sweep.gate.none does not exist: ",
         ),
         (
-            ["hydra.sweeper.gate=mnist_sweep.sweep.worker._import"],
-            "hydra.sweeper.gate=mnist_sweep.sweep.worker._import: it is not allowed here; if you "
-            "trust it, set the environment variable "
-            "MNIST_SWEEP_TARGETS=mnist_sweep.sweep.worker._import",
+            ["hydra.sweeper.gate=mnist_sweep.sweep.trial._records"],
+            "hydra.sweeper.gate=mnist_sweep.sweep.trial._records: it is not allowed here; if you "
+            "trust it, allow it through the environment variable, "
+            "MNIST_SWEEP_TARGETS=mnist_sweep.sweep.trial._records",
         ),
         (
             ["hydra.sweeper.gate=mnist_sweep.sweep.gate.Verdict"],

@@ -11,19 +11,19 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from mnist_sweep.errors import LeaseLost
-from mnist_sweep.sweep.backend import Finished, failed_return
 from mnist_sweep.sweep.callbacks import SweepCallback
-from mnist_sweep.sweep.current import Current
 from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.leases import SWEEP, this_process
-from mnist_sweep.sweep.parsing import parse_space
-from mnist_sweep.sweep.proposals import GatedSpace, Proposer
-from mnist_sweep.sweep.records import TrialRecords
-from mnist_sweep.sweep.retries import DEATHS
+from mnist_sweep.sweep.jobs.backend import Finished, failed_return
 from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.trial_queue import Limits, TrialQueue
-from mnist_sweep.sweep.trial_status import status_of
+from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.parsing import parse_space
+from mnist_sweep.sweep.trials.leases import SWEEP, this_process
+from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
+from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
+from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.trials.retries import DEATHS
+from mnist_sweep.sweep.trials.status import status_of
 
 CONFIG = OmegaConf.create({"x": 0.5, "hydra": {"runtime": {"choices": {}}}})
 

@@ -14,7 +14,7 @@ import optuna
 import pytest
 
 from mnist_sweep.sweep.storage import open_storage
-from mnist_sweep.sweep.trial_status import FINISHED, status_of
+from mnist_sweep.sweep.trials.status import FINISHED, status_of
 
 pytestmark = pytest.mark.slow
 

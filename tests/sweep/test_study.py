@@ -10,10 +10,10 @@ from optuna.trial import TrialState
 
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.leases import SWEEP
-from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import open_storage
-from mnist_sweep.sweep.trial_status import GATE, TrialStatus, attributes_of, status_of
+from mnist_sweep.sweep.trials.leases import SWEEP
+from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.trials.status import GATE, TrialStatus, attributes_of, status_of
 
 
 def test_only_launched_trials_that_ended_count(study):

@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.trial_status import TrialStatus
+from mnist_sweep.sweep.trials.status import TrialStatus
 from tests.sweep.conftest import add
 
 

@@ -17,10 +17,10 @@ from mnist_sweep.config import check
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.run.execute import execute
 from mnist_sweep.sweep import sweeper, trial
-from mnist_sweep.sweep.leases import JOB, SWEEP, Heartbeat, Lease, is_alive, this_process
-from mnist_sweep.sweep.records import TrialRecords
 from mnist_sweep.sweep.storage import reopen
 from mnist_sweep.sweep.trial import STOP_REASON, SWEEPER, Reporter, reporting
+from mnist_sweep.sweep.trials.leases import JOB, SWEEP, Heartbeat, Lease, is_alive, this_process
+from mnist_sweep.sweep.trials.records import TrialRecords
 from tests.conftest import read_json_lines
 
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from optuna.trial import TrialState
 
-from mnist_sweep.sweep.trial_status import status_of
+from mnist_sweep.sweep.trials.status import status_of
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +100,7 @@ def workers_of(sweep):
     return [
         child
         for child in psutil.Process(sweep.pid).children()
-        if "mnist_sweep.sweep.worker" in " ".join(child.cmdline())
+        if "mnist_sweep.sweep.jobs.worker" in " ".join(child.cmdline())
     ]
 
 

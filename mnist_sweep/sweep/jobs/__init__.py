@@ -1,0 +1,1 @@
+"""Where a trial's job runs: worker processes, or any Hydra launcher."""

@@ -1,0 +1,1 @@
+"""What a sweep searches: settings, their ranges and conditions, and the configs they compose to."""

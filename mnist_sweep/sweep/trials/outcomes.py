@@ -1,0 +1,167 @@
+"""The outcome of a launched job: its objectives, and the figures in its run directory."""
+
+import contextlib
+import io
+import json
+import math
+import warnings
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_sweep.errors import LeaseLost, UserError
+from mnist_sweep.files import replacing
+from mnist_sweep.sweep.jobs.backend import Finished
+from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.trials.status import GATE
+from mnist_sweep.text import one_line, relative
+
+# From result.json to the trial's user attributes, so that the study can be read on its own.
+RESULT = "result.json"
+RESULT_OF_OURS = {"trial", "max_epochs", "data", "device", "threads", "precision", "versions"}
+RECORDED = (
+    "parameters",
+    "multiply_adds",
+    "epochs",
+    "max_epochs",
+    "best_epoch",
+    "val_loss",
+    "val_acc",
+    "seconds",
+    "hostname",
+    "git_commit",
+)
+# The user attributes of a trial that its outcome is recorded in.
+ATTRIBUTES = {*RECORDED, "status", "reason", "run_directory", "overrides", "data", DATA, GATE}
+
+
+MOST_SHOWN = 100  # letters of a value that is no objective
+
+
+class JobFailed(UserError):
+    """A job that raised, was lost, or returned no objective."""
+
+
+class BadValue(JobFailed):
+    """A job that returned no objective: a failed trial, which does not end the sweep."""
+
+
+def check_completed(returned: JobReturn) -> None:
+    """Raise JobFailed, in one line, where a job raised."""
+    if returned.status == JobStatus.COMPLETED:
+        return
+    try:
+        # Hydra writes a line of its own to stderr when the value of a failed job is read.
+        with contextlib.redirect_stderr(io.StringIO()):
+            _ = returned.return_value
+    except UserError as error:
+        raise JobFailed(str(error)) from error
+    except Exception as error:
+        raise JobFailed(f"{type(error).__name__}: {one_line(error)}") from error
+
+
+def objectives(returned: JobReturn, directions: int) -> list[float]:
+    """Return a job's objectives, one a direction. Raises JobFailed, BadValue where it has none.
+
+    What a float can be made of is an objective, infinity too, as to the stock sweeper and Optuna.
+    """
+    check_completed(returned)
+    value = returned.return_value
+    try:
+        values = _floats(value, directions)
+    except Exception:  # an object of the task's own may raise anything
+        expected = "a float" if directions == 1 else f"{directions} floats"
+        raise BadValue(f"the job returned {_shown(value)}, not {expected}") from None
+    if len(values) != directions:
+        raise BadValue(f"the job returned {len(values)} values for {directions} directions")
+    if any(math.isnan(v) for v in values):
+        raise BadValue(f"the objective is {_shown(value)}")
+    return values
+
+
+def _floats(value: Any, directions: int) -> list[float]:
+    if directions > 1 or isinstance(value, list | tuple):
+        return [float(v) for v in value]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # numpy's, for an array of one number
+        return [float(value)]
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a line can show it."""
+    try:
+        text = one_line(repr(value))
+    except Exception:
+        text = type(value).__name__
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
+
+
+def values(finished: Finished, directions: int) -> list[float]:
+    """Return the objectives of a job that finished, one a direction. Raises JobFailed, BadValue."""
+    if finished.returned is None:
+        raise JobFailed(str(finished.reason))
+    return objectives(finished.returned, directions)
+
+
+def lost_its_lease(finished: Finished) -> bool:
+    """Whether a job stopped since its trial was another process's by then."""
+    returned = finished.returned
+    if returned is None or returned.status == JobStatus.COMPLETED:
+        return False
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            _ = returned.return_value
+    except LeaseLost:
+        return True
+    except Exception:
+        return False
+    return False
+
+
+def directory_of(returned: JobReturn) -> Path | None:
+    """Return where a job ran; None where it did not get as far."""
+    if not isinstance(returned.hydra_cfg, DictConfig):
+        return None
+    output = OmegaConf.select(returned.hydra_cfg, "hydra.runtime.output_dir")
+    return None if output is None else Path(output)
+
+
+def recorded(directory: Path) -> dict[str, Any]:
+    """Return what a run of ours says in its result.json; nothing where there is none.
+
+    Another task may write a file of that name: it is ignored.
+    """
+    try:
+        found = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and found.keys() >= RESULT_OF_OURS else {}
+
+
+def figures(directory: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """Return where a job ran, and of its `recorded` result what its trial is to know."""
+    found: dict[str, Any] = {"run_directory": relative(directory)}
+    found |= {name: result[name] for name in RECORDED if result.get(name) is not None}
+    data = result.get("data") or {}
+    return found | {
+        key: data[name] for key, name in (("data", "name"), (DATA, "fingerprint")) if data.get(name)
+    }
+
+
+def epochs_done(directory: Path) -> int:
+    """Return how many epochs a run has recorded so far."""
+    try:
+        return (directory / "metrics.jsonl").read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+def record_failure(directory: Path, reason: str) -> None:
+    """Have result.json say why a run failed whose process could not say so itself."""
+    result = recorded(directory)
+    if result.get("status") == "running":
+        with replacing(directory / RESULT) as temporary:
+            failed = result | {"status": "failed", "reason": reason}
+            temporary.write_text(json.dumps(failed, indent=2) + "\n", encoding="utf-8")

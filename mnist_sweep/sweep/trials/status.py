@@ -1,0 +1,72 @@
+"""What a trial's status is, and what else is recorded of it."""
+
+from contextlib import suppress
+from enum import Enum
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from mnist_sweep.sweep.trials.leases import SWEEP
+
+GATE = "gate"  # a trial's user attribute: what the gate found, a mapping
+
+
+class TrialStatus(str, Enum):
+    """A trial's status: its user attribute of that name, or what its state says."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"  # by the pruner, after some epochs
+    FAILED = "failed"
+    REJECTED = "rejected"  # by the gate: never launched
+    REFUSED = "refused"  # no valid run at all: never launched
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"  # by Ctrl-C, or its process died: will be resumed
+    QUEUED = "queued"  # by `enqueue`, and not asked for yet
+
+    # As those of the text: statuses are compared with what is read from files.
+    __str__ = str.__str__
+    __hash__ = str.__hash__
+
+
+# Launched trials that have ended: they count towards n_trials, the others do not.
+FINISHED = (TrialStatus.COMPLETE, TrialStatus.PRUNED, TrialStatus.FAILED)
+
+# Rejections are PRUNED, not FAIL: TPE learns from the constraints of PRUNED trials only.
+STATES = {
+    TrialStatus.COMPLETE: TrialState.COMPLETE,
+    TrialStatus.PRUNED: TrialState.PRUNED,
+    TrialStatus.FAILED: TrialState.FAIL,
+    TrialStatus.REJECTED: TrialState.PRUNED,
+    TrialStatus.REFUSED: TrialState.FAIL,
+}
+
+# The status of a launched trial that has no attribute of that name.
+BY_STATE = {STATES[status]: status for status in FINISHED}
+
+
+def status_of(trial: FrozenTrial) -> TrialStatus:
+    """Return a trial's status.
+
+    A trial without a status of ours, say of the stock sweeper, has what its state says.
+    """
+    if trial.state == TrialState.RUNNING:
+        return TrialStatus.RUNNING
+    if trial.state == TrialState.WAITING:
+        return TrialStatus.INTERRUPTED if was_launched(trial) else TrialStatus.QUEUED
+    with suppress(ValueError):  # none, or another program's attribute of that name
+        return TrialStatus(trial.user_attrs.get("status"))
+    rejected = "reason" in trial.user_attrs.get(GATE, {}) and not was_launched(trial)
+    if rejected or any(excess > 0 for excess in trial.constraints.values()):
+        return TrialStatus.REJECTED
+    return BY_STATE[trial.state]
+
+
+def attributes_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Return what is recorded of a trial: by its run, or before it by the gate."""
+    own = {name: value for name, value in trial.user_attrs.items() if name != GATE}
+    return {**trial.user_attrs.get(GATE, {}), **own}
+
+
+def was_launched(trial: FrozenTrial) -> bool:
+    """Whether a trial has ever been given to a launcher."""
+    return SWEEP in trial.system_attrs
