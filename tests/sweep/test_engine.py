@@ -406,7 +406,7 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
         (
             ["hydra.sweeper.gate=mnist_sweep.sweep.trial._records"],
             "hydra.sweeper.gate=mnist_sweep.sweep.trial._records: it is not allowed here; if you "
-            "trust it, allow it through the environment variable, "
+            "trust it, set the environment variable "
             "MNIST_SWEEP_TARGETS=mnist_sweep.sweep.trial._records",
         ),
         (

@@ -155,7 +155,7 @@ def test_a_run_on_other_data_or_whose_own_is_gone_is_a_new_one(config, caplog):
     other.client.delete_run(other.run_id)
     third = run_in("run", config, data={"name": "mnist", "fingerprint": "other"})
     assert third.run_id != other.run_id
-    assert f"run {other.run_id} cannot be resumed, a new one is started" in caplog.text
+    assert f"run {other.run_id} cannot be resumed; a new one is started" in caplog.text
 
 
 def hydra_config(config, name):
