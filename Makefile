@@ -16,8 +16,8 @@ STUDY ?=
 STORAGE ?= sqlite:///multirun/optuna.db
 UV ?= uv
 
-# What a variable says is passed on as it is, whatever letters it has: by the environment, since
-# neither make nor the shell reads anything into that. ARGS is read by the shell, as words.
+# Values are passed on unchanged, whatever characters they have: through the environment, which
+# neither make nor the shell interprets. The shell splits ARGS into words.
 unexport STUDY STORAGE ARGS SEARCH MODEL DATA EPOCHS TRIALS
 export SWEEP_SEARCH := search=$(value SEARCH)
 export SWEEP_MODEL := model=$(value MODEL)
@@ -30,30 +30,30 @@ hydra_quoted = '$(subst ',\',$(1))'
 export SWEEP_STUDY := hydra.sweeper.study_name=$(call hydra_quoted,$(value STUDY))
 export SWEEP_STORAGE := hydra.sweeper.storage=$(if $(filter-out null,$(value \
 	STORAGE)),$(call hydra_quoted,$(value STORAGE)),null)
-# What a sweep calls its study unless it is told otherwise.
+# The name of the study: STUDY, or the default that a sweep has.
 export STUDY_NAME := study=$(or $(value STUDY),$(value SEARCH)-$(value MODEL)-$(value DATA))
 
-# A variable that none of the targets heeds is refused: mistyped, it would have no effect.
-HEEDED_train := MODEL DATA EPOCHS ARGS
-HEEDED_sweep := SEARCH MODEL DATA EPOCHS TRIALS STUDY STORAGE ARGS
-HEEDED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
-HEEDED_report := SEARCH MODEL DATA STUDY STORAGE
-HEEDED_dashboard := STORAGE
-HEEDED_lock := UV
-HEEDED_bench := REPETITIONS
-# Of every target: where Python is, and what the environment means to the programs.
-HEEDED := PYTHON VENV BIN MNIST_SWEEP_% HYDRA_% MLFLOW_% CUDA_% OMP_% ONEDNN_% PIP_%
+# A variable that no target uses is refused: a mistyped one would have no effect.
+USED_train := MODEL DATA EPOCHS ARGS
+USED_sweep := SEARCH MODEL DATA EPOCHS TRIALS STUDY STORAGE ARGS
+USED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
+USED_report := SEARCH MODEL DATA STUDY STORAGE
+USED_dashboard := STORAGE
+USED_lock := UV
+USED_bench := REPETITIONS
+# Of every target: where Python is, and variables that the programs read.
+USED := PYTHON VENV BIN MNIST_SWEEP_% HYDRA_% MLFLOW_% CUDA_% OMP_% ONEDNN_% PIP_%
 goals := $(or $(MAKECMDGOALS),help)
-heeded := $(HEEDED) $(foreach goal,$(goals:bench-%=bench),$(HEEDED_$(goal)))
+used := $(USED) $(foreach goal,$(goals:bench-%=bench),$(USED_$(goal)))
 set := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
-idle := $(filter-out $(heeded) -*-%,$(set))
+idle := $(filter-out $(used) -*-%,$(set))
 ifneq ($(idle),)
 nearest := $(shell $(PYTHON) -c 'import difflib, sys; names = sys.argv[2].split(); \
 	found = difflib.get_close_matches(sys.argv[1], names, 1); \
-	print("the nearest is " + found[0] if found else "it heeds " + (", ".join(names) or "none"))' \
-	'$(firstword $(idle))' '$(filter-out PYTHON VENV BIN %_%,$(heeded))')
-$(error make $(goals) does not heed $(firstword $(idle)): $(nearest); an environment variable \
-	goes before make)
+	print("the nearest is " + found[0] if found else "it uses " + (", ".join(names) or "none"))' \
+	'$(firstword $(idle))' '$(filter-out PYTHON VENV BIN %_%,$(used))')
+$(error make $(goals) does not use $(firstword $(idle)): $(nearest); put environment variables \
+	before make)
 endif
 
 .DEFAULT_GOAL := help
@@ -75,19 +75,19 @@ $(BIN)/.ready: requirements.lock pyproject.toml
 		--editable .
 	@touch $@
 
-# A single run has defaults of its own for what sweep sets below.
+# A single run has other defaults than sweep: what is not given is left out.
 given = $(if $(filter command environment,$(firstword $(origin $(1)))),"$$SWEEP_$(1)")
 
 train: setup ## train one network; data=auto takes the full MNIST where it can
 	$(BIN)/python -m mnist_sweep.train "$$SWEEP_MODEL" $(call given,DATA) \
 		$(call given,EPOCHS) $(value ARGS)
 
-sweep: setup ## search under the parameter budget; the same command goes on with the study
+sweep: setup ## search under the parameter budget; the same command resumes the study
 	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_SEARCH" "$$SWEEP_MODEL" "$$SWEEP_DATA" \
 		"$$SWEEP_EPOCHS" "$$SWEEP_TRIALS" "$$SWEEP_STORAGE" \
 		$(if $(value STUDY),"$$SWEEP_STUDY") $(value ARGS)
 
-# On as many processes as this one may use cores.
+# As many processes as there are cores.
 test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIST)
 	$(BIN)/python -m pytest -n auto --dist worksteal
 
@@ -112,7 +112,7 @@ mlflow: setup ## look at the runs of tracking=mlflow on http://127.0.0.1:5000
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
 		--backend-store-uri $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
 
-confirm: setup ## train a study's best again with fresh seeds: is the first really better?
+confirm: setup ## train a study's best again with fresh seeds, to see whether they differ
 	$(BIN)/python -m mnist_sweep.confirm "$$STUDY_STORAGE" "$$STUDY_NAME" \
 		$(call given,EPOCHS) $(if $(value STUDY),$(call given,DATA)) $(value ARGS)
 

@@ -108,8 +108,8 @@ def users_patterns() -> tuple[str, ...]:
     for pattern in patterns:
         if not PATTERN.fullmatch(pattern):
             raise ConfigError(
-                f"{ENVIRONMENT_VARIABLE}: {pattern!r} is not a pattern; write a dotted name, say "
-                "my_package.Net, or a package and what is in it, my_package.*"
+                f"{ENVIRONMENT_VARIABLE}: {pattern!r} is not a pattern; write a dotted name "
+                "(my_package.Net), or a package and all that is in it (my_package.*)"
             )
     return patterns
 
@@ -146,7 +146,8 @@ def _located(setting: str, path: str, kind: Kind, users: tuple[str, ...]) -> Cal
         asked = " or ".join(base.rpartition(".")[2] for base in kind.bases) or "result"
         what = "class" if inspect.isclass(target) else "function"
         raise ConfigError(
-            f"{setting}={path} is not allowed here: {what} {name_of(target)} gives no {asked}"
+            f"{setting}={path} is not allowed here: {what} {name_of(target)} does not give a "
+            f"{asked}"
         )
     return target
 
@@ -197,7 +198,10 @@ def _own(setting: str, path: str) -> Any:
     package = ".".join(module.split(".")[:2])
     defined = str(getattr(target, "__module__", None))
     if defined != package and not defined.startswith(f"{package}."):
-        raise ConfigError(f"{setting}={path} is not allowed: {module} only imports it")
+        raise ConfigError(
+            f"{setting}={path} is not allowed: {module} only imports it; name the module "
+            "that defines it"
+        )
     return target
 
 
@@ -226,7 +230,7 @@ def not_allowed(setting: str, path: str) -> str:
 def how_to_allow(path: str) -> str:
     """Say that something is not allowed, and what would allow it."""
     return (
-        "it is not allowed here; if you trust it, allow it through the environment variable, "
+        "it is not allowed here; if you trust it, set the environment variable "
         f"{ENVIRONMENT_VARIABLE}={path}"
     )
 

@@ -329,11 +329,11 @@ def _check_choices(run: RunConfig) -> None:
     )
     _require(
         (run.trial is None) == (run.study is None),
-        f"study={run.study} and trial={run.trial} name a sweep's trial together; leave both out",
+        f"study={run.study} and trial={run.trial}: the sweep sets both or neither; leave both out",
     )
     _require(
         run.lease is None or run.trial is not None,
-        f"lease={run.lease} is a trial's, and the sweep sets it; leave it out",
+        f"lease={run.lease}: only the sweep sets it, for a trial; leave it out",
     )
 
 

@@ -74,7 +74,10 @@ def main(asked: Dashboard) -> None:
     folder = Path(asked.artifacts)
     storage = open_to_annotate(asked.storage)
     if storage is None or not _can_hold(folder):
-        print("nothing can be added here: the studies are shown as they are now, without figures")
+        print(
+            f"the storage, or {folder}, cannot be written to: the studies are shown as they are "
+            "now, without figures"
+        )
         storage, store = open_to_read(asked.storage), None
     else:
         store = FileSystemArtifactStore(str(folder))
@@ -89,7 +92,7 @@ def main(asked: Dashboard) -> None:
         run_server(storage, asked.host, asked.port, store)
     except OSError as error:
         raise UserError(
-            f"port={asked.port} of {asked.host} cannot be listened on ({error.strerror}); "
+            f"port={asked.port} of {asked.host} cannot be used ({error.strerror}); "
             "choose another port"
         ) from error
 
@@ -122,7 +125,7 @@ def prepare(record: StudyRecord, storage: BaseStorage, store: FileSystemArtifact
 def note(record: StudyRecord) -> str:
     """Return what the study's page says: the best trial, and how to do it again."""
     if not record.best:
-        return "No trial that fits the budget is complete."
+        return "No complete trial fits the budget."
     best = record.best[0]
     figures = ", ".join(
         f"{name} {value:.6g}" for name, value in zip(record.objectives, best.values, strict=True)
@@ -133,7 +136,7 @@ def note(record: StudyRecord) -> str:
     return (
         f"Best trial: {best.number} ({figures}), in `{best.attributes.get('run_directory')}`\n\n"
         f"{again}More: `{report}`. A trial whose constraint is "
-        "above 0 was rejected over budget and never ran; its `reason` says so, and its `status`."
+        "above 0 was over budget: it was rejected and never ran. See its `status` and `gate`."
     )
 
 

@@ -16,7 +16,7 @@ class UserError(Exception):
 
 
 class LeaseLost(UserError):
-    """A trial is another process's by now: this one writes nothing more about it."""
+    """The loss of a trial to another process: this one writes nothing more about it."""
 
 
 REMEDY = {
@@ -27,9 +27,9 @@ REMEDY = {
     errno.EISDIR: "that is a folder: name a file",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ENOENT: "is the path right, and are its folders there?",
+    errno.ENOENT: "check the path, and that its folders exist",
     errno.ENOSPC: "make room there, or choose another place",
-    errno.ENOTDIR: "a part of that path is a file, not a folder",
+    errno.ENOTDIR: "a part of that path is a file, not a folder: choose another",
     errno.EPERM: "change its permissions, or choose another place",
     errno.EROFS: "choose a place that can be written to",
 }

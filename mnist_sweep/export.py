@@ -36,7 +36,7 @@ def main(asked: Export) -> None:
     print(f"{trained.name}, kept epoch {trained.result.get('best_epoch')}, from {asked.run}")
     print(f"bundle: {relative(folder)}")
     if difference is not None:
-        print(f"  {ONNX}: its logits are torch's to within {difference:.1g}")
+        print(f"  {ONNX}: its logits differ from torch's by at most {difference:.1g}")
     print(f"  try it: {entry('predict', bundle=asked.to, images='digit.png')}")
 
 

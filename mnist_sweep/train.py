@@ -80,7 +80,7 @@ def train(config: DictConfig, directory: Path) -> "Objective":
     run = seen_from(command_folder(), check(config))
     if run.trial is not None and not swept:
         raise ConfigError(
-            f"this is trial {run.trial} of study {run.study}, which is its sweep's to run: "
+            f"this is trial {run.trial} of study {run.study}, and only its sweep may run it: "
             "give the sweep's command again, or leave study and trial out"
         )
 

@@ -93,7 +93,7 @@ def parse_json(text: str) -> dict[str, Any]:
     except ValueError as error:  # of its grammar, or of a number of 5,000 digits
         raise ValueError(f"{type(error).__name__}: {one_line(error)}") from error
     if not isinstance(parsed, dict):
-        raise ValueError(f"it holds {shortened(repr(parsed))} and no settings")
+        raise ValueError(f"it holds {shortened(repr(parsed))}, not settings")
     return parsed
 
 
@@ -105,7 +105,7 @@ def parse_config(path: Path) -> DictConfig:
     """
     text = path.read_text(encoding="utf-8")
     if len(text) > MOST_CONFIG:
-        raise ValueError(f"it has {len(text):,} characters, and a config has some thousands")
+        raise ValueError(f"it has {len(text):,} characters: too many for a config")
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             raise ValueError("it has YAML aliases, which Hydra does not write")
@@ -118,7 +118,7 @@ def parse_config(path: Path) -> DictConfig:
     except Exception as error:  # YAML's and OmegaConf's kinds, and RecursionError
         raise ValueError(f"{type(error).__name__}: {one_line(error)}") from error
     if size > MOST_CONFIG:
-        raise ValueError(f"its references to other settings make {size:,} characters of it")
+        raise ValueError(f"with its references resolved it has {size:,} characters: too many")
     return config
 
 

@@ -66,7 +66,7 @@ def test_every_experiment_composes_and_passes_the_checks(composed, experiment):
         ("data.timeout=-1", "data.timeout must be greater than 0"),
         ("+data.sise=3", "data.sise: Key 'sise' not in 'DataConfig'"),
         ("+bacth_size=3", "bacth_size: Key 'bacth_size' not in 'RunConfig'"),
-        ("trial=3", "study=None and trial=3 name a sweep's trial together"),
+        ("trial=3", "study=None and trial=3: the sweep sets both or neither"),
         ("tracking.tensorboard.images=-1", "images cannot be negative, but got -1"),
     ],
 )

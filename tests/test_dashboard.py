@@ -65,7 +65,7 @@ def test_finished_trials_get_their_figures_once_and_the_study_its_note(command, 
 
 def test_a_study_without_a_best_trial_says_so():
     create("s")
-    assert note(read_study("s", ADDRESS)) == "No trial that fits the budget is complete."
+    assert note(read_study("s", ADDRESS)) == "No complete trial fits the budget."
 
 
 def test_a_port_that_is_taken_is_one_line():
@@ -74,7 +74,7 @@ def test_a_port_that_is_taken_is_one_line():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"port={port} of 127.0.0.1 cannot be listened on"):
+        with pytest.raises(UserError, match=f"port={port} of 127.0.0.1 cannot be used"):
             dashboard.main(Dashboard(storage=ADDRESS, artifacts="store", port=port))
 
 
@@ -100,5 +100,5 @@ def test_what_is_served_is_changed_only_where_it_is_ours(kind, monkeypatch, caps
     assert (store is None) == (kind == "read-only")
     assert (Path("studies.db").read_bytes() == before) == (kind != "ours")
     said = capsys.readouterr().out
-    assert ("nothing can be added here" in said) == (kind == "read-only")
+    assert ("cannot be written to" in said) == (kind == "read-only")
     assert {path.name for path in Path().iterdir()} <= {"studies.db", "store"}

@@ -64,7 +64,8 @@ def test_what_cannot_be_written_names_the_setting_and_the_path(tmp_path):
     with pytest.raises(FileError) as raised, writing("to", to):
         to.mkdir()
     assert str(raised.value) == (
-        f"to={to} cannot be written: Not a directory (a part of that path is a file, not a folder)"
+        f"to={to} cannot be written: Not a directory "
+        "(a part of that path is a file, not a folder: choose another)"
     )
     message = r"to=here cannot be written: .*absent/a: No such file"
     with pytest.raises(FileError, match=message), writing("to", Path("here")):

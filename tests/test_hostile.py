@@ -214,7 +214,9 @@ def test_the_environment_variable_allows_classes_and_functions_of_the_right_kind
     node = {"_target_": "theirs.Net", "in_features": 1, "out_features": 1}
     assert type(build("model", node)).__name__ == "Net"
     assert callable(locate("model", "theirs.make", KINDS["model"]))
-    assert "class Other gives no Module" in refused(build, "model", {"_target_": "theirs.Other"})
+    assert "class Other does not give a Module" in refused(
+        build, "model", {"_target_": "theirs.Other"}
+    )
     refused(build, "model", {"_target_": "theirs.number"})
     refused(build, "model", {"_target_": "theirs.nn.Linear"})
 
@@ -417,7 +419,7 @@ def test_weights_of_another_shape_or_type_are_refused(finished, tmp_path):
 def test_a_network_is_not_allocated_for_weights_that_are_not_its_own(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     change_config(tmp_path / "run", model__hidden=10**12)  # three thousand terabytes
-    assert "best.safetensors is not of MLP" in refused(load_trained, "run", CPU)
+    assert "best.safetensors does not fit MLP" in refused(load_trained, "run", CPU)
 
 
 def set_training(key, value):

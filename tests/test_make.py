@@ -67,12 +67,12 @@ def test_args_are_words_of_the_shell(make):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["sweep", "TRAILS=3"], "make sweep does not heed TRAILS: the nearest is TRIALS;"),
-        (["train", "TRIALS=3"], "make train does not heed TRIALS: it heeds MODEL, DATA, EPOCHS"),
-        (["report", "EPOCHS=3"], "make report does not heed EPOCHS"),
-        (["tensorboard", "STUDY=s"], "make tensorboard does not heed STUDY: it heeds none"),
-        (["TRIALS=3"], "make help does not heed TRIALS"),
-        (["test", "ARGS=-x"], "make test does not heed ARGS"),
+        (["sweep", "TRAILS=3"], "make sweep does not use TRAILS: the nearest is TRIALS;"),
+        (["train", "TRIALS=3"], "make train does not use TRIALS: it uses MODEL, DATA, EPOCHS"),
+        (["report", "EPOCHS=3"], "make report does not use EPOCHS"),
+        (["tensorboard", "STUDY=s"], "make tensorboard does not use STUDY: it uses none"),
+        (["TRIALS=3"], "make help does not use TRIALS"),
+        (["test", "ARGS=-x"], "make test does not use ARGS"),
     ],
 )
 def test_a_variable_without_an_effect_is_refused(make, words, message):
@@ -82,7 +82,7 @@ def test_a_variable_without_an_effect_is_refused(make, words, message):
     assert done.stdout == ""
 
 
-def test_what_one_of_the_targets_heeds_is_taken(make):
+def test_what_one_of_the_targets_uses_is_taken(make):
     assert make("sweep", "report", "TRIALS=3").returncode == 0
     assert make("bench-gpu", "REPETITIONS=3").returncode == 0
     assert make("train", "MNIST_SWEEP_DATA=x", "HYDRA_FULL_ERROR=1").returncode == 0

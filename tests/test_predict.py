@@ -113,16 +113,18 @@ def test_an_exported_model_reads_pictures_in_another_process(command, quick):
     assert code == 1
     assert len(out.splitlines()) == 3
     bad, empty, folder, table = err.splitlines()
-    assert bad.startswith("error: pictures/bad.png cannot be read as a picture: it is of no format")
+    assert bad.startswith(
+        "error: pictures/bad.png cannot be read as a picture: Pillow does not know"
+    )
     assert empty.startswith("error: pictures/empty.png cannot be read as a picture")
     assert folder == "error: pictures/folder.png cannot be read as a picture: it is not a file"
     assert table == (
         "error: csv=absent/read.csv cannot be written: No such file or directory "
-        "(is the path right, and are its folders there?)"
+        "(check the path, and that its folders exist)"
     )
     assert program("mnist_sweep.export", "run=run", "to=bundle")[::2] == (
         1,
-        "error: to=bundle exists already: name a folder that does not, or is empty\n",
+        "error: to=bundle exists already; name a new or an empty folder\n",
     )
 
 
@@ -137,4 +139,4 @@ def test_pictures_are_moved_for_a_bundle_of_digits_alone(finished, tmp_path, cap
     ImageDraw.Draw(image).rectangle((4, 0, 15, 27), fill=150)
     image.save(tmp_path / "a.png")
     main(Predict(str(tmp_path / "bundle"), str(tmp_path / "a.png"), device="cpu"))
-    assert ("moved to where MNIST's are" in capsys.readouterr().out) == moved
+    assert ("moved to where MNIST's digits are" in capsys.readouterr().out) == moved

@@ -177,7 +177,7 @@ def test_the_first_cnn_trains_once_the_budget_is_lifted(command, quick):
         ("optimizer.betas=[0.9]", "error: optimizer with {'lr': 0.003, 'betas': [0.9]"),
         ("threads=100000", "error: threads must be at most 1024, but got 100000"),
         ("data.mean=nan", "error: data.mean must be finite, but got nan"),
-        ("data.name=other", "error: data.name=other does not go with data.folder=MNIST"),
+        ("data.name=other", "error: data.name=other does not fit data.folder=MNIST"),
         ("data.name=mnist", "error: no train-images-idx3-ubyte or train-labels-idx1-ubyte"),
     ],
 )

@@ -133,7 +133,7 @@ def write_bundle(trained: Trained, to: Path, onnx: bool = False) -> float | None
     """
     with writing("to", to):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
-            raise BundleError(f"to={to} exists already: name a folder that does not, or is empty")
+            raise BundleError(f"to={to} exists already; name a new or an empty folder")
     with tempfile.TemporaryDirectory() as beside:
         # First, and elsewhere: what cannot be written leaves no half of a bundle.
         made = Path(beside)
@@ -209,7 +209,7 @@ def card(description: Mapping[str, Any], onnx: bool = False) -> str:
 A classifier of {what} with {description["parameters"]:,} parameters and
 {description["multiply_adds"]:,} multiply-adds an image, trained by mnist_sweep.
 
-- Input: one grey image of {SIZE}x{SIZE} pixels, light on dark, as those of the data.
+- Input: one grey image of {SIZE}x{SIZE} pixels, light on dark, like the images of the data.
 - Output: logits of the labels {", ".join(description["labels"])}.
 - Data: {data.get("name")}, fingerprint {data.get("fingerprint")}.
 
@@ -217,8 +217,8 @@ A classifier of {what} with {description["parameters"]:,} parameters and
 |---|---|---|
 {chr(10).join(accuracy)}
 
-One run proves little: other seeds differ by a few hundredths of a point or more. Nothing is known
-of {what} that are not like those of the data: other pens, other hands, photographs.
+One run proves little: other seeds differ by a few hundredths of a point or more. The model was not
+tested on {what} unlike those of the data: other pens, other hands, photographs.
 
 ## Use
 
@@ -226,8 +226,8 @@ of {what} that are not like those of the data: other pens, other hands, photogra
 python -m mnist_sweep.predict bundle=. images=digit.png
 ```
 
-`bundle.json` has the architecture, what happens to pixels, and the figures; `weights.safetensors`
-the weights; `config.yaml` the whole configuration of the run.{_onnx_note() if onnx else ""}
+`bundle.json` has the architecture, how pixels are prepared, and the figures; `weights.safetensors`
+has the weights; `config.yaml` has the whole configuration of the run.{_onnx_note() if onnx else ""}
 
 ## Training
 
@@ -240,7 +240,7 @@ the weights; `config.yaml` the whole configuration of the run.{_onnx_note() if o
 def _onnx_note() -> str:
     return (
         f"\n`{ONNX}` maps `images`, uint8 [batch, {SIZE}, {SIZE}], light on dark, to `logits`, "
-        "float32 [batch, 10]:\nwhat happens to pixels is part of it."
+        "float32 [batch, 10].\nIt prepares the pixels itself."
     )
 
 
@@ -256,7 +256,7 @@ def read_bundle(path: str, device: torch.device) -> Bundle:
     description = _read_description(folder)
     weights = folder / WEIGHTS
     if not weights.is_file():
-        raise BundleError(f"bundle={path} has no {WEIGHTS}")
+        raise BundleError(f"bundle={path} has no {WEIGHTS}; export the run again")
     if _digest(weights) != description["weights_sha256"]:
         raise BundleError(f"{weights} is damaged: its SHA-256 is not the one in {DESCRIPTION}")
     node = description["architecture"]
@@ -272,7 +272,7 @@ def read_bundle(path: str, device: torch.device) -> Bundle:
     outputs = _outputs(shapes)
     if len(labels) != outputs:
         raise BundleError(
-            f"{folder / DESCRIPTION} is damaged: it names {counted(len(labels), 'label')}, and the "
+            f"{folder / DESCRIPTION} is damaged: it names {counted(len(labels), 'label')}, but the "
             f"network has {counted(outputs, 'output')}"
         )
     pixels = description["input"]
@@ -287,7 +287,8 @@ def _outputs(shapes: nn.Module) -> int:
         rows, outputs = logits.shape
     except Exception as error:  # a user's model may raise anything
         raise BundleError(
-            f"{type(shapes).__name__} takes no image [1, 1, {SIZE}, {SIZE}]: {one_line(error)}"
+            f"{type(shapes).__name__} does not take an image [1, 1, {SIZE}, {SIZE}]: "
+            f"{one_line(error)}"
         ) from error
     if rows != 1:
         raise BundleError(f"{type(shapes).__name__} gives {rows} rows of logits for one image")
@@ -297,13 +298,13 @@ def _outputs(shapes: nn.Module) -> int:
 def _read_description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     if not path.is_file():
-        raise BundleError(f"bundle={folder} is no bundle: it has no {DESCRIPTION}")
+        raise BundleError(f"bundle={folder} is not a bundle: it has no {DESCRIPTION}")
     try:
         description = parse_json(path.read_text(encoding="utf-8"))
         check_kinds(description, {"format": WHOLE}, ("format",))
         if description["format"] != FORMAT:
             raise BundleError(
-                f"{path} is of format {description['format']}; this version reads format {FORMAT}"
+                f"{path} has format {description['format']}; this version reads format {FORMAT}"
             )
         check_kinds(description, KINDS, REQUIRED)
         check_kinds(description["input"], PIXELS, ("mean", "std"))

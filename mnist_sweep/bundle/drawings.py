@@ -62,7 +62,7 @@ def read_drawing(path: Path, digits: bool = True) -> Drawing:
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        kind = "it is of no format that Pillow knows" if path.stat().st_size else "it is empty"
+        kind = "Pillow does not know its format" if path.stat().st_size else "it is empty"
         raise DataError(f"{path} cannot be read as a picture: {kind}") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read as a picture: {reason(error)}") from error
@@ -89,7 +89,7 @@ def _digit(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
         return _bytes(own), notes
     if _is_placed(found.ink, INK, SIDES, ASTRAY):
         return _bytes(found.ink), notes
-    return _placed(found.ink), [*notes, "moved to where MNIST's are"]
+    return _placed(found.ink), [*notes, "moved to where MNIST's digits are"]
 
 
 def _whole(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
@@ -128,7 +128,7 @@ def _brightness(image: Image.Image, remarks: list[str]) -> Grey:
     try:
         upright = ImageOps.exif_transpose(image)
     except Exception:  # one pixel is none the worse for it, and the kinds are many
-        remarks.append("its EXIF data is broken: not turned")
+        remarks.append("its EXIF data is broken, so it was not turned")
         upright = image
     if 0 in upright.size:
         raise ValueError("it has no pixels")

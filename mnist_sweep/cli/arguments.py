@@ -39,7 +39,7 @@ def parse(schema: type[Arguments], words: Sequence[str]) -> Arguments:
         if name not in names:
             raise ArgumentError(f"{word}: there is no {name}; {_known(names)}")
         if name in given:
-            raise ArgumentError(f"{word}: {name}={given[name]} is given already")
+            raise ArgumentError(f"{word}: {name}={given[name]} is given already; leave one out")
         given[name] = value
     for field in fields(schema):  # type: ignore[arg-type]
         if (

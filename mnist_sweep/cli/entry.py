@@ -66,7 +66,7 @@ def _refusing(call: Callable[[], Any]) -> Any:
             raise
         setting, sweeper = found.groups()
         raise Refusal(
-            f"error: hydra/sweeper={sweeper.lower()} has no {setting}, which the search gives it: "
+            f"error: hydra/sweeper={sweeper.lower()} has no {setting}, which the search sets: "
             "add search=none, or leave hydra/sweeper out"
         ) from error
     except TypeError as error:
@@ -125,7 +125,7 @@ def _refused_target(message: str) -> str:
         return shown(message)
     name = found.group(1)
     if "is not in the" not in message:
-        return f"{name} may not be named in a config, whatever is allowed; name another"
+        return f"{name} can never be allowed in a config; name another"
     return f"{name}: {how_to_allow(name)}"
 
 

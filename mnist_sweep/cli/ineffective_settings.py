@@ -17,10 +17,10 @@ def check_effects(hydra_config: Any, sweeps: bool) -> None:
     if CHOSEN in given:
         return
     if sweeps:
-        idle, when = _beginning(given, SINGLE), "without -m only: leave {} out"
+        idle, when = _beginning(given, SINGLE), "only without -m: leave {} out"
     else:
         idle = [*_beginning(given, SWEEPS), *_beginning(given, ("search=",))]
-        when = "with -m only: add -m, or leave {} out"
+        when = "only with -m: add -m, or leave {} out"
     if idle:
         have, it = ("has", "it") if len(idle) == 1 else ("have", "them")
         raise ConfigError(f"{', '.join(idle)} {have} an effect {when.format(it)}")

@@ -52,7 +52,7 @@ def check_plugin(setting: str, node: Any, base: type[Plugin]) -> None:
     if target not in known:
         raise ConfigError(
             f"{setting}._target_={shortened(target)} is not an installed plugin; "
-            f"there are {', '.join(known)}"
+            f"installed are {', '.join(known)}"
         )
 
 

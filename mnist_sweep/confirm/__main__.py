@@ -127,7 +127,9 @@ def _folder(asked: Confirm, record: StudyRecord | None) -> Path:
         return Path(asked.to)
     home = record.home if record else Path("outputs")
     if home is None:
-        raise ConfirmError(f"study={asked.study!r} cannot name a folder here; name one with to=")
+        raise ConfirmError(
+            f"study={asked.study!r} cannot be a folder's name; name a folder with to="
+        )
     name = CONFIRMATION
     if asked.data is not None:
         name += f"-{asked.data}"
@@ -145,7 +147,8 @@ def _alone_in(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise ConfirmError(
-            f"another confirmation is at work in {folder}: wait for it, or choose another with to="
+            f"another confirmation is running in {folder}: wait for it, or choose another "
+            "folder with to="
         ) from error
     except OSError as error:
         raise ConfirmError(f"to={folder} cannot be written: {where(error, folder)}") from error
@@ -171,7 +174,7 @@ def _check(asked: Confirm) -> None:
     if asked.first > most:
         raise ArgumentError(f"first must be at most {most}, but got {asked.first}")
     if not asked.study and not arguments.paths(asked.runs):
-        raise ArgumentError("name a study=, or run directories with runs=; --help says more")
+        raise ArgumentError("give study=, or run directories with runs=; see --help")
 
 
 def wrapped(sentence: str, columns: int | None) -> str:

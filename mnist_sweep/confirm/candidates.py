@@ -18,7 +18,7 @@ INTERCHANGEABLE = ("auto", "mnist", "mnist_5k")
 
 
 class ConfirmError(UserError):
-    """What is asked to be trained again cannot be."""
+    """An error of a confirmation that a user can cause."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Changes:
-    """What fresh runs have other than the run that they are taken from; None leaves it."""
+    """Settings of fresh runs that differ from those of the run they are taken from; None: none."""
 
     epochs: int | None = None
     data: str | None = None
@@ -71,9 +71,9 @@ def of_trials(
     for number, directory in directories.items():
         if not directory or not Path(directory).is_dir():
             raise ConfirmError(
-                f"trial {number} of study={study} ran in {directory}, which is not here, and "
-                "neither the study's database nor the folder multirun/ has it beside it; give this "
-                "command where the sweep was started"
+                f"trial {number} of study={study} ran in {directory}, but that folder is "
+                "neither here, nor beside the study's database, nor in multirun/; give this "
+                "command in the folder where the sweep was started"
             )
         add(found, _read(directory, f"trial-{number}", f"trial {number}", changes, "study"))
         if len(found) == top:
@@ -100,7 +100,7 @@ def add(candidates: list[Candidate], other: Candidate) -> None:
     for known in candidates:
         if known.settings == other.settings:
             if known.title != other.title:
-                print(f"{other.title} has the settings of {known.title}, and is left out")
+                print(f"{other.title} has the same settings as {known.title} and is left out")
             return
     taken = {known.key for known in candidates}
     key = other.key
@@ -116,10 +116,10 @@ def check_same_data(candidates: Sequence[Candidate]) -> None:
         for name in ("name", "folder", "validation", "split_seed"):
             ours, theirs = getattr(first, name), getattr(other, name)
             if ours != theirs:
-                hint = "; data=mnist would train all on that" if name == "name" else ""
+                hint = "; data=mnist trains all of them on MNIST" if name == "name" else ""
                 raise ConfirmError(
-                    f"{candidates[0].title} is of data.{name}={ours}, {candidate.title} of "
-                    f"{theirs}: they cannot be compared{hint}"
+                    f"{candidates[0].title} has data.{name}={ours}, but {candidate.title} "
+                    f"has {theirs}: they cannot be compared{hint}"
                 )
 
 
@@ -163,5 +163,5 @@ def _interchangeable(title: str, known: str, name: str) -> str:
     if name not in INTERCHANGEABLE:
         raise ConfirmError(f"data={name}: it must be one of {', '.join(INTERCHANGEABLE)}")
     if known not in INTERCHANGEABLE:
-        raise ConfirmError(f"data={name}: {title} is of {known}, which is another kind of images")
+        raise ConfirmError(f"data={name}: {title} was trained on {known}, another kind of images")
     return name

@@ -100,7 +100,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Comparison:
-    """By how much the first configuration's test accuracy is above another's."""
+    """The difference of the first configuration's test accuracy from another's."""
 
     title: str
     seeds: int
@@ -241,7 +241,7 @@ def _errors(path: Path) -> dict[str, Any]:
         found = parse_json(path.read_text(encoding="utf-8"))
         check_kinds(found, {"images": COUNTED, "wrong": INDICES}, ("images", "wrong"))
         if found["images"] > MOST_IMAGES or max(found["wrong"], default=0) >= found["images"]:
-            raise ValueError(f"images and wrong do not go together: {found['images']} images")
+            raise ValueError(f"images and wrong contradict each other: {found['images']} images")
     except (OSError, ValueError) as error:
         raise ConfirmError(
             f"{path} is damaged ({one_line(error)}); delete it, and the same command writes it "
@@ -279,7 +279,7 @@ def _read(path: Path) -> Conclusion:
         return Conclusion(**found)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfirmError(
-            f"{path} is damaged ({one_line(error)}); give the command again that wrote it"
+            f"{path} is damaged ({one_line(error)}); delete it, and confirm the study again"
         ) from error
 
 

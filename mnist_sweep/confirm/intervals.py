@@ -14,7 +14,7 @@ LEVEL = 0.95  # of every interval, or of several together
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean, and from where to where it is known."""
+    """A mean, and the ends of its interval."""
 
     mean: float
     low: float

@@ -14,7 +14,7 @@ SILENCE = 60.0  # seconds without a line, in a log file, after which it says how
 
 
 class Progress:
-    """Speaks of some runs: lines in a log file, above a bar of epochs in a terminal."""
+    """The printed progress of runs: lines, and in a terminal a bar of epochs below them."""
 
     def __init__(
         self, runs: Sequence[SeedRun], jobs: Sequence[Sequence[SeedRun]], slots: int, workers: str

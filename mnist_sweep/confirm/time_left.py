@@ -11,7 +11,7 @@ from mnist_sweep.sweep.trials.outcomes import epochs_done
 
 
 class Pace:
-    """Times jobs, each of some runs, of which `slots` are at work at a time, in their order.
+    """The pace of jobs, each of some runs, of which `slots` are at work at a time, in their order.
 
     An epoch of one configuration may take as long as a hundred of another's, and the last job may
     run while the other slots have nothing left: so epochs alone say little about the time.

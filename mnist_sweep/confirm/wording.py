@@ -51,16 +51,16 @@ def sentences(conclusion: Conclusion) -> Iterator[str]:
     together = ", all of them together" if len(conclusion.comparisons) > 1 else ""
     yield (
         f"Fresh seeds on {conclusion.data}, {conclusion.images:,} test images. ± is half a "
-        f"{conclusion.level:.0%} interval over seeds (Student's t), on these images; the order is "
-        f"that of {conclusion.ranked_by} over the fresh seeds"
-        + ("; searched is the val_acc of the run that each was chosen by." if searched else ".")
+        f"{conclusion.level:.0%} interval over seeds (Student's t), on these images. Rows are "
+        f"ordered by {conclusion.ranked_by} over the fresh seeds"
+        + ("; searched is the val_acc of the run that each was taken from." if searched else ".")
     )
     if conclusion.comparisons:
         yield (
-            "Configurations are compared in pairs: the same seed and the same test image of both. "
-            "What all seeds and images have in common cancels out, so that a difference can be "
-            "certain where the intervals of the table overlap. What is said of differences holds "
-            f"for other seeds and other images ({conclusion.level:.0%}{together})."
+            "Configurations are compared in pairs, with the same seeds and the same test images. "
+            "What both have in common cancels out, so a difference can be certain although their "
+            "intervals in the table overlap. The differences below hold for other seeds and other "
+            f"images ({conclusion.level:.0%}{together})."
         )
     fewest = min(
         [len(standing.seeds) for standing in conclusion.standings]
@@ -69,8 +69,8 @@ def sentences(conclusion: Conclusion) -> Iterator[str]:
     if fewest < FEW:
         yield (
             f"Warning: {fewest} seeds are very few. Their intervals are wide, and hold only if "
-            f"accuracies are normally distributed, which so few cannot show: take seeds={FEW} or "
-            "more, which keeps the runs that are there."
+            f"accuracies are normally distributed, which so few cannot show. Give seeds={FEW} or "
+            "more: finished runs are kept."
         )
     diverged = {standing.title for standing in conclusion.standings if standing.diverged}
     for comparison in conclusion.comparisons:
@@ -79,9 +79,7 @@ def sentences(conclusion: Conclusion) -> Iterator[str]:
     if luck:
         yield luck
     if conclusion.unsettled:
-        yield (
-            f"{', '.join(conclusion.unsettled)}: too few seeds did not diverge for any conclusion."
-        )
+        yield f"{', '.join(conclusion.unsettled)}: nothing can be said, too many seeds diverged."
 
 
 def verdict(leader: Standing, comparison: Comparison, diverged: bool = False) -> str:
@@ -118,6 +116,6 @@ def _luck(leader: Standing) -> str | None:
         return None
     excess = leader.searched - leader.val_acc.mean
     return (
-        f"The run that {leader.title} was chosen by had {leader.searched:.2%} validation accuracy, "
-        f"{points(excess)} points from its mean over fresh seeds."
+        f"The run that {leader.title} was taken from had {leader.searched:.2%} validation "
+        f"accuracy, {points(excess)} points from the mean of its fresh seeds."
     )

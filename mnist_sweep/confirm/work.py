@@ -73,7 +73,7 @@ def train(runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
 
 @dataclass(frozen=True)
 class RunTask:
-    """Trains runs: a job names a model, and the directory of one."""
+    """Training of runs: a job names a model, and the directory of one."""
 
     def run(self, number: int, overrides: Sequence[str]) -> JobReturn:
         """Train a run and list its errors on test; an error is in what it returns."""

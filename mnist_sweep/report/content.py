@@ -166,7 +166,8 @@ def _wall(record: StudyRecord) -> str:
     ended = [row.ended for row in record.finished if row.ended]
     if not began or not ended:
         return ""
-    return f"{duration((max(ended) - min(began)).total_seconds())} from the first to the last"
+    wall = (max(ended) - min(began)).total_seconds()
+    return f"{duration(wall)} from the first start to the last end"
 
 
 def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
@@ -181,8 +182,8 @@ def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
             if closest
             else ""
         )
-        fits = " that fits the budget" if record.budget is not None else ""
-        return [Note(f"No trial{fits} is complete.{hint}")]
+        fits = " fits the budget" if record.budget is not None else ""
+        return [Note(f"No complete trial{fits or ' yet'}.{hint}")]
     rows = record.best[:SHOWN]
     known = [name for name in ("parameters", "epochs") if any(name in r.attributes for r in rows)]
     names = list(dict.fromkeys(name for row in rows for name in row.settings))
@@ -203,8 +204,11 @@ def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
 
 def _caution(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
     """Say what one run is worth, and how to know more where that has not been found out."""
-    judge = "the validation images that chose it" if record.ours else "the value that chose it"
-    flattered = f"Each is one run, judged by {judge}, which flatters the first of many."
+    judge = "the same validation images" if record.ours else "the same value"
+    flattered = (
+        f"Each is one run, chosen and judged by {judge}: the best of many runs looks better than "
+        "it is."
+    )
     first = f"trial {record.best[0].number}"
     known = any(standing.title == first for each in confirmed for standing in each.standings)
     ours = "val_acc" in record.best[0].attributes
@@ -265,17 +269,19 @@ def _importance(found: Importance) -> list[Block]:
         rows.append((part.setting, f"{part.share:.0%}", f"the {having} that have it"))
     notes: list[Block] = [
         Note(
-            f"What makes the variance of {found.objective} {found.at}: the share of each setting "
+            f"The share of the variance of {found.objective} {found.at} that each setting explains "
             "alone, over the range that was searched (main effects of a Gaussian process, whose "
             f"predictions for trials that it has not seen correlate with them by {found.skill:.2f}"
-            f"). The rest, {found.together:.0%}, is what settings do together. The slices below "
-            "show which values are better."
+            f"). The rest, {found.together:.0%}, is explained by several settings together. The "
+            "slices below show which values are better."
         ),
         Table(("setting", "share", "of the variance among"), rows, code=(0,)),
     ]
     if found.unknown:
         names = ", ".join(found.unknown)
-        notes.append(Note(f"Too little to tell, among the trials that have them: {names}."))
+        notes.append(
+            Note(f"Nothing can be said of these, from the trials that have them: {names}.")
+        )
     return notes
 
 

@@ -108,7 +108,7 @@ def _importance(record: StudyRecord, number: int, found: Measured) -> Importance
         return Importance(objective, at, total, why_not=why_not)
     result = _effects(found, ranges)
     if not _tells(result.skill, min(total, MOST)):
-        why_not = "their settings do not predict it better than chance does: too little to tell"
+        why_not = "their settings predict it no better than chance"
         return Importance(objective, at, total, skill=result.skill, why_not=why_not)
     shares = dict(sorted(result.alone.items(), key=lambda item: -item[1]))
     parts, unknown = [], []
@@ -151,13 +151,13 @@ def _too_little(found: Measured, ranges: Mapping[str, BaseDistribution]) -> str 
     count = len(found.rows)
     common = [name for name in ranges if all(name in row.settings for row in found.rows)]
     if count < FEWEST:
-        return f"fewer than {FEWEST} trials can be compared: too little to tell"
+        return f"at least {FEWEST} trials that can be compared are needed"
     if not common:
         return "no setting was searched in all of them"
     if count < A_SETTING * len(common):
-        return f"for {counted(len(common), 'setting')} that is too little to tell"
+        return f"too few for {counted(len(common), 'setting')}"
     if max(found.values) == min(found.values):
-        return "all of them have the same"
+        return "all of them have the same value"
     return None
 
 
@@ -179,7 +179,7 @@ def at_the_ends(record: StudyRecord, top: int = 3) -> list[str]:
             if end := _end(among, float(value)):
                 found[name] = (
                     f"{name}={value:.4g} of trial {row.number} is near the {end} end of "
-                    f"{among.low:g} to {among.high:g}: better may lie beyond"
+                    f"{among.low:g} to {among.high:g}: better values may lie beyond"
                 )
     return list(found.values())
 

@@ -30,7 +30,9 @@ def build_model(node: Any) -> nn.Module:
     """Build a model from its node. Raises ConfigError."""
     model = build("model", node)
     if not isinstance(model, nn.Module):
-        raise ConfigError(f"model._target_={node['_target_']} builds no torch.nn.Module: {model!r}")
+        raise ConfigError(
+            f"model._target_={node['_target_']} does not build a torch.nn.Module: {model!r}"
+        )
     return model
 
 
@@ -106,7 +108,9 @@ def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
     """Build the optimizer over some parameters. Raises ConfigError."""
     optimizer = build("optimizer", node, params=parameters)
     if not isinstance(optimizer, Optimizer):
-        raise ConfigError(f"optimizer._target_={node['_target_']} builds no torch.optim.Optimizer")
+        raise ConfigError(
+            f"optimizer._target_={node['_target_']} does not build a torch.optim.Optimizer"
+        )
     return optimizer
 
 

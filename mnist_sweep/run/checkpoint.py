@@ -26,7 +26,7 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
             raise ValueError("it is compressed, which torch does not write")
     state: Any = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict):
-        raise ValueError(f"it holds {shortened(repr(state))}")
+        raise ValueError(f"it holds {shortened(repr(state))}, not a mapping")
     # A tensor that repeats one number may claim any size until somebody copies it.
     if sum(tensor.nbytes for tensor in _tensors(state)) > path.stat().st_size:
         raise ValueError("its tensors are larger than the file")
@@ -61,7 +61,7 @@ def _check_optimizer(found: Any, own: dict[str, Any], training: Training) -> Non
     for number, entries in found["state"].items():
         where = f"training.optimizer.state.{shortened(number)}"
         if number not in range(len(parameters)) or not isinstance(entries, dict):
-            raise ValueError(f"{where} is of no parameter")
+            raise ValueError(f"{where} belongs to no parameter")
         for name, value in entries.items():
             if isinstance(value, Tensor) and value.shape not in ((), parameters[number].shape):
                 raise ValueError(f"{where}.{name} has the shape {list(value.shape)}")
@@ -87,7 +87,7 @@ def _check_alike(found: Any, own: Any, where: str) -> None:
     else:
         alike = isinstance(found, type(own))
     if not alike:
-        raise ValueError(f"{where} is {shortened(repr(found))} and not as this run has it")
+        raise ValueError(f"{where} is {shortened(repr(found))}, unlike this run's")
     if isinstance(own, Mapping) and isinstance(found, Mapping):
         absent = [key for key in own if key not in found]
         if absent:

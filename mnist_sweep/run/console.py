@@ -47,7 +47,7 @@ def _file_handlers() -> Iterator[logging.FileHandler]:
 
 
 class Narrator:
-    """Speaks for one run; quietly for a trial, since its sweeper has a line for each."""
+    """The printed lines of one run; few for a trial, since its sweeper prints one for each."""
 
     def __init__(self, run: RunConfig) -> None:
         self.run = run

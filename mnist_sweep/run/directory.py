@@ -67,11 +67,11 @@ EPOCH: Kinds = {"epoch": COUNTED} | {
 
 
 class RecordError(UserError):
-    """A run directory cannot be written to, or cannot be resumed."""
+    """A run directory that cannot be written to, read or resumed."""
 
 
 class RunDirectory:
-    """Reads and writes one run's files. Whole files are replaced atomically, lines are flushed."""
+    """The files of one run. Whole files are replaced atomically, lines are flushed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

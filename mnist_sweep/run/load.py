@@ -39,7 +39,7 @@ def load_trained(path: str, device: torch.device) -> Trained:
     directory = RunDirectory(Path(path))
     result = directory.read_result()
     if result is None:
-        raise RecordError(f"run={path} has no result.json: it has not begun")
+        raise RecordError(f"run={path} has no result.json: the run has not begun")
     name = str(result.get("model") or run.model["_target_"].rpartition(".")[2])
     shapes, _ = count_model(run.model, name)
     weights = directory.load_best(device)
@@ -73,16 +73,16 @@ def _check_fit(shapes: nn.Module, weights: dict[str, torch.Tensor], source: str)
     kind = type(shapes).__name__
     for name in sorted(expected.keys() ^ weights.keys()):
         side = "lacks" if name in expected else "has"
-        raise RecordError(f"{source} is not of {kind}: it {side} {shortened(name)}")
+        raise RecordError(f"{source} does not fit {kind}: it {side} {shortened(name)}")
     for name, tensor in expected.items():
         found = weights[name]
         if (found.shape, found.dtype) != (tensor.shape, tensor.dtype):
             raise RecordError(
-                f"{source} is not of {kind}: {name} is {_described(found)}, not "
+                f"{source} does not fit {kind}: {name} is {_described(found)}, not "
                 f"{_described(tensor)}"
             )
         if found.is_floating_point() and bool(torch.isnan(found).any()):
-            raise RecordError(f"{source} is damaged: {name} has values that are no numbers")
+            raise RecordError(f"{source} is damaged: {name} has values that are not numbers")
 
 
 def _described(tensor: torch.Tensor) -> str:
@@ -95,5 +95,5 @@ def load_weights(model: nn.Module, weights: dict[str, torch.Tensor], source: str
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise RecordError(
-            f"{source} is not of {type(model).__name__}: {shortened(error)}"
+            f"{source} does not fit {type(model).__name__}: {shortened(error)}"
         ) from error

@@ -16,7 +16,7 @@ from mnist_sweep.run.cores import cores
 
 
 class DeviceError(UserError):
-    """The asked-for device is not there."""
+    """A device that was asked for and does not exist."""
 
 
 def choose_device(name: str) -> torch.device:

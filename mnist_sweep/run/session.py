@@ -34,10 +34,10 @@ class Reporter(Protocol):
 
     @property
     def lost(self) -> bool:
-        """Whether the trial is known to be another process's by now."""
+        """Whether another process is known to have taken over the trial."""
 
     def check(self) -> None:
-        """Raise LeaseLost where the trial is another process's by now."""
+        """Raise LeaseLost where another process has taken over the trial."""
 
     def report(self, value: float, step: int, may_stop: bool = True) -> str | None:
         """Report the objective after an epoch; return why the run should stop, or None.
@@ -102,19 +102,21 @@ class Session:
             check_checkpoint(state, self.training)
         except ValueError as error:
             raise RecordError(
-                f"{self.directory.last} is damaged, or not of this model and optimizer: {error}"
+                f"{self.directory.last} is damaged, or does not fit this model and optimizer: "
+                f"{error}"
             ) from error
         if state["fingerprint"] != self.dataset.fingerprint:
             raise ConfigError(
                 f"resume={self.directory.path} was trained on other data (fingerprint "
                 f"{state['fingerprint']}) than {self.dataset.name} is now "
-                f"({self.dataset.fingerprint}); point data.root to what it was"
+                f"({self.dataset.fingerprint}); set data.root to the data that it was"
+                " trained on"
             )
         try:
             self.training.load_state_dict(state["training"])
         except Exception as error:  # optimizers and schedules raise as they like
             raise RecordError(
-                f"{self.directory.last} is not of this model and optimizer: {one_line(error)}"
+                f"{self.directory.last} does not fit this model and optimizer: {one_line(error)}"
             ) from error
         self.seconds_before = state["seconds"]
         self.first_epoch = self.training.epoch + 1
@@ -268,7 +270,7 @@ class Session:
     def _finish(self, reason: str | None) -> dict[str, Any]:
         best = self.training.kept.best_epoch
         if not best:
-            raise Diverged(f"no epoch had a finite {self.run.keep.monitor} to keep weights by")
+            raise Diverged(f"no epoch had a finite {self.run.keep.monitor}: no weights were kept")
         epochs = {line["epoch"]: line for line in self.directory.read_metrics()}
         kept = epochs.get(best, {})
         result = {

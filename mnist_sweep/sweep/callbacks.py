@@ -10,7 +10,7 @@ from mnist_sweep.sweep.trials.proposals import Proposal
 
 
 class SweepCallback:
-    """Told of a sweep's events. Every method does nothing unless a subclass has its own."""
+    """A listener to a sweep's events. Every method does nothing unless a subclass has its own."""
 
     def launched(self, number: int) -> None:
         """A trial's job was started, for the first time or again."""
@@ -31,7 +31,7 @@ class SweepCallback:
         """A trial's run has recorded what it runs on. Raise SweepError to end the sweep."""
 
     def lease_lost(self, number: int) -> None:
-        """A trial of this sweep is another's by now."""
+        """A trial of this sweep was taken over by another sweep."""
 
     def raised(self, error: BaseException) -> None:
         """A job raised an error."""
@@ -65,7 +65,7 @@ class SweepCallback:
 
 
 class Callbacks:
-    """Tells several callbacks, in order."""
+    """Several callbacks as one, told in order."""
 
     def __init__(self, callbacks: Sequence[SweepCallback]) -> None:
         self.callbacks = callbacks
@@ -77,7 +77,7 @@ class Callbacks:
 
 
 class DataCheck(SweepCallback):
-    """Ends a sweep whose trials are on other data than its study."""
+    """A check that ends a sweep whose trials are on other data than its study."""
 
     def __init__(self, study: optuna.Study) -> None:
         self.study = study

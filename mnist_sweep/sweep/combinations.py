@@ -49,7 +49,7 @@ class _Listener(Launcher):
         self.jobs: list[tuple[list[str], str | None]] = []  # overrides, and why it failed
 
     def setup(self, **given: Any) -> None:
-        """Have done so already."""
+        """Do nothing: the launcher is set up already."""
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

@@ -33,7 +33,7 @@ SILENCE = 60.0  # seconds without a line, in a log file, after which it says how
 
 
 class Console(SweepCallback):
-    """Says what happens: a line a trial, and what was decided and found.
+    """The printed lines of a sweep: one a trial, and what was decided and found.
 
     In a terminal, the lines of the trials scroll above a view of the sweep and its workers; in a
     log file there are the lines, and one now and then that says what runs.
@@ -94,7 +94,7 @@ class Console(SweepCallback):
             self._say_once(line)
 
     def rejected(self, proposal: Proposal) -> None:
-        """Know that the gate kept a proposal from being launched; several are said in one line."""
+        """Collect proposals that the gate rejected, to say several in one line."""
         self.rejections.append(proposal)
 
     def _say_rejected(self) -> None:
@@ -120,7 +120,7 @@ class Console(SweepCallback):
         self._say(f"trial {number}: its process is gone; it is requeued and will be resumed")
 
     def lease_lost(self, number: int) -> None:
-        """Say that a trial is another sweep's."""
+        """Say that another sweep has taken over a trial."""
         self.pace.started.pop(number, None)
         self._say(f"trial {number} was taken over by another sweep: its result here is discarded")
 
@@ -152,7 +152,7 @@ class Console(SweepCallback):
         self._say_once(f"{reason}: no further trial is launched")
 
     def waiting(self) -> None:
-        """Say that the last trials are not this sweep's, and may yet be."""
+        """Say that the trials that are left run in other processes."""
         self._say_once("no trial is left to launch: waiting for trials that other processes run")
 
     def tick(self, running: Sequence[int]) -> None:

@@ -136,8 +136,8 @@ class Sweep:
         if self.refused_in_a_row >= MAX_REFUSALS and not self.launched:
             return [
                 Abort(
-                    f"the first {self.refused_in_a_row} proposals are no valid runs; the last: "
-                    f"{event.reason}"
+                    f"none of the first {self.refused_in_a_row} proposals is a valid run; the "
+                    f"last: {event.reason}"
                 )
             ]
         self.refused += 1

@@ -27,7 +27,7 @@ POLL = 1.0  # seconds between looks at what runs
 
 
 class Engine:
-    """Runs an opened sweep on a backend, and tells `callbacks` what happens."""
+    """The loop of an opened sweep on a backend; it tells `callbacks` what happens."""
 
     def __init__(
         self, given: Given, opened: Opened, backend: Backend, callbacks: Sequence[SweepCallback]
@@ -186,7 +186,7 @@ class Engine:
     def _event_of(self, finished: Finished) -> on.Event:
         """Return what became of a job, its figures written to the study."""
         number = finished.job.number
-        reason = finished.reason or "its job lost the lease on it"
+        reason = finished.reason or "its job lost its lease"
         self.began = self.began or self._has_begun(finished)
         if finished.died or outcomes.lost_its_lease(finished):
             if not with_backoff(lambda: self.queue.holds(number)):

@@ -11,7 +11,7 @@ from mnist_sweep.sweep.trials.status import TrialStatus
 
 @dataclass(frozen=True)
 class SlotFree:
-    """Another job could be started, `seconds` after the sweep began.
+    """A free slot for a job, `seconds` after the sweep began.
 
     `since_best`: launched trials that ended after the best one did. `retryable`: trials to retry
     whose last job is certainly gone.
@@ -24,21 +24,21 @@ class SlotFree:
 
 @dataclass(frozen=True)
 class Proposed:
-    """The queue gave out a trial that passed the gate."""
+    """A trial from the queue, which passed the gate."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """The gate rejected a proposal; `launched`: whether the study has launched any trial."""
+    """A proposal that the gate rejected; `launched`: whether the study has launched any trial."""
 
     launched: bool
 
 
 @dataclass(frozen=True)
 class Refused:
-    """A proposal is no valid run."""
+    """A proposal that is not a valid run."""
 
     number: int
     reason: str
@@ -46,7 +46,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class NoneLeft:
-    """The queue has no trial to give out; `exhausted`: since the space has no other.
+    """A queue with no trial to give out; `exhausted`: since the space has no other.
 
     `launched` and `rejected`: whether the study has trials of that kind.
     """
@@ -58,7 +58,7 @@ class NoneLeft:
 
 @dataclass(frozen=True)
 class Returned:
-    """A job returned, or was ended for running too long.
+    """A job that returned, or was ended for running too long.
 
     `counts`: whether a failure is one of those that `max_failure_rate` limits.
     """
@@ -72,7 +72,7 @@ class Returned:
 
 @dataclass(frozen=True)
 class Died:
-    """A job's process died. `began`: whether any job of this sweep has ever begun."""
+    """A job whose process died. `began`: whether any job of this sweep has ever begun."""
 
     number: int
     reason: str
@@ -82,7 +82,7 @@ class Died:
 
 @dataclass(frozen=True)
 class Abandoned:
-    """The processes of a running trial, in this sweep or another, have died."""
+    """A running trial, of this sweep or another, whose processes have died."""
 
     number: int
     deaths: Deaths
@@ -90,21 +90,21 @@ class Abandoned:
 
 @dataclass(frozen=True)
 class Told:
-    """The study was told how a trial ended."""
+    """A trial whose end the study was told."""
 
     trial: Returned
 
 
 @dataclass(frozen=True)
 class LeaseGone:
-    """A trial of this sweep is another's by now."""
+    """A trial of this sweep that another sweep has taken over."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Idle:
-    """No job runs; `may_come_back`: trials of others may yet be this sweep's to run."""
+    """The moment when no job runs; `may_come_back`: this sweep may yet get trials of others."""
 
     may_come_back: bool = False
 
@@ -129,33 +129,33 @@ Event: TypeAlias = (
 
 @dataclass(frozen=True)
 class Ask:
-    """Ask the queue for a trial."""
+    """A request to the queue for a trial."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Look for a configuration that passes the gate; after so many rejections."""
+    """A search for a configuration that passes the gate, after so many rejections."""
 
     rejections: int
 
 
 @dataclass(frozen=True)
 class Launch:
-    """Start a trial's job."""
+    """The start of a trial's job."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Tell:
-    """Tell the study how a trial of this sweep ended."""
+    """The end of a trial of this sweep, to be told to the study."""
 
     trial: Returned
 
 
 @dataclass(frozen=True)
 class Retry:
-    """Keep a trial to be launched again by this sweep."""
+    """A trial that this sweep is to launch again."""
 
     number: int
     reason: str
@@ -164,7 +164,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Requeue:
-    """Have an abandoned trial wait in the study, for whichever sweep asks next."""
+    """An abandoned trial to be queued in the study, for whichever sweep asks next."""
 
     number: int
     deaths: Deaths
@@ -172,7 +172,7 @@ class Requeue:
 
 @dataclass(frozen=True)
 class GiveUp:
-    """End an abandoned trial as failed."""
+    """An abandoned trial to be ended as failed."""
 
     number: int
     reason: str
@@ -180,45 +180,45 @@ class GiveUp:
 
 @dataclass(frozen=True)
 class Forget:
-    """Leave a trial to the sweep that has it."""
+    """A trial to be left to the sweep that has it."""
 
     number: int
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Launch no further trial; say why."""
+    """The end of launching, with the reason to be printed."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Say:
-    """Say that there is nothing left to launch, and why."""
+    """A line for the user: nothing is left to launch, and why."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Wait:
-    """Wait for trials that other processes may still run."""
+    """A wait for trials that other processes may still run."""
 
 
 @dataclass(frozen=True)
 class End:
-    """Come to the end: nothing runs, and nothing is left to run."""
+    """The end of the sweep: nothing runs, and nothing is left to run."""
 
 
 @dataclass(frozen=True)
 class Abort:
-    """End the sweep with an error."""
+    """The end of the sweep with an error."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class NothingFits:
-    """End the sweep, since the gate lets nothing pass; None where the space has no others."""
+    """The end of the sweep, since nothing passes the gate; None where the space has no others."""
 
     rejections: int | None
 

@@ -22,7 +22,7 @@ PATIENCE = 10.0  # seconds that an interrupted job has to record it
 
 
 class WorkersLauncher(Launcher):
-    """Runs jobs in persistent worker processes of this machine, asynchronously for our sweeper.
+    """A launcher with persistent worker processes on this machine, asynchronous for our sweeper.
 
     With any other sweeper it takes batches, as every launcher does. A job whose worker dies is run
     again in a new one.
@@ -33,7 +33,7 @@ class WorkersLauncher(Launcher):
     threads:
         Threads a worker; None divides the cores among the workers.
     max_retries:
-        How often a job is run again whose worker died. Our sweeper has a setting of its own.
+        How often a job is run again whose worker died. Our sweeper has another setting.
     """
 
     def __init__(

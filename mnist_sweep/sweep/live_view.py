@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 class LiveView:
-    """Keeps its lines at the bottom of the terminal; what is said goes above them."""
+    """Lines that stay at the bottom of the terminal; messages are printed above them."""
 
     def __init__(self, total: int, done: int, workers: int) -> None:
         self.bar = tqdm(

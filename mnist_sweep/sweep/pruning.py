@@ -42,7 +42,7 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
         settings = OmegaConf.to_container(config) if OmegaConf.is_config(config) else config
         raise SweepError(f"hydra.sweeper.pruner={settings} cannot be built: {reason}") from error
     if not isinstance(pruner, BasePruner):
-        raise SweepError(f"hydra.sweeper.pruner={config} is no optuna pruner")
+        raise SweepError(f"hydra.sweeper.pruner={config} is not an Optuna pruner")
     return pruner
 
 

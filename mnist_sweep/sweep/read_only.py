@@ -31,11 +31,11 @@ VERSIONS, LOGGED = slice(18, 20), b"\x02\x02"
 
 
 class StorageError(UserError):
-    """A storage that there is not, or that cannot be read."""
+    """A storage that does not exist, or cannot be read."""
 
 
 class ReadOnlyError(StorageError):
-    """A storage that was opened to be read is written to."""
+    """A write to a storage that was opened only to be read."""
 
 
 def file_of(address: str) -> Path | None:

@@ -14,7 +14,7 @@ from mnist_sweep.sweep.trials.status import TrialStatus
 
 
 class RunReader:
-    """Reads the runs of a sweep's trials.
+    """A reader of the runs of a sweep's trials.
 
     `runs` is the directory where trial N's run is in N; None where jobs are not told their trial,
     and only a job that returned can say where it ran.

@@ -32,7 +32,9 @@ def take_grid(sampler: Any, space: SearchSpace) -> tuple[Any, int | None]:
     if not isinstance(sampler, functools.partial) or sampler.func is not GridSampler:
         return sampler, None
     if space.conditional:
-        raise SweepError("a grid cannot be conditional; use '~hydra.sweeper.conditional'")
+        raise SweepError(
+            "a grid cannot have conditional settings; remove them with '~hydra.sweeper.conditional'"
+        )
     grid = {name: _values(name, setting) for name, setting in space.searched().items()}
     return sampler(grid), math.prod(len(values) for values in grid.values())
 
@@ -46,7 +48,7 @@ def _values(name: str, distribution: BaseDistribution) -> list[Any]:
     assert isinstance(distribution, FloatDistribution)
     if distribution.step is None:
         raise SweepError(
-            f"a grid needs values to go through, and {name} is a continuum ({distribution}): "
+            f"a grid needs separate values, but {name} is continuous ({distribution}): "
             "give it a choice, or a range with a step"
         )
     values = [*FloatRange(distribution.low, distribution.high, distribution.step)]

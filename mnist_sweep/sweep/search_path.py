@@ -5,7 +5,7 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 
 class SweepSearchPath(SearchPathPlugin):
-    """Puts the sweeper's own config groups last, so that an application's own come first."""
+    """A plugin that puts the sweeper's config groups last, those of an application first."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add `hydra/sweeper`, `hydra/sweeper/pruner` and `hydra/launcher`."""

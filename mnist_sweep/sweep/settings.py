@@ -158,10 +158,10 @@ def why_no_directory(name: str | None) -> str | None:
     if {first, *inner} & {"", ".", ".."}:
         return "it has an empty part, . or .."
     if first == "artifacts" or first.startswith("optuna.db"):
-        return f"multirun/{first} is taken"
+        return f"multirun/{first} is used for other files"
     for part in inner:
         if OF_A_STUDY.fullmatch(part):
-            return f"{part} is a name within a study's directory"
+            return f"{part} is a name that a study's directory uses"
     return None
 
 
@@ -188,9 +188,7 @@ def take_study_name(config: DictConfig) -> str | None:
     computed = OmegaConf.is_interpolation(config.hydra.sweeper, "study_name")
     if value is None or isinstance(value, str) or computed:
         return None if value is None else str(value)
-    raise SweepError(
-        f"{STUDY_NAME} is the number {value} as YAML reads it: write it in quotes, as it is meant"
-    )
+    raise SweepError(f"YAML reads {STUDY_NAME} as the number {value}: write the name in quotes")
 
 
 def objective_names(config: DictConfig) -> list[str]:
@@ -216,6 +214,6 @@ def check_objective(config: DictConfig, directions: Sequence[str]) -> None:
     expected = direction_of(names)
     if list(directions) != expected:
         raise SweepError(
-            f"hydra.sweeper.direction={', '.join(directions)} does not go with "
-            f"objective={', '.join(names)}, which asks for {', '.join(expected)}"
+            f"hydra.sweeper.direction={', '.join(directions)} does not fit "
+            f"objective={', '.join(names)}, which needs {', '.join(expected)}"
         )

@@ -39,7 +39,7 @@ def address_of(storage: Any) -> Any:
         if isinstance(backend, Mapping) and backend.get("_target_") == FILE:
             return f"{JOURNAL}{_only(backend, where, 'file_path')}"
         target = backend.get("_target_") if isinstance(backend, Mapping) else backend
-        raise SweepError(f"{where}={shortened(target)} is no {FILE}; {INSTEAD}")
+        raise SweepError(f"{where}={shortened(target)} is not {FILE}; {INSTEAD}")
     raise SweepError(f"{SETTING}._target_={shortened(target)} has no address; {INSTEAD}")
 
 
@@ -47,7 +47,7 @@ def _only(node: Mapping[str, Any], where: str, name: str | None = None) -> Any:
     """Return a setting of a node that has no other. Raises SweepError."""
     others = [key for key in node if key not in ("_target_", name)]
     if others:
-        raise SweepError(f"{where}.{others[0]} has no place in an address: leave it out")
+        raise SweepError(f"{where}.{others[0]} cannot be part of an address: leave it out")
     if name is not None and name not in node:
         raise SweepError(f"{where} has no {name}; {INSTEAD}")
     return node[name] if name else None

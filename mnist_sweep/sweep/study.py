@@ -106,7 +106,7 @@ def check_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
     if differences:
         raise SweepError(
             f"study {study.study_name!r} exists with another search: {'; '.join(differences)}. "
-            f"Take that back, or {another_name()}"
+            f"Undo that, or {another_name()}"
         )
 
 
@@ -115,7 +115,7 @@ def check_distributions(
 ) -> None:
     """Refuse a setting of another kind, or of other choices, than the study's trials have drawn.
 
-    Optuna has it so within a study, also where nothing has been launched yet. Raises SweepError.
+    Optuna refuses them within a study, also where nothing has been launched yet. Raises SweepError.
     """
     drawn: dict[str, BaseDistribution] = {}
     for trial in study.get_trials(deepcopy=False):
@@ -125,9 +125,8 @@ def check_distributions(
             check_distribution_compatibility(drawn.get(name, distribution), distribution)
         except ValueError as error:
             raise SweepError(
-                f"study {study.study_name!r} has drawn {name} from {drawn[name]} before, which "
-                f"cannot become {distribution}: {one_line(error)} Take that back, or "
-                f"{another_name()}"
+                f"study {study.study_name!r} drew {name} from {drawn[name]} before, and that "
+                f"cannot become {distribution}: {one_line(error)} Undo that, or {another_name()}"
             ) from error
 
 
@@ -159,7 +158,7 @@ def check_data(study: optuna.Study, figures: Mapping[str, Any]) -> None:
         study.set_user_attr(DATA, fingerprint)
     elif fingerprint not in (None, recorded):
         raise SweepError(
-            f"study {study.study_name!r} is on data {recorded}, but this trial ran on "
+            f"study {study.study_name!r} uses data {recorded}, but this trial ran on "
             f"{figures.get('data')} {fingerprint}: name the data set (data=mnist or "
             f"data=mnist_5k), or {another_name()}"
         )

@@ -33,7 +33,7 @@ TRIAL_OF_OURS = {"epochs", "max_epochs", "parameters"}
 
 
 class ReportError(UserError):
-    """There is no such study to report on."""
+    """An error that a user can cause when a study is read or reported on."""
 
 
 @dataclass(frozen=True)

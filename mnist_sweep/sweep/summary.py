@@ -104,14 +104,14 @@ def path_in(directory: Path) -> Path:
 
 
 def check_directory(study: optuna.Study, directory: Path) -> None:
-    """Refuse a sweep directory that holds the runs of another study, by SweepError."""
+    """Raise SweepError for a sweep directory that has runs of another study."""
     identity, path = studies.identity(study), path_in(directory)
     recorded = OmegaConf.select(OmegaConf.load(path), "study_id") if path.exists() else None
     runs = [p for p in directory.glob("*") if p.name.isdigit()] if recorded is None else []
     if recorded not in (None, identity) or (runs and not study.get_trials(deepcopy=False)):
         raise SweepError(
-            f"{relative(directory)} holds the runs of another study of that name (its database is "
-            f"gone, or another one): move it away, or {studies.another_name()}"
+            f"{relative(directory)} has runs of another study with that name, which is not in this "
+            f"database: move the folder away, or {studies.another_name()}"
         )
 
 
@@ -161,7 +161,7 @@ def _rejection(trial: FrozenTrial) -> dict[str, Any]:
 
 
 class SummaryFile(SweepCallback):
-    """Keeps a sweep directory's summary and its best/ up to date."""
+    """A sweep directory's summary and its best/, kept up to date."""
 
     def __init__(self, study: optuna.Study, storage: str | None, directory: Path) -> None:
         self.study, self.storage, self.directory = study, storage, directory

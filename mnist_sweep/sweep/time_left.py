@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class Pace:
-    """Times the trials of one call, `slots` of which run at a time, with runs in `directory`.
+    """The pace of the trials of one call, `slots` of which run at a time, with runs in `directory`.
 
     A job begins when it writes its config, which it does once its process has started and imported
     what it needs: that happens once a process, and not once a trial.

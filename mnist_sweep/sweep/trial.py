@@ -58,7 +58,7 @@ class Reporter:
         return self.number in self.heartbeat.lost
 
     def check(self) -> None:
-        """Raise LeaseLost where the trial is another process's by now."""
+        """Raise LeaseLost where another process has taken over the trial."""
         if not with_backoff(self.lease.held):
             raise LeaseLost(_taken_over(self.number))
 

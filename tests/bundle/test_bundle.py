@@ -33,7 +33,10 @@ def change(bundle, **entries):
 @pytest.mark.parametrize(
     ("to", "message"),
     [
-        ("README.md/b", "Not a directory (a part of that path is a file, not a folder)"),
+        (
+            "README.md/b",
+            "Not a directory (a part of that path is a file, not a folder: choose another)",
+        ),
         ("n" * 300, "File name too long (choose a shorter name)"),
     ],
 )
@@ -123,7 +126,7 @@ def test_every_damage_is_one_line_that_says_where(bundle):
         read_bundle(str(bundle), CPU)
     for text, message in (
         ("{", r"bundle.json is damaged: JSONDecodeError"),
-        ("[]", r"bundle.json is damaged: it holds \[\] and no settings"),
+        ("[]", r"bundle.json is damaged: it holds \[\], not settings"),
         ("[" * 100_000, r"bundle.json is damaged: it is nested too deeply"),
         ("1" * 5_000, r"bundle.json is damaged: ValueError"),
         ("{}", r"bundle.json is damaged: it has no format"),
@@ -134,13 +137,13 @@ def test_every_damage_is_one_line_that_says_where(bundle):
             read_bundle(str(bundle), CPU)
         assert "\n" not in str(raised.value)
     shutil.rmtree(bundle)
-    with pytest.raises(BundleError, match=r"is no bundle: it has no bundle.json"):
+    with pytest.raises(BundleError, match=r"is not a bundle: it has no bundle.json"):
         read_bundle(str(bundle), CPU)
 
 
 def test_a_bundle_of_a_later_format_says_so(bundle):
     change(bundle, format=2)
-    with pytest.raises(BundleError, match="of format 2; this version reads format 1"):
+    with pytest.raises(BundleError, match="has format 2; this version reads format 1"):
         read_bundle(str(bundle), CPU)
 
 
@@ -164,7 +167,7 @@ def test_an_architecture_that_is_not_that_of_the_weights_is_refused_unbuilt(bund
         architecture={"_target_": "mnist_sweep.models.Linear"},
         parameters=7850,
     )
-    with pytest.raises(RecordError, match=r"weights.safetensors is not of Linear"):
+    with pytest.raises(RecordError, match=r"weights.safetensors does not fit Linear"):
         read_bundle(str(bundle), CPU)
 
 

@@ -159,7 +159,7 @@ def test_a_picture_of_mnists_size_that_is_not_placed_as_mnists_is_moved_and_says
     assert unlike(tmp_path, digits, shifted) < 3
     draw = np.random.default_rng(0)
     assert read(tmp_path / "a.png", shifted(digits[30], draw)).note == (
-        "28x28, dark on light; moved to where MNIST's are"
+        "28x28, dark on light; moved to where MNIST's digits are"
     )
 
 
@@ -301,7 +301,7 @@ def test_what_could_not_be_turned_is_said(tmp_path, monkeypatch):
 
     monkeypatch.setattr(ImageOps, "exif_transpose", fail)
     assert read_drawing(drawn(tmp_path / "a.png")).note == (
-        "200x200, dark on light; its EXIF data is broken: not turned"
+        "200x200, dark on light; its EXIF data is broken, so it was not turned"
     )
 
 
@@ -344,7 +344,7 @@ UNREADABLE = {
     "a line": (lambda path: Image.new("L", (1, 90), 9).save(path), "shows nothing"),
     "clear": (lambda path: Image.new("RGBA", (50, 50), (0,) * 4).save(path), "shows nothing"),
     "grainy": (grainy_paper, "shows nothing"),
-    "text": (lambda path: path.write_text("no picture"), "is of no format that"),
+    "text": (lambda path: path.write_text("no picture"), "Pillow does not know its format"),
     "empty": (lambda path: path.write_bytes(b""), "it is empty"),
     "half": (halved, "truncated"),
     "bomb": (bomb, "exceeds limit"),

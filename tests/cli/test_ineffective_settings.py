@@ -29,8 +29,8 @@ def given(*overrides):
         "hydra.sweep.dir=x",
     ],
 )
-def test_what_a_sweep_heeds_is_refused_without_one(override):
-    message = f"{override} has an effect with -m only: add -m, or leave it out"
+def test_what_a_sweep_uses_is_refused_without_one(override):
+    message = f"{override} has an effect only with -m: add -m, or leave it out"
     with pytest.raises(ConfigError) as error:
         check_effects(given("model=mlp", override), sweeps=False)
     assert str(error.value) == message
@@ -38,8 +38,8 @@ def test_what_a_sweep_heeds_is_refused_without_one(override):
     check_effects(given(override, "hydra.mode=RUN"), sweeps=False)
 
 
-def test_what_a_single_run_heeds_is_refused_in_a_sweep():
-    with pytest.raises(ConfigError, match=r"hydra.run.dir=x has an effect without -m only"):
+def test_what_a_single_run_uses_is_refused_in_a_sweep():
+    with pytest.raises(ConfigError, match=r"hydra.run.dir=x has an effect only without -m"):
         check_effects(given("hydra.run.dir=x"), sweeps=True)
     check_effects(given("hydra.run.dir=x", "research=3"), sweeps=False)
 

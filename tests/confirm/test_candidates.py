@@ -52,8 +52,8 @@ def test_the_first_different_configurations_are_taken(recorded, capsys):
     found = of_trials("s", directories, 3, AS_IT_WAS)
     assert [c.title for c in found] == ["trial 1", "trial 2", "trial 4"]
     assert capsys.readouterr().out.splitlines() == [
-        "trial 0 has the settings of trial 1, and is left out",
-        "trial 3 has the settings of trial 2, and is left out",
+        "trial 0 has the same settings as trial 1 and is left out",
+        "trial 3 has the same settings as trial 2 and is left out",
     ]
 
 
@@ -63,7 +63,7 @@ def test_a_run_that_is_a_trial_already_is_taken_once(recorded, capsys):
     (again,) = of_runs(["./multirun/s/4"], AS_IT_WAS)
     add(found, again)
     assert [c.title for c in found] == ["trial 4"]
-    assert "multirun/s/4 has the settings of trial 4" in capsys.readouterr().out
+    assert "multirun/s/4 has the same settings as trial 4" in capsys.readouterr().out
 
 
 def test_where_the_data_lie_and_who_looks_on_are_no_settings_of_a_run(recorded):
@@ -89,7 +89,7 @@ def test_a_study_in_which_nothing_is_complete_is_refused():
 
 @pytest.mark.parametrize("directory", [None, "multirun/s/4"])
 def test_a_trial_whose_run_is_not_here_is_refused(directory):
-    with pytest.raises(ConfirmError, match=f"trial 4 of study=s ran in {directory}, which is not"):
+    with pytest.raises(ConfirmError, match=f"trial 4 of study=s ran in {directory}, but that"):
         of_trials("s", {4: directory}, 3, AS_IT_WAS)
 
 
@@ -140,20 +140,22 @@ def test_epochs_that_do_not_go_with_the_other_settings_are_refused(recorded):
 def test_data_of_another_kind_are_refused(recorded):
     with pytest.raises(ConfirmError, match="data=svhn: it must be one of auto, mnist, mnist_5k"):
         of_runs([recorded("run")], Changes(data="svhn"))
-    with pytest.raises(ConfirmError, match="data=mnist: other is of fashion_mnist, which is ano"):
+    with pytest.raises(ConfirmError, match="data=mnist: other was trained on fashion_mnist, ano"):
         of_runs([recorded("other", "data=fashion_mnist")], Changes(data="mnist"))
 
 
 def test_configurations_on_different_data_are_not_compared(recorded):
     directories = [recorded("one"), recorded("other", "data=mnist")]
-    with pytest.raises(ConfirmError, match=r"one is of data.name=mnist_5k, other of mnist: they"):
+    with pytest.raises(
+        ConfirmError, match=r"one has data.name=mnist_5k, but other has mnist: they"
+    ):
         check_same_data(of_runs(directories, AS_IT_WAS))
     check_same_data(of_runs(directories, Changes(data="mnist")))
 
 
 def test_configurations_on_different_splits_are_not_compared(recorded):
     directories = [recorded("one"), recorded("other", "data.split_seed=1")]
-    with pytest.raises(ConfirmError, match=r"one is of data.split_seed=0, other of 1"):
+    with pytest.raises(ConfirmError, match=r"one has data.split_seed=0, but other has 1"):
         check_same_data(of_runs(directories, AS_IT_WAS))
 
 

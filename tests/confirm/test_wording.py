@@ -37,7 +37,7 @@ def test_fewer_than_four_seeds_are_warned_of(ended, seeds, few):
     )
     said = " ".join(sentences(found))
     assert (f"Warning: {seeds} seeds are very few." in said) == few
-    assert ("take seeds=4 or more, which keeps the runs that are there" in said) == few
+    assert ("Give seeds=4 or more: finished runs are kept" in said) == few
 
 
 def test_seeds_that_diverged_are_none_of_the_four(ended):
@@ -54,8 +54,8 @@ def test_it_says_that_pairs_are_compared_where_the_intervals_overlap(ended):
     assert good.test_acc.low < bad.test_acc.high  # and yet
     assert found.comparisons[0].difference.sign == 1
     said = list(sentences(found))
-    assert "in pairs: the same seed and the same test image of both" in said[1]
-    assert "can be certain where the intervals of the table overlap" in said[1]
+    assert "in pairs, with the same seeds and the same test images" in said[1]
+    assert "can be certain although their intervals in the table overlap" in said[1]
     alone = " ".join(sentences(conclude(ended("alone", BETTER), "val_acc")))
     assert "in pairs" not in alone
 
@@ -66,7 +66,7 @@ def test_a_table_of_trials_fits_80_columns(ended):
     lines = table(found).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].split()[-2:] == ["searched", "seeds"]
-    assert "searched is the val_acc of the run that each was chosen by" in next(sentences(found))
+    assert "searched is the val_acc of the run that each was taken from" in next(sentences(found))
 
 
 def test_a_difference_is_at_most_all_images(ended):

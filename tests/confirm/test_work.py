@@ -156,7 +156,7 @@ def test_two_confirmations_of_one_folder_do_not_run_at_once(runs):
     FOLDER.mkdir(parents=True)
     with (
         FileLock(FOLDER / ".lock"),
-        pytest.raises(ConfirmError, match="another confirmation is at work in outputs/confirm"),
+        pytest.raises(ConfirmError, match="another confirmation is running in outputs/confirm"),
     ):
         entry.main(Confirm(runs=runs))
 
@@ -193,8 +193,8 @@ def test_other_work_has_a_folder_of_its_own(asked, folder):
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        (Confirm(), "name a study=, or run directories with runs="),
-        (Confirm(runs=" , "), "name a study=, or run directories with runs="),
+        (Confirm(), "give study=, or run directories with runs="),
+        (Confirm(runs=" , "), "give study=, or run directories with runs="),
         (
             Confirm(runs="a", seeds=1),
             "seeds must be at least 2, but got 1: one run has no interval",

@@ -239,7 +239,7 @@ def test_of_noise_there_is_too_little_to_tell_and_no_bar_is_drawn(seed):
     trials = [complete(e, ranges, random.normal(), random.normal()) for e in drawn(30, seed=seed)]
     record = filled("noise", trials, ["maximize", "minimize"])
     for found in importances(record):
-        assert "too little to tell" in found.why_not
+        assert "no better than chance" in found.why_not
         assert found.shares == {}
     assert "importance" not in charts(record)
     assert "| share |" not in markdown("noise", sections(record))
@@ -248,10 +248,10 @@ def test_of_noise_there_is_too_little_to_tell_and_no_bar_is_drawn(seed):
 @pytest.mark.parametrize(
     ("count", "value", "why_not"),
     [
-        (0, additive, "fewer than 10 trials can be compared: too little to tell"),
-        (9, additive, "fewer than 10 trials can be compared: too little to tell"),
-        (11, additive, "for 4 settings that is too little to tell"),
-        (20, lambda each: 0.5, "all of them have the same"),
+        (0, additive, "at least 10 trials that can be compared are needed"),
+        (9, additive, "at least 10 trials that can be compared are needed"),
+        (11, additive, "too few for 4 settings"),
+        (20, lambda each: 0.5, "all of them have the same value"),
     ],
 )
 def test_why_there_are_no_shares_is_said(count, value, why_not):

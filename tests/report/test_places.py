@@ -86,7 +86,7 @@ def test_what_is_nowhere_is_what_was_recorded():
     record = read_study("s", ADDRESS)
     assert record.home == Path("multirun/s")
     directories = {row.number: row.attributes["run_directory"] for row in record.best}
-    with pytest.raises(ConfirmError, match="trial 1 of study=s ran in multirun/s/1, which is not"):
+    with pytest.raises(ConfirmError, match="trial 1 of study=s ran in multirun/s/1, but that"):
         of_trials("s", directories, 1, Changes())
 
 
@@ -110,7 +110,7 @@ def test_a_report_lies_in_the_sweeps_directory(capsys):
 @pytest.mark.parametrize("name", ["../out", "/out", "a/../../b"])
 def test_a_name_that_is_no_folder_makes_none(name):
     optuna.create_study(study_name=name, storage="sqlite:///other.db")
-    with pytest.raises(ReportError, match=r"cannot name a folder here; name one with to="):
+    with pytest.raises(ReportError, match=r"cannot be a folder's name; name a folder with to="):
         entry.main(entry.Report(name, "sqlite:///other.db"))
     entry.main(entry.Report(name, "sqlite:///other.db", to="here"))
     assert {path.name for path in Path().iterdir()} == {"other.db", "here"}
@@ -129,6 +129,8 @@ def test_a_directory_in_another_tools_study_is_not_written_to():
 def test_a_report_that_cannot_be_written_is_one_line():
     swept()
     Path("multirun/s/report").write_text("a file")
-    with pytest.raises(ReportError, match=r"cannot be written to: .*; to=") as raised:
+    with pytest.raises(
+        ReportError, match=r"cannot be written to: .*; name another with to="
+    ) as raised:
         entry.main(entry.Report("s", ADDRESS))
     assert "\n" not in str(raised.value)

@@ -64,7 +64,7 @@ def test_what_fresh_seeds_have_shown_is_in_the_report(usual, confirmed):
     section = found["With fresh seeds"]
     assert "| trial 2 | 18,000 | 4 | 97.00 ± 1.00% | 97.00 ± 1.00% | 99.50% | 3 |" in section
     assert "- trial 2 is better than trial 6: +3.00 points of test accuracy" in section
-    assert "- The run that trial 2 was chosen by had 99.50% validation accuracy, +2.50" in section
+    assert "- The run that trial 2 was taken from had 99.50% validation accuracy, +2.50" in section
 
 
 def test_a_best_that_was_not_confirmed_yet_is_still_to_be(usual, confirmed):
@@ -87,9 +87,10 @@ def test_few_trials_are_said_to_say_little_and_ends_of_a_range_are_flagged(usual
     record = read_study(usual, ADDRESS)
     (found,) = importances(record)
     assert (found.at, found.shares) == ("after epoch 1", {})
-    assert found.why_not == "fewer than 10 trials can be compared: too little to tell"
+    assert found.why_not == "at least 10 trials that can be compared are needed"
     assert at_the_ends(record) == [
-        "optimizer.lr=0.099 of trial 2 is near the upper end of 0.001 to 0.1: better may lie beyond"
+        "optimizer.lr=0.099 of trial 2 is near the upper end of 0.001 to 0.1: "
+        "better values may lie beyond"
     ]
 
 
@@ -110,8 +111,10 @@ def test_every_kind_of_study_has_a_report(kind):
     if several:
         assert "| 0 | 0.9 | 100 |" in found["The front"]
     else:
-        assert "No trial that fits the budget is complete." in found["The best configurations"]
-        assert "fewer than 10 trials can be compared" in found["Which settings matter"]
+        assert "No complete trial fits the budget." in found["The best configurations"]
+        assert (
+            "at least 10 trials that can be compared are needed" in found["Which settings matter"]
+        )
 
 
 def test_the_entry_writes_a_row_for_every_trial(usual, confirmed, capsys):

@@ -36,7 +36,7 @@ from mnist_sweep.sweep.trials.status import TrialStatus
 COMPLETE = Returned(3, TrialStatus.COMPLETE, None, (0.9,))
 PRUNED = Returned(3, TrialStatus.PRUNED, "pruned after epoch 2")
 FAILED = Returned(3, TrialStatus.FAILED, "diverged")
-TIMED_OUT = Returned(3, TrialStatus.FAILED, "it ran past trial_timeout=60 seconds")
+TIMED_OUT = Returned(3, TrialStatus.FAILED, "it ran longer than trial_timeout=60 seconds")
 BAD_VALUE = Returned(3, TrialStatus.FAILED, "the objective is nan", counts=False)
 TRIED = "every configuration of the search space has been tried"
 
@@ -191,7 +191,7 @@ def test_refusals_at_the_start_are_a_mistake_in_the_search():
     for number in range(MAX_REFUSALS - 1):
         assert running.step(Refused(number, "no such model")) == [Ask()]
     assert running.step(Refused(4, "no such model")) == [
-        Abort("the first 5 proposals are no valid runs; the last: no such model")
+        Abort("none of the first 5 proposals is a valid run; the last: no such model")
     ]
 
 

@@ -156,7 +156,7 @@ def test_the_runs_of_another_study_are_not_taken_for_this_ones(sweep, capfd):
     capfd.readouterr()
     assert sweep(1, SMALL) == 1
     line = capfd.readouterr().err.strip()
-    assert line.startswith("error: multirun/s holds the runs of another study of that name")
+    assert line.startswith("error: multirun/s has runs of another study with that name")
     assert len(list(Path("multirun/s/0").iterdir())) > 1
 
 
@@ -341,7 +341,7 @@ def test_a_gate_that_raises_ends_the_sweep_in_one_line(sweep, monkeypatch, capfd
 def test_a_mistake_in_every_proposal_ends_the_sweep_soon_and_does_not_spoil_the_study(sweep, capfd):
     assert sweep(20, SMALL, "+optimizer.momentom=0.9") == 1
     line = capfd.readouterr().err.strip()
-    assert line.startswith("error: the first 5 proposals are no valid runs; the last: ")
+    assert line.startswith("error: none of the first 5 proposals is a valid run; the last: ")
     assert "momentom" in line
     assert "\n" not in line
     assert sweep(2, SMALL) == 0
@@ -406,7 +406,7 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
         (
             ["hydra.sweeper.gate=mnist_sweep.sweep.trial._records"],
             "hydra.sweeper.gate=mnist_sweep.sweep.trial._records: it is not allowed here; if you "
-            "trust it, allow it through the environment variable, "
+            "trust it, set the environment variable "
             "MNIST_SWEEP_TARGETS=mnist_sweep.sweep.trial._records",
         ),
         (
@@ -416,7 +416,7 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
         (
             ["hydra.sweeper.custom_search_space=foo.bar"],
             "hydra.sweeper.custom_search_space=foo.bar: it is not allowed here; if you trust it, "
-            "allow it through the environment variable, MNIST_SWEEP_TARGETS=foo.bar",
+            "set the environment variable MNIST_SWEEP_TARGETS=foo.bar",
         ),
         (
             ["hydra.sweeper.sampler._target_=optuna.samplers._random.RandomSampler"],
@@ -425,19 +425,19 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
         ),
         (
             ["hydra.sweeper._target_=os.system"],
-            "hydra.sweeper._target_=os.system is not an installed plugin; there are ",
+            "hydra.sweeper._target_=os.system is not an installed plugin; installed are ",
         ),
         (
             ["hydra.launcher._target_=os.system"],
-            "hydra.launcher._target_=os.system is not an installed plugin; there are ",
+            "hydra.launcher._target_=os.system is not an installed plugin; installed are ",
         ),
         (
             ["+hydra.callbacks.mine._target_=mine.Callback"],
             "hydra.callbacks.mine._target_=mine.Callback: it is not allowed here; if you trust "
-            "it, allow it through the environment variable, MNIST_SWEEP_TARGETS=mine.Callback",
+            "it, set the environment variable MNIST_SWEEP_TARGETS=mine.Callback",
         ),
-        (["hydra.sweeper.direction=minimize"], "hydra.sweeper.direction=minimize does not go with"),
-        (["hydra.sweeper.direction=up"], "hydra.sweeper.direction=up does not go with"),
+        (["hydra.sweeper.direction=minimize"], "hydra.sweeper.direction=minimize does not fit"),
+        (["hydra.sweeper.direction=up"], "hydra.sweeper.direction=up does not fit"),
         (
             ["objective=[val_acc,parameters]", "hydra.sweeper.direction=maximize"],
             "hydra.sweeper.di",
@@ -484,7 +484,7 @@ def test_a_trial_is_not_resumed_by_hand(sweep, command, capfd):
     assert sweep(1, SMALL) == 0
     capfd.readouterr()
     assert command("resume=multirun/s/0") == 1
-    assert "this is trial 0 of study s, which is its sweep's to run" in capfd.readouterr().err
+    assert "this is trial 0 of study s, and only its sweep may run it" in capfd.readouterr().err
 
 
 def test_a_grid_is_run_once_and_its_over_budget_points_are_skipped(sweep):
@@ -563,7 +563,7 @@ def test_after_nothing_fitted_other_choices_are_refused_in_one_line(sweep, capfd
     capfd.readouterr()
     assert sweep(1, "model.hidden=choice(10,20)") == 1
     line = capfd.readouterr().err.strip()
-    assert line.startswith("error: study 's' has drawn model.hidden from IntDistribution(high=60")
+    assert line.startswith("error: study 's' drew model.hidden from IntDistribution(high=60")
     assert "\n" not in line
     assert line.endswith("choose another hydra.sweeper.study_name")
     assert sweep(1, "model.hidden=range(10,26)") == 0

@@ -138,7 +138,7 @@ def test_wrong_arguments_are_refused_in_one_line_that_has_them(config, reason):
     ids=["a partial", "no target"],
 )
 def test_what_builds_something_else_is_refused_in_one_line(config):
-    with pytest.raises(SweepError, match="is no optuna pruner") as error:
+    with pytest.raises(SweepError, match="is not an Optuna pruner") as error:
         build_pruner(config)
     assert "\n" not in str(error.value)
 

@@ -112,7 +112,10 @@ def test_a_name_that_is_a_text_stays_what_it_is(name, overrides, called):
 
 @pytest.mark.parametrize("name", [1.1, 20261125, True])
 def test_a_number_in_a_file_is_refused_since_its_text_is_lost(name):
-    with pytest.raises(SweepError, match="as YAML reads it: write it in quotes"):
+    with pytest.raises(
+        SweepError,
+        match=r"YAML reads hydra.sweeper.study_name as the number .*: write the name in",
+    ):
         take_study_name(config(name))
 
 

@@ -36,12 +36,12 @@ def test_a_storage_is_the_address_that_it_stands_for(storage, address):
         ({"_target_": "optuna.storages.RDBStorage"}, "hydra.sweeper.storage has no url; write an"),
         (
             {"_target_": "optuna.storages.RDBStorage", "url": "a", "heartbeat_interval": 5},
-            "hydra.sweeper.storage.heartbeat_interval has no place in an address: leave it out",
+            "hydra.sweeper.storage.heartbeat_interval cannot be part of an address: leave it out",
         ),
         (journal(_target_=FILE), "hydra.sweeper.storage.log_storage has no file_path; write an"),
         (
             journal(_target_="optuna.storages.journal.JournalRedisBackend", url="a"),
-            "storage.log_storage=optuna.storages.journal.JournalRedisBackend is no optuna",
+            "storage.log_storage=optuna.storages.journal.JournalRedisBackend is not optuna",
         ),
     ],
 )

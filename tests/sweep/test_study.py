@@ -140,7 +140,7 @@ def test_trials_on_other_data_end_the_sweep():
     studies.check_data(study, {})
     studies.check_data(study, {"data": "mnist_5k", "data_fingerprint": "aa"})
     studies.check_data(study, {"data": "mnist_5k", "data_fingerprint": "aa"})
-    with pytest.raises(SweepError, match="is on data aa, but this trial ran on mnist bb"):
+    with pytest.raises(SweepError, match="uses data aa, but this trial ran on mnist bb"):
         studies.check_data(study, {"data": "mnist", "data_fingerprint": "bb"})
 
 
@@ -175,4 +175,4 @@ def test_a_setting_keeps_its_kind_and_its_choices_within_a_study(before, now, re
     with pytest.raises(SweepError) if refused else nullcontext() as error:
         studies.check_distributions(study, [("x", now), ("y", now)])
     if refused:
-        assert str(error.value).startswith(f"error: study 's' has drawn x from {before} before")
+        assert str(error.value).startswith(f"error: study 's' drew x from {before} before")

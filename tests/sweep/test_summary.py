@@ -115,14 +115,14 @@ def test_a_directory_that_holds_another_studys_runs_is_refused(tmp_path):
     summary.check_directory(ours, tmp_path)
     summary.write_results(ours, None, tmp_path)
     summary.check_directory(ours, tmp_path)
-    with pytest.raises(SweepError, match="holds the runs of another study"):
+    with pytest.raises(SweepError, match="has runs of another study"):
         summary.check_directory(other, tmp_path)
 
 
 def test_runs_without_a_summary_are_another_studys_unless_this_one_has_trials(study, tmp_path):
     (tmp_path / "0").mkdir()
     summary.check_directory(study, tmp_path)
-    with pytest.raises(SweepError, match="holds the runs of another study"):
+    with pytest.raises(SweepError, match="has runs of another study"):
         summary.check_directory(optuna.create_study(), tmp_path)
 
 

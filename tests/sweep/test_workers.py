@@ -131,7 +131,7 @@ def test_trials_that_misbehave_fail_with_their_reasons_and_the_sweep_goes_on():
         "sys_exit": "the job exited with code 4",
         "os_exit": "the worker process exited with code 5",
         "segfault": "the worker process was ended by SIGSEGV (segmentation fault)",
-        "hang": "it ran past trial_timeout=40 seconds",
+        "hang": "it ran longer than trial_timeout=40 seconds",
     }
     for mode, reason in reasons.items():
         trial = by_mode[mode]

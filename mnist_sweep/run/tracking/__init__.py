@@ -30,7 +30,7 @@ COMPARED = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision
 
 
 class Tracker(Protocol):
-    """What becomes of a run, as it happens."""
+    """A recorder of what happens in a run."""
 
     def start(self, model: nn.Module, as_seen: AsSeen) -> None:
         """Before the first epoch of this process."""
@@ -45,7 +45,7 @@ class Tracker(Protocol):
         """At any other end: its result.json says which. It may be resumed."""
 
     def leave(self) -> None:
-        """Write nothing more: another process runs this run by now."""
+        """Write nothing more: another process has taken over the run."""
 
 
 def trackers(
@@ -76,7 +76,7 @@ def trackers(
         except UserError as error:
             if sweep is None and first_epoch is None:
                 raise
-            log.warning("mlflow: this run is in %s alone: %s", directory, error)
+            log.warning("mlflow: this run is recorded only in %s: %s", directory, error)
 
 
 def draws_figures(run: RunConfig, sweep: str | None) -> bool:

@@ -55,7 +55,7 @@ FINAL = ("val_loss", "val_acc", "test_loss", "test_acc", "seconds", "best_epoch"
 
 
 class MLflowError(UserError):
-    """The package is missing, or the store cannot be reached or written to."""
+    """A missing package, or a store that cannot be reached or written to."""
 
 
 class Store:
@@ -211,7 +211,7 @@ class MLflow:
         try:
             self.store.resume(run_id)
         except MLflowError as error:  # it may have been deleted
-            log.warning("mlflow: run %s cannot be resumed, a new one is started: %s", run_id, error)
+            log.warning("mlflow: run %s cannot be resumed; a new one is started: %s", run_id, error)
             return False
         return True
 
@@ -297,8 +297,8 @@ class MLflow:
             if kind not in self.failed:
                 self.failed.add(kind)
                 reason = said_of(self.store.uri, one_line(error))[:200]
-                where = f"they are in {self.directory} alone"
-                log.warning("mlflow: %s of this run: %s; %s", kind, reason, where)
+                where = f"they are only in {self.directory}"
+                log.warning("mlflow: %s of this run cannot be written: %s; %s", kind, reason, where)
 
 
 def _read_identity(directory: Path, identity: Mapping[str, str]) -> str | None:

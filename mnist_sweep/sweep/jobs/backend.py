@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class JobEnded(UserError):
-    """A job asked its process to end."""
+    """A job's request to end its process."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Finished:
 
 
 class Backend(Protocol):
-    """Runs jobs somewhere, some at a time."""
+    """A place that runs jobs, some at a time."""
 
     def prepare(self, jobs: int) -> None:
         """Expect so many jobs, and start what takes its time."""

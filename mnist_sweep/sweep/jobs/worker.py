@@ -109,7 +109,7 @@ def _layers(function: Any) -> Iterator[Any]:
 
 
 class Server:
-    """Runs the jobs that come through a socket until it closes."""
+    """A loop that runs the jobs that come through a socket until it closes."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection

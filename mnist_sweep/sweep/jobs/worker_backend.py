@@ -220,7 +220,9 @@ class WorkerBackend:
         assert worker.job is not None
         worker.kill()
         self.slots[slot] = None
-        return Finished(worker.job, reason=f"it ran past trial_timeout={self.timeout:g} seconds")
+        return Finished(
+            worker.job, reason=f"it ran longer than trial_timeout={self.timeout:g} seconds"
+        )
 
     def stop(self, patience: float) -> None:
         """End what still runs, giving it `patience` seconds to record that.
@@ -247,7 +249,7 @@ class WorkerBackend:
         except subprocess.TimeoutExpired:
             log.warning(
                 "waiting for worker process %d, whose jobs left threads or exit handlers that "
-                "still run; Ctrl-C ends it",
+                "still run; press Ctrl-C to end it",
                 worker.process.pid,
             )
         worker.end(None)

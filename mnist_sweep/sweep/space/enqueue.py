@@ -29,7 +29,9 @@ def enqueue(
     """
     if isinstance(study.sampler, GridSampler):
         if configurations:
-            raise SweepError("hydra.sweeper.enqueue: a grid runs its own points and no others")
+            raise SweepError(
+                "hydra.sweeper.enqueue: a grid runs only its own points; leave enqueue out"
+            )
         return
     if not isinstance(configurations, Sequence) or isinstance(configurations, str):
         raise SweepError(

@@ -97,7 +97,8 @@ def _choices(override: Override, tags: set[str]) -> CategoricalDistribution:
         values = [] if override.config_loader is None else list(override.sweep_iterator())
     if not values:
         raise ValueError(
-            f"glob finds none: {override.key_or_group} is no config group, or has no such option"
+            f"glob finds nothing: {override.key_or_group} is not a config group, or has no "
+            "such option"
         )
     return CategoricalDistribution(_told_apart(values))
 
@@ -127,7 +128,7 @@ def _interval(sweep: IntervalSweep, tags: set[str]) -> BaseDistribution:
         raise ValueError("an interval's ends must be finite")
     whole = type(low) is int and type(high) is int
     if "int" in tags and "float" in tags:
-        raise ValueError("int and float are two kinds; leave one out")
+        raise ValueError("int and float exclude each other; leave one out")
     if "int" in tags and not (low == int(low) and high == int(high)):
         raise ValueError("an interval of whole numbers must have whole ends")
     if "int" in tags or (whole and "float" not in tags):
@@ -137,7 +138,7 @@ def _interval(sweep: IntervalSweep, tags: set[str]) -> BaseDistribution:
 
 def _range(override: Override, sweep: RangeSweep, tags: set[str]) -> BaseDistribution:
     if "int" in tags and "float" in tags:
-        raise ValueError("int and float are two kinds; leave one out")
+        raise ValueError("int and float exclude each other; leave one out")
     plain = replace(sweep, shuffle=False)  # an order means nothing to a sampler
     found = stock_distribution(override, plain)
     if "int" in tags and not isinstance(found, IntDistribution):

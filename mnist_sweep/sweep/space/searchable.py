@@ -23,12 +23,12 @@ FIXED = {
     "trial": "the sweep sets it",
     "resume": "it is for a single run",
     "search": "it says what is searched",
-    "hydra": "it is the sweep's own",
+    "hydra": "it is a setting of the sweep itself",
 }
 SET = ("study", "trial", "lease", "resume")  # by nobody but the sweep
 # What happens to training images only, and to the pixels of all alike.
 FREE = ("data.augmentation", "data.mean", "data.std")
-IDLE = "it changes nothing that a trial is judged by"
+IDLE = "it does not change what a trial is judged by"
 
 
 def check_name(name: str) -> None:

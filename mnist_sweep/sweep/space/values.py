@@ -42,7 +42,7 @@ def written(value: Any) -> str:
     """
     text = _written(value)
     if not same(read(text), value):
-        raise ValueError(f"Hydra's override grammar cannot say {value!r}")
+        raise ValueError(f"{value!r} cannot be written in Hydra's override grammar")
     return text
 
 

@@ -44,7 +44,7 @@ class Judged:
 
 
 class Judge(Protocol):
-    """Makes a run of what a trial suggests, and asks the gate about it."""
+    """A maker of runs from what trials suggest, which asks the gate about them."""
 
     def choose(self, trial: BaseTrial) -> list[str]:
         """Have a trial suggest its settings; return them as overrides."""
@@ -54,7 +54,7 @@ class Judge(Protocol):
 
 
 class GatedSampler(BaseSampler):
-    """Draws with another sampler until the gate lets a configuration pass.
+    """A sampler that draws with another one until the gate lets a configuration pass.
 
     `read` returns a trial of the study by its number. A configuration that is rejected is drawn
     again up to `resamples` times; of those rejected, the one closest to feasible is kept. With
@@ -106,7 +106,7 @@ class GatedSampler(BaseSampler):
         return self.wrapped.sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        """Pass it on."""
+        """Tell the wrapped sampler."""
         self.wrapped.before_trial(study, trial)
 
     def after_trial(
@@ -116,11 +116,11 @@ class GatedSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Pass it on."""
+        """Tell the wrapped sampler."""
         self.wrapped.after_trial(study, trial, state, values)
 
     def reseed_rng(self) -> None:
-        """Pass it on."""
+        """Tell the wrapped sampler."""
         self.wrapped.reseed_rng()
 
     def __str__(self) -> str:

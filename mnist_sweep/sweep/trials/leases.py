@@ -112,7 +112,7 @@ class Lease:
         return held
 
     def held(self) -> bool:
-        """Whether the trial runs under this lease, and not under another's by now."""
+        """Whether the trial still runs under this lease, and not under a later one."""
         trial = self.records.read(self.number)
         return trial.state == TrialState.RUNNING and self._named(trial)
 
@@ -155,7 +155,7 @@ class Heartbeat:
         self.leases[lease.number] = lease
 
     def forget(self, number: int) -> None:
-        """Renew a trial's lease no more: the trial has ended, or is another's now."""
+        """Stop renewing a trial's lease: the trial has ended, or another process has it."""
         self.leases.pop(number, None)
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class Heartbeat:
 
 
 class LivenessMonitor:
-    """Tells whether the owners of running trials live, those of the named `roles`.
+    """A monitor of whether the owners of running trials live, in the named `roles`.
 
     A process of this machine is looked up. Another machine's is dead when nothing about the trial
     has changed for `grace_period` seconds of this monitor's own clock (no two clocks are compared),

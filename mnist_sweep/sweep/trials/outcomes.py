@@ -41,11 +41,11 @@ MOST_SHOWN = 100  # letters of a value that is no objective
 
 
 class JobFailed(UserError):
-    """A job raised, was lost, or returned no objective."""
+    """A job that raised, was lost, or returned no objective."""
 
 
 class BadValue(JobFailed):
-    """A job returned no objective: one failed trial, which ends no sweep."""
+    """A job that returned no objective: a failed trial, which does not end the sweep."""
 
 
 def check_completed(returned: JobReturn) -> None:

@@ -138,8 +138,8 @@ class GatedSpace:
             if name.lstrip("+") in taken:
                 raise SweepError(
                     f"hydra.sweeper.custom_search_space suggests {name}, which is fixed to "
-                    f"{name.lstrip('+')}={taken[name.lstrip('+')]}: take one of them back (what is "
-                    "fixed is among trial.user_attrs)"
+                    f"{name.lstrip('+')}={taken[name.lstrip('+')]}: remove one of the two "
+                    "(trial.user_attrs has what is fixed)"
                 )
         return [f"{name}={override_value(value)}" for name, value in added.items()]
 
@@ -168,9 +168,9 @@ class GatedSpace:
 
 
 class Proposer:
-    """Makes proposals of a study's trials.
+    """A maker of proposals for a study's trials.
 
-    It puts a `GatedSampler` in the place of the study's sampler, which see for `resamples` and
+    A `GatedSampler` takes the place of the study's sampler; see there for `resamples` and
     `points`.
     """
 
@@ -204,8 +204,9 @@ class Proposer:
         except ValueError as error:
             # As much as a custom search space, or one name under two conditions, can do wrong.
             raise SweepError(
-                f"study {self.study.study_name!r} has drawn one of {', '.join(draw.params)} from "
-                f"other values before: {one_line(error)} A setting keeps its choices in a study"
+                f"study {self.study.study_name!r} drew one of {', '.join(draw.params)} from "
+                f"other values before: {one_line(error)} A study cannot change a "
+                "setting's choices"
             ) from error
         self._record(trial, draw, judged)
         return Proposal(trial, judged.overrides, judged.verdict, judged.error)

@@ -26,7 +26,7 @@ from mnist_sweep.sweep.trials.status import TrialStatus, was_launched
 
 @dataclass(frozen=True)
 class Limits:
-    """How far a queue goes: `total` launched trials; `wanted`: what the user asked for.
+    """The limits of a queue: `total` launched trials; `wanted`: what the user asked for.
 
     `total` is less where the space or the grid has fewer configurations; `points`: those of a grid.
     """
@@ -38,13 +38,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class NoTrial:
-    """Nothing to give out; `exhausted`: since the space has no configuration that is not tried."""
+    """A queue without a trial to give out; `exhausted`: since the whole space is tried."""
 
     exhausted: bool = False
 
 
 class TrialQueue:
-    """Gives out the trials of a study to `limits.total` launched ones in all, each to one sweep.
+    """A queue of the trials of a study, `limits.total` launched ones in all, each for one sweep.
 
     `lock` gives the study's lock, under which `on_launch` is called when a trial is given out.
     `open` has those that this sweep was given and has not ended.
@@ -194,7 +194,7 @@ class TrialQueue:
             if lease.held():
                 studies.end(self.study, self.open[number].trial, status, reason, values)
             elif not lease.ended():  # by a try whose answer was lost
-                raise LeaseLost(f"trial {number} is another sweep's")
+                raise LeaseLost(f"trial {number} belongs to another sweep")
         self.forget(number)
 
     def holds(self, number: int) -> bool:
@@ -205,7 +205,7 @@ class TrialQueue:
         """Raise LeaseLost where another sweep has an open trial."""
         lease = self.leases[number]
         if not lease.held() and not lease.ended():
-            raise LeaseLost(f"trial {number} is another sweep's")
+            raise LeaseLost(f"trial {number} belongs to another sweep")
 
     def forget(self, number: int) -> None:
         """Leave a trial that has ended, or that another sweep has."""

@@ -26,7 +26,7 @@ def after_another_death(trial: FrozenTrial) -> Deaths:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Retries a trial at most `max_retries` times in a row without an epoch more."""
+    """A limit: a trial is retried at most `max_retries` times in a row without another epoch."""
 
     max_retries: int
 

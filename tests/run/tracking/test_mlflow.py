@@ -155,7 +155,7 @@ def test_a_run_on_other_data_or_whose_own_is_gone_is_a_new_one(config, caplog):
     other.client.delete_run(other.run_id)
     third = run_in("run", config, data={"name": "mnist", "fingerprint": "other"})
     assert third.run_id != other.run_id
-    assert f"run {other.run_id} cannot be resumed, a new one is started" in caplog.text
+    assert f"run {other.run_id} cannot be resumed; a new one is started" in caplog.text
 
 
 def hydra_config(config, name):
@@ -234,7 +234,7 @@ def test_a_store_that_fails_later_does_not_end_the_run(config, caplog, monkeypat
         "mlflow: metrics",
         "mlflow: artifacts",
     ]
-    assert all("they are in run alone" in line for line in lines)
+    assert all("they are only in run" in line for line in lines)
     assert recorded(config)["run"].info.status == "FINISHED"
 
 
@@ -248,7 +248,7 @@ def test_a_store_that_cannot_be_opened_is_one_line(command, quick, capsys, uri):
 def test_a_trial_goes_on_without_a_store_that_has_gone(composed, caplog, tmp_path):
     run = check(composed("tracking=mlflow", "tracking.mlflow.uri=nonsense://host"))
     assert list(trackers(run, tmp_path, FACTS, "s", None)) == []
-    assert f"this run is in {tmp_path} alone" in caplog.text
+    assert f"this run is recorded only in {tmp_path}" in caplog.text
     with pytest.raises(MLflowError):
         list(trackers(run, tmp_path, FACTS, None, None))
 

@@ -221,7 +221,7 @@ def test_a_job_past_its_timeout_is_killed_and_not_worth_another_try(pool):
     workers.start(Job(7, ["hang"]))
     pid = workers.slots[0].process.pid
     (finished,) = wait_for(workers)
-    assert finished.reason == "it ran past trial_timeout=0.2 seconds"
+    assert finished.reason == "it ran longer than trial_timeout=0.2 seconds"
     assert not finished.died
     assert not psutil.pid_exists(pid)
     assert (workers.free(), workers.running()) == (1, [])
@@ -307,7 +307,7 @@ def test_what_a_job_has_started_ends_when_it_runs_past_its_timeout(pool, tmp_pat
     workers.start(Job(7, ["children", str(tmp_path / "pids"), "hang"]))
     pids = children(tmp_path / "pids")
     (finished,) = wait_for(workers)
-    assert finished.reason.startswith("it ran past")
+    assert finished.reason.startswith("it ran longer than")
     until_gone(pids)
 
 

@@ -82,7 +82,7 @@ def test_glob_chooses_among_a_groups_options():
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("x=glob(*)", "x is no config group"),
+        ("x=glob(*)", "x is not a config group"),
         ("optimizer=glob(z*)", "or has no such option"),
         ("x=tag(lgo,interval(1,2))", "unknown tag lgo; known are int, float, log"),
         ("x=tag(log,choice(1,2))", "a choice takes no tag, but got log"),
@@ -92,7 +92,7 @@ def test_glob_chooses_among_a_groups_options():
         ("x=tag(log,interval(0,1))", "low > 0"),
         ("x=tag(int,interval(0.5,3))", "whole ends"),
         ("x=tag(int,range(0,1,step=0.1))", "whole ends and steps"),
-        ("x=tag(int,float,interval(1,2))", "int and float are two kinds"),
+        ("x=tag(int,float,interval(1,2))", "int and float exclude each other"),
         ("x=interval(1,inf)", "must be finite"),
         ("x=range(1,5,step=0)", "nonzero step"),
         ("x=choice()", "empty choice"),

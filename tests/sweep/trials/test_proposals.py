@@ -411,7 +411,7 @@ def test_a_custom_search_space_that_suggests_what_is_fixed_is_told_so():
     def extend(config, trial):
         trial.suggest_float("+y", 0, 1)
 
-    with pytest.raises(SweepError, match=r"suggests \+y, which is fixed to y=1: take one of them"):
+    with pytest.raises(SweepError, match=r"suggests \+y, which is fixed to y=1: remove one of the"):
         drawing(30, 0.5, extender=extend, arguments=["x=interval(0,100)", "y=1"]).propose()
 
 
@@ -458,7 +458,7 @@ def test_a_custom_search_space_of_changing_choices_ends_the_sweep_in_one_line(ga
     with pytest.raises(SweepError) as error:
         made.propose()
     assert str(error.value).startswith(
-        f"error: study '{made.study.study_name}' has drawn one of x, y from other values before: "
+        f"error: study '{made.study.study_name}' drew one of x, y from other values before: "
     )
 
 

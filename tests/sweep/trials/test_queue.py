@@ -428,10 +428,10 @@ def test_a_trial_that_another_sweep_has_is_not_told_and_nothing_of_it_changes(sh
     ours.next()
     lose(shared)
     before = shared.study.get_trials()[0]
-    with pytest.raises(LeaseLost, match="trial 0 is another sweep's"):
+    with pytest.raises(LeaseLost, match="trial 0 belongs to another sweep"):
         ours.check(0)
     for status, values in ((TrialStatus.COMPLETE, [1.0]), (TrialStatus.FAILED, None)):
-        with pytest.raises(LeaseLost, match="trial 0 is another sweep's"):
+        with pytest.raises(LeaseLost, match="trial 0 belongs to another sweep"):
             ours.tell(0, status, "reason", values)
     ours.close()
     assert shared.study.get_trials()[0] == before
