@@ -57,6 +57,8 @@ class Rules:
     max_retries: int = 2
     timeout: float | None = None
     plateau: int | None = None
+    target: float | None = None
+    minimize: bool = False
 
 
 @dataclass
@@ -121,7 +123,15 @@ class Sweep:
             return f"timeout={timeout:g} seconds have passed"
         if plateau is not None and free.since_best >= plateau:
             return f"no better trial among the last {plateau} (plateau)"
+        if free.best is not None and self._reaches_target(free.best):
+            return f"the best value, {free.best:.5g}, reaches target={self.rules.target:g}"
         return None
+
+    def _reaches_target(self, best: float) -> bool:
+        target = self.rules.target
+        if target is None:
+            return False
+        return best <= target if self.rules.minimize else best >= target
 
     def _rejected(self, launched: bool) -> list[Action]:
         self.rejected_in_a_row += 1

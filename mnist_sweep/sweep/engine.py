@@ -49,6 +49,8 @@ class Engine:
                 settings.max_retries,
                 settings.timeout,
                 settings.plateau,
+                settings.target,
+                minimize=settings.directions == ["minimize"],
             )
         )
         runs = given.directory if given.task.names_trials else None
@@ -150,6 +152,7 @@ class Engine:
         return on.SlotFree(
             time.monotonic() - self.started,
             0 if self.given.settings.plateau is None else summary.trials_since_best(self.study),
+            None if self.given.settings.target is None else summary.best_value(self.study),
             frozenset(retryable),
         )
 

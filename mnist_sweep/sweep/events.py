@@ -13,12 +13,13 @@ from mnist_sweep.sweep.trials.status import TrialStatus
 class SlotFree:
     """A free slot for a job, `seconds` after the sweep began.
 
-    `since_best`: launched trials that ended after the best one did. `retryable`: trials to retry
-    whose last job is certainly gone.
+    `since_best`: launched trials that ended after the best one did. `best`: the value of that one,
+    None while there is none. `retryable`: trials to retry whose last job is certainly gone.
     """
 
     seconds: float
     since_best: int = 0
+    best: float | None = None
     retryable: frozenset[int] = frozenset()
 
 

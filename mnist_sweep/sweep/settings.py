@@ -51,6 +51,7 @@ class Settings:
     default_first: bool = True
     timeout: float | None = _setting(None, positive=True)
     plateau: int | None = _setting(None, least=1)
+    target: float | None = None
     trial_timeout: float | None = _setting(None, positive=True)
     max_retries: int = _setting(2, least=0)
     grace_period: float = _setting(GRACE_PERIOD, positive=True)
@@ -95,11 +96,18 @@ def check_settings(given: Mapping[str, Any]) -> Settings:
         _check_bound(name, getattr(checked, name), setting.metadata)
     if math.isinf(checked.grace_period):
         raise SweepError("hydra.sweeper.grace_period must be finite, but got inf")
+    if checked.target is not None and not math.isfinite(checked.target):
+        raise SweepError(f"hydra.sweeper.target must be finite, but got {checked.target}")
     rate = checked.max_failure_rate
     if not 0 <= rate <= 1:
         raise SweepError(f"hydra.sweeper.max_failure_rate must be in [0, 1], but got {rate}")
     settings = replace(checked, **anything)
     _check_shapes(settings.direction, settings.params, settings.conditional)
+    if settings.target is not None and len(settings.directions) > 1:
+        raise SweepError(
+            f"hydra.sweeper.target={settings.target:g} needs a single objective, and there are "
+            f"{len(settings.directions)}; leave it out"
+        )
     return settings
 
 

@@ -31,6 +31,12 @@ def best_trials(study: optuna.Study) -> list[FrozenTrial]:
     return [study.best_trial] if len(study.directions) == 1 else study.best_trials
 
 
+def best_value(study: optuna.Study) -> float | None:
+    """Return the value of the best feasible complete trial; None while there is none."""
+    best = best_trials(study)
+    return best[0].value if best else None
+
+
 def rejections(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that the gate rejected."""
     pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))

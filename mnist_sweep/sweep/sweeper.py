@@ -36,6 +36,8 @@ class BudgetSweeper(Sweeper):
         Seconds after which no trial is launched any more; running trials finish.
     plateau:
         Launched trials in a row without a better one after which no trial is launched any more.
+    target:
+        Value of the objective that is good enough: once a trial has it, no further one is launched.
     trial_timeout:
         Seconds after which a trial's worker is killed and the trial fails.
     max_retries:

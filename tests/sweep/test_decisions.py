@@ -169,6 +169,24 @@ def test_a_plateau_stops_launching():
     assert running.step(SlotFree(1.0, since_best=5)) == expected
 
 
+@pytest.mark.parametrize(
+    ("minimize", "best", "over"),
+    [
+        (False, None, False),
+        (False, 0.994, False),
+        (False, 0.995, True),
+        (False, 0.999, True),
+        (True, None, False),
+        (True, 0.999, False),
+        (True, 0.995, True),
+    ],
+)
+def test_a_target_that_is_reached_stops_launching(minimize, best, over):
+    running = sweep(target=0.995, minimize=minimize)
+    expected = [Stop(f"the best value, {best}, reaches target=0.995")] if over else [Ask()]
+    assert running.step(SlotFree(1.0, best=best)) == expected
+
+
 def test_too_many_rejections_in_a_row_end_the_sweep_and_a_launch_starts_them_anew():
     running = sweep(max_rejections=3)
     for _ in range(2):

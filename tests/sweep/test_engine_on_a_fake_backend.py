@@ -246,6 +246,13 @@ def test_a_plateau_ends_a_sweep(run):
     assert ("stopped", "no better trial among the last 2 (plateau)") in heard
 
 
+def test_a_target_ends_a_sweep_and_running_trials_finish(run):
+    backend = FakeBackend({0: [0.5], 1: [0.7], 2: [0.6]}, slots=2)
+    study, heard = run(backend, total=9, target=0.7)
+    assert [trial.value for trial in study.trials] == [0.5, 0.7]
+    assert ("stopped", "the best value, 0.7, reaches target=0.7") in heard
+
+
 def test_a_time_out_ends_a_sweep(run, monkeypatch):
     clock = iter(range(0, 1000, 40))
     monkeypatch.setattr("mnist_sweep.sweep.engine.time.monotonic", lambda: float(next(clock)))

@@ -298,3 +298,11 @@ class Stock(enum.Enum):
 )
 def test_a_direction_is_what_optuna_calls_it(direction, directions):
     assert check_settings({"direction": direction}).directions == directions
+
+
+def test_a_target_is_a_finite_value_of_a_single_objective():
+    assert check_settings({"target": 0.995}).target == 0.995
+    with pytest.raises(SweepError, match="target must be finite, but got nan"):
+        check_settings({"target": float("nan")})
+    with pytest.raises(SweepError, match=r"target=0\.9 needs a single objective, and there are 2"):
+        check_settings({"target": 0.9, "direction": ["maximize", "minimize"]})
