@@ -4,22 +4,20 @@ Nothing here imports torch: `--help` and `--cfg job` must not pay for it.
 """
 
 import math
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.objectives import METRICS, OBJECTIVES, direction_of
 from mnist_sweep.text import one_line, shortened
 from mnist_sweep.untrusted_files import parse_config
 
 MAX_THREADS = 1024  # far above it, OpenMP crashes the process
-METRICS = ("train_loss", "train_acc", "val_loss", "val_acc")
-OBJECTIVES = ("val_loss", "val_acc", "parameters", "multiply_adds")
 
 
 class ConfigError(UserError):
@@ -160,32 +158,15 @@ def _direction_of_objective(*, _root_: Any) -> Any:
 
 
 def _run_directory(default: str, *, _root_: Any) -> str:
-    """Where Hydra writes: the directory of the run to resume, else a new one.
-
-    A wrong `resume` ends the program here, before Hydra makes a directory of that name.
-    """
+    """Where Hydra writes: the directory of the run to resume, else a new one."""
     resume = _setting("resume", _root_)
-    if resume is None:
-        return default
-    try:
-        load_recorded(resume)
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    return str(resume)
+    return default if resume is None else str(resume)
 
 
 def _output_subdirectory(directory: str) -> str | None:
     """Keep Hydra from overwriting the record of a run that is there already."""
     occupied = any((Path(directory) / name).exists() for name in ("metrics.jsonl", "result.json"))
     return None if occupied else ".hydra"
-
-
-def direction_of(objective: Any) -> Any:
-    """Return "maximize" or "minimize" for an objective, or a list for a list of them."""
-    if isinstance(objective, list | ListConfig):
-        return [direction_of(name) for name in objective]
-    return "maximize" if str(objective).endswith("acc") else "minimize"
 
 
 def given_overrides(hydra: Any, which: str) -> list[str]:

@@ -6,6 +6,7 @@ something to train, so that printing help and config stays quick.
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from omegaconf import DictConfig
 
 from mnist_sweep.allowed_targets import hydra_whitelist
 from mnist_sweep.cli import encoding
-from mnist_sweep.cli.entry import inspected, one_line_errors
+from mnist_sweep.cli.entry import inspected, one_line_errors, resumed_run
 from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.cli.plugin_checks import register_named_callbacks
 from mnist_sweep.config import (
@@ -162,6 +163,16 @@ _started_by_hydra = hydra.main(
 )(job)
 
 
+def _check_resume(words: Sequence[str]) -> None:
+    """Refuse a `resume` that names no run, before Hydra makes a directory of that name.
+
+    Raises ConfigError. What the words say otherwise is Hydra's to refuse.
+    """
+    given = resumed_run(words)
+    if given is not None:
+        load_recorded(given)
+
+
 def command_line() -> None:
     """Be the program: `main`, on an output of any encoding."""
     encoding.prepare()
@@ -173,6 +184,7 @@ def main() -> None:
     Plugins.instance().register(Combinations)
     sys.argv[1:] = inspected(sys.argv[1:])
     with one_line_errors():
+        _check_resume(sys.argv[1:])
         _started_by_hydra()
 
 

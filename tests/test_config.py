@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.config import ConfigError, check, direction_of, load_recorded
+from mnist_sweep.config import ConfigError, check, load_recorded
+from mnist_sweep.objectives import direction_of
 
 CONF = Path(__file__).parent.parent / "conf"
 

@@ -4,11 +4,12 @@ Hydra has no public hook for that; see `mnist_sweep.private_names.reporting_thro
 """
 
 import inspect
+import io
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from hydra.core.utils import configure_log
 from hydra.errors import (
     CompactHydraException,
     ConfigCompositionException,
+    HydraException,
     InstantiationException,
 )
 
@@ -148,6 +150,23 @@ def _settings(error: TypeError) -> list[str]:
             return list(inspect.signature(target).parameters)
         trace = trace.tb_next
     return []
+
+
+def resumed_run(words: Sequence[str]) -> str | None:
+    """Return the run directory that a command line resumes; None where it starts a new run.
+
+    None too where the command line cannot be read, and where it only asks for help or a config.
+    """
+    try:
+        with redirect_stderr(io.StringIO()):
+            arguments = options_parser().parse_intermixed_args(list(words))
+        parsed = OverridesParser.create().parse_overrides(arguments.overrides)
+    except (SystemExit, HydraException):
+        return None
+    if arguments.help or arguments.hydra_help or arguments.cfg or arguments.info:
+        return None
+    given = [each.value() for each in parsed if each.key_or_group.lstrip("+") == "resume"]
+    return None if not given or given[-1] is None else str(given[-1])
 
 
 def inspected(words: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.config import check, load_recorded
 from mnist_sweep.errors import UserError
+from mnist_sweep.run.build import model_name
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.text import relative
 
@@ -33,8 +34,7 @@ class Candidate:
     @property
     def model(self) -> str:
         """What the user calls the model."""
-        target = str(self.config.model["_target_"]).rpartition(".")[2]
-        return str(self.result.get("model") or target)
+        return model_name(self.result, self.config.model)
 
     @property
     def settings(self) -> dict[str, Any]:

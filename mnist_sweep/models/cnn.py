@@ -110,7 +110,7 @@ class SimpleCNN(nn.Module):
     Raises ValueError for `hidden` below 1, dropout outside [0, 1), or width not above 0.
     """
 
-    def __init__(self, hidden: int = 128, dropout: float = 0.0, width: float = 1.0) -> None:
+    def __init__(self, hidden: int = 128, dropout: float = 0.05, width: float = 1.0) -> None:
         super().__init__()
         check_at_least_one("hidden", hidden)
         check_dropout(dropout)

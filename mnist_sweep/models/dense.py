@@ -32,7 +32,7 @@ class MLP(nn.Module):
     Raises ValueError when `hidden` is below 1 or `dropout` is outside [0, 1).
     """
 
-    def __init__(self, hidden: int = 25, dropout: float = 0.0) -> None:
+    def __init__(self, hidden: int = 25, dropout: float = 0.05) -> None:
         super().__init__()
         check_at_least_one("hidden", hidden)
         check_dropout(dropout)

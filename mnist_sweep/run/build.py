@@ -1,6 +1,6 @@
 """From checked config to objects, and the budget check that comes before everything else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +24,11 @@ from mnist_sweep.run.targets import build, check_node
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.text import one_line, shortened
 from mnist_sweep.training.loop import BestEpoch, Criterion, EarlyStopping, Training
+
+
+def model_name(recorded: Mapping[str, Any] | None, node: Mapping[str, Any]) -> str:
+    """Return what the user calls a model: as a run recorded it, else by its class."""
+    return str((recorded or {}).get("model") or str(node["_target_"]).rpartition(".")[2])
 
 
 def build_model(node: Any) -> nn.Module:

@@ -16,6 +16,7 @@ from mnist_sweep.run.build import (
     build_dataset,
     check_budget,
     check_objects,
+    model_name,
     what_fits,
 )
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
@@ -85,7 +86,7 @@ def _prepare(
     """
     directory = RunDirectory(path)
     before = _recorded_before(run, directory, resume)
-    name = name or (before or {}).get("model") or str(run.model["_target_"]).rpartition(".")[2]
+    name = name or model_name(before, run.model)
     cost = _check_budget(run, name)
     check_objects(run)
     dataset = None

@@ -9,7 +9,7 @@ from torch import nn
 
 from mnist_sweep.config import RunConfig, check, load_recorded
 from mnist_sweep.data import Pipeline
-from mnist_sweep.run.build import build_model, build_pipeline, count_model
+from mnist_sweep.run.build import build_model, build_pipeline, count_model, model_name
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.text import shortened
 
@@ -27,7 +27,7 @@ class Trained:
     @property
     def name(self) -> str:
         """What the user calls the model."""
-        return str(self.result.get("model") or self.run.model["_target_"].rpartition(".")[2])
+        return model_name(self.result, self.run.model)
 
 
 def load_trained(path: str, device: torch.device) -> Trained:
@@ -40,7 +40,7 @@ def load_trained(path: str, device: torch.device) -> Trained:
     result = directory.read_result()
     if result is None:
         raise RecordError(f"run={path} has no result.json: the run has not begun")
-    name = str(result.get("model") or run.model["_target_"].rpartition(".")[2])
+    name = model_name(result, run.model)
     shapes, _ = count_model(run.model, name)
     weights = directory.load_best(device)
     model = build_with(run.model, shapes, weights, str(directory.best))

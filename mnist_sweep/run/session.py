@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from mnist_sweep.config import METRICS, ConfigError, RunConfig
+from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.errors import LeaseLost, UserError
 from mnist_sweep.models.layout import set_layout
+from mnist_sweep.objectives import METRICS
 from mnist_sweep.run.build import build_pipeline, build_training, choose_layout
 from mnist_sweep.run.checkpoint import check_checkpoint
 from mnist_sweep.run.console import Narrator

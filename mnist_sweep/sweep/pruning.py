@@ -13,14 +13,12 @@ from optuna.pruners import BasePruner, NopPruner
 
 from mnist_sweep.allowed_targets import KINDS, check_tree
 from mnist_sweep.errors import UserError
+from mnist_sweep.objectives import known_before
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.replaced_defaults import PRUNER, own_settings
 from mnist_sweep.text import one_line
 
 TARGETS = ("optuna.pruners.*",)
-
-# Known before the first epoch, so that no epoch tells anything about them.
-CONSTANT = ("parameters", "multiply_adds")
 
 
 def build_pruner(config: DictConfig | None) -> BasePruner:
@@ -78,6 +76,6 @@ def why_off(
         return "Optuna prunes for a single objective, and there are several"
     if not shared:
         return "hydra.sweeper.storage=null cannot be reached by the jobs"
-    if objective in CONSTANT:
+    if known_before(objective):
         return f"objective={objective} is known before a job starts"
     return None

@@ -10,8 +10,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.config import OBJECTIVES, direction_of, given_overrides, typed
+from mnist_sweep.config import given_overrides, typed
 from mnist_sweep.errors import UserError
+from mnist_sweep.objectives import OBJECTIVES, direction_of
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.space.values import quoted
 from mnist_sweep.text import nearest

@@ -11,7 +11,7 @@ import pytest
 from hydra._internal import utils
 from omegaconf import OmegaConf
 
-from mnist_sweep.cli.entry import inspected
+from mnist_sweep.cli.entry import inspected, resumed_run
 from mnist_sweep.run import console, session
 from tests.test_train import error_line
 
@@ -240,3 +240,23 @@ def test_a_traceback_is_shown_where_it_is_asked_for(command, capfd, monkeypatch,
         printed = capfd.readouterr().out
     assert "failed: ArithmeticError: no good" in printed
     assert ("in fail" in printed) == full
+
+
+@pytest.mark.parametrize(
+    ("words", "run"),
+    [
+        (["resume=outputs/a"], "outputs/a"),
+        (["-m", "resume='outputs/a b'", "epochs=2"], "outputs/a b"),
+        (["resume=a", "++resume=b"], "b"),
+        (["resume=null"], None),
+        (["resume=a", "resume=null"], None),
+        (["epochs=2"], None),
+        (["resume=a", "--help"], None),
+        (["resume=a", "--cfg", "job"], None),
+        (["resume=[", "epochs=2"], None),  # Hydra says what is wrong with it
+        (["--no-such-option", "resume=a"], None),
+    ],
+)
+def test_the_run_that_a_command_line_resumes_is_known_before_hydra_starts(words, run, capfd):
+    assert resumed_run(words) == run
+    assert capfd.readouterr().err == ""

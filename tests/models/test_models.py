@@ -1,8 +1,10 @@
 import copy
+import inspect
 
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from hydra.utils import get_class
 
 from mnist_sweep.models import MLP, Linear, ResNet, SimpleCNN, StagedCNN
 from mnist_sweep.run.build import build_model
@@ -28,6 +30,22 @@ def parameters(model):
 def test_parameter_counts_are_the_published_ones(composed, overrides, count):
     config = composed(*f"model={overrides}".split())
     assert parameters(build_model(config.model)) == count
+
+
+@pytest.mark.parametrize("name", ["mlp", "simple", "enhanced", "residual", "wide", "resnet"])
+def test_the_defaults_of_a_class_are_those_of_its_config(composed, name):
+    """The stages of a staged network are its config's own: the class has none."""
+    given = dict(composed(f"model={name}").model)
+    target = get_class(given.pop("_target_"))
+    defaults = {
+        key: parameter.default
+        for key, parameter in inspect.signature(target).parameters.items()
+        if key in given and parameter.default is not inspect.Parameter.empty
+    }
+    assert {"dropout", "width"} & defaults.keys()
+    assert {key: given[key] for key in defaults if key != "residual"} == {
+        key: default for key, default in defaults.items() if key != "residual"
+    }
 
 
 @pytest.mark.parametrize("name", ["linear", "mlp", "simple", "enhanced", "residual", "resnet"])

@@ -12,7 +12,6 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.errors import LeaseLost, UserError
-from mnist_sweep.files import replacing
 from mnist_sweep.sweep.jobs.backend import Finished
 from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.trials.status import GATE
@@ -162,6 +161,6 @@ def record_failure(directory: Path, reason: str) -> None:
     """Have result.json say why a run failed whose process could not say so itself."""
     result = recorded(directory)
     if result.get("status") == "running":
-        with replacing(directory / RESULT) as temporary:
-            failed = result | {"status": "failed", "reason": reason}
-            temporary.write_text(json.dumps(failed, indent=2) + "\n", encoding="utf-8")
+        from mnist_sweep.run.directory import RunDirectory  # torch comes with it
+
+        RunDirectory(directory).write_result(result | {"status": "failed", "reason": reason})
