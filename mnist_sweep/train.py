@@ -164,13 +164,14 @@ _started_by_hydra = hydra.main(
 
 
 def _check_resume(words: Sequence[str]) -> None:
-    """Refuse a `resume` that names no run, before Hydra makes a directory of that name.
-
-    Raises ConfigError. What the words say otherwise is Hydra's to refuse.
-    """
+    """End in one line where `resume` names no run, before Hydra makes a folder of that name."""
     given = resumed_run(words)
-    if given is not None:
-        load_recorded(given)
+    try:
+        if given is not None:
+            load_recorded(given)
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def command_line() -> None:
@@ -183,8 +184,8 @@ def main() -> None:
     """Take the command line: one run, or with -m a sweep."""
     Plugins.instance().register(Combinations)
     sys.argv[1:] = inspected(sys.argv[1:])
+    _check_resume(sys.argv[1:])
     with one_line_errors():
-        _check_resume(sys.argv[1:])
         _started_by_hydra()
 
 

@@ -155,7 +155,8 @@ def _settings(error: TypeError) -> list[str]:
 def resumed_run(words: Sequence[str]) -> str | None:
     """Return the run directory that a command line resumes; None where it starts a new run.
 
-    None too where the command line cannot be read, and where it only asks for help or a config.
+    None too for a multirun, and where the command line cannot be read, or only asks for help or a
+    config.
     """
     try:
         with redirect_stderr(io.StringIO()):
@@ -163,7 +164,13 @@ def resumed_run(words: Sequence[str]) -> str | None:
         parsed = OverridesParser.create().parse_overrides(arguments.overrides)
     except (SystemExit, HydraException):
         return None
-    if arguments.help or arguments.hydra_help or arguments.cfg or arguments.info:
+    if (
+        arguments.multirun
+        or arguments.help
+        or arguments.hydra_help
+        or arguments.cfg
+        or arguments.info
+    ):
         return None
     given = [each.value() for each in parsed if each.key_or_group.lstrip("+") == "resume"]
     return None if not given or given[-1] is None else str(given[-1])
