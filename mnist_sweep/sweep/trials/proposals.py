@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import DictConfig
@@ -31,31 +31,15 @@ Extender = Callable[[DictConfig, BaseTrial], None]
 
 
 @dataclass(frozen=True)
-class Proposal:
-    """A trial, the overrides that make it a run, and what the gate found about it.
+class Proposal(Judged):
+    """A configuration that the gate has judged, and the trial that it is recorded as."""
 
-    `verdict` is None where the proposal is no valid run, for which `error` says why.
-    """
-
-    trial: Trial
-    overrides: list[str]
-    verdict: Verdict | None
-    error: str | None = None
+    trial: Trial = field(kw_only=True)
 
     @property
     def number(self) -> int:
         """The trial's number."""
         return self.trial.number
-
-    @property
-    def reason(self) -> str | None:
-        """Why it is not to be launched; None where it may be."""
-        return self.error if self.verdict is None else self.verdict.reason
-
-    @property
-    def excess(self) -> float:
-        """By how much it misses being feasible, in its worst constraint."""
-        return 0.0 if self.verdict is None else self.verdict.excess
 
 
 class GatedSpace:
@@ -209,7 +193,7 @@ class Proposer:
                 "setting's choices"
             ) from error
         self._record(trial, draw, judged)
-        return Proposal(trial, judged.overrides, judged.verdict, judged.error)
+        return Proposal(judged.overrides, judged.verdict, judged.error, trial=trial)
 
     def exhausted(self) -> bool:
         """Whether every configuration of the space has been tried."""

@@ -18,7 +18,8 @@ from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.untried import Points
 from mnist_sweep.sweep.space.values import override_value
 from mnist_sweep.sweep.storage import open_storage
-from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposal, Proposer
+from mnist_sweep.sweep.trials.gated_sampler import Judged
+from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.status import GATE, TrialStatus, attributes_of
 
@@ -173,9 +174,9 @@ def test_a_rejected_proposal_is_known_as_one_once_it_has_ended(gate):
 
 def test_the_excess_is_that_of_the_worst_constraint():
     verdict = Verdict({"size": 3.0, "depth": 8.0, "width": -2.0}, {}, "8 too deep")
-    assert Proposal(None, [], verdict).excess == 8.0
-    assert Proposal(None, [], Verdict(reason="no")).excess == 0.0
-    assert Proposal(None, [], None, "no run").excess == 0.0
+    assert Judged([], verdict).excess == 8.0
+    assert Judged([], Verdict(reason="no")).excess == 0.0
+    assert Judged([], None, "no run").excess == 0.0
 
 
 def test_what_is_launched_is_what_the_study_has_of_every_kind_of_value(storage):

@@ -42,7 +42,7 @@ class Passing:
     def propose(self, trial):
         self.proposed.append(trial.number)
         trial.suggest_float("x", 0, 1)
-        return Proposal(trial, [], Verdict())
+        return Proposal([], Verdict(), trial=trial)
 
     def exhausted(self):
         return self.is_exhausted
@@ -54,14 +54,14 @@ class Rejecting(Passing):
     def propose(self, trial):
         trial.set_constraint("size", 7.0)
         trial.set_user_attr(GATE, {"reason": "7 over"})
-        return Proposal(trial, [], Verdict({"size": 7.0}, reason="7 over"))
+        return Proposal([], Verdict({"size": 7.0}, reason="7 over"), trial=trial)
 
 
 class Refusing(Passing):
     """A proposer whose proposals are no valid runs."""
 
     def propose(self, trial):
-        return Proposal(trial, [], None, "no such setting")
+        return Proposal([], None, "no such setting", trial=trial)
 
 
 class Shared:
