@@ -14,6 +14,7 @@ import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.plugins import Plugins
 from omegaconf import DictConfig
 
 from mnist_sweep import train
@@ -22,6 +23,10 @@ from mnist_sweep.run.cores import cores
 
 # Two tests' worth of threads on few cores wait for each other far longer than they compute.
 torch.set_num_threads(1)
+
+# Before a fixture of Hydra's takes a copy of what is registered, and puts that back afterwards:
+# its plugins register their configs once, when they are imported.
+Plugins.instance()
 
 FULL_MNIST = Path(os.environ.get("MNIST_SWEEP_DATA", "data")).resolve()
 
