@@ -34,11 +34,7 @@ class Engine:
     ) -> None:
         settings = given.settings
         self.given, self.study, self.queue = given, opened.study, opened.queue
-        self.records, self.gated_space, self.total = (
-            opened.records,
-            opened.gated_space,
-            opened.total,
-        )
+        self.gated_space, self.total = opened.gated_space, opened.total
         self.backend = backend
         self.callbacks = Callbacks(callbacks)
         self.sweep = Sweep(
@@ -159,10 +155,10 @@ class Engine:
     def _ask(self) -> on.Event:
         proposal = self.queue.next()
         if isinstance(proposal, NoTrial):
-            launched, rejected = bool(studies.launched(self.study)), False
-            if proposal.exhausted and not launched:
-                rejected = bool(summary.rejections(self.study))
-            return on.NoneLeft(proposal.exhausted, launched, rejected)
+            if not proposal.exhausted:
+                return on.NoneLeft()
+            launched, rejected = studies.launched(self.study), summary.rejections(self.study)
+            return on.NoneLeft(True, bool(launched), bool(rejected))
         if proposal.reason is None:
             return on.Proposed(proposal.number)
         if proposal.error:

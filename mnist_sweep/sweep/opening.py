@@ -69,12 +69,9 @@ class Decisions:
 
 @dataclass(frozen=True)
 class Opened:
-    """A sweep that can begin; `fresh`: whether this call made its study."""
+    """A sweep that can begin."""
 
     study: optuna.Study
-    storage: Storage
-    fresh: bool
-    records: TrialRecords
     gated_space: GatedSpace
     queue: TrialQueue
     total: int
@@ -188,7 +185,7 @@ def open_sweep(
         off,
         left,
     )
-    return Opened(study, storage, not known, records, gated_space, queue, total, decisions)
+    return Opened(study, gated_space, queue, total, decisions)
 
 
 def check_given(given: Given) -> None:

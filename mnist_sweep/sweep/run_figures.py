@@ -12,6 +12,9 @@ from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.sweep.trials.queue import TrialQueue
 from mnist_sweep.sweep.trials.status import TrialStatus
 
+# How the overrides begin that the sweep itself gives to a job of ours.
+OF_THE_SWEEP = ("study=", "trial=", "lease=", "search=", "hydra.")
+
 
 class RunReader:
     """A reader of the runs of a sweep's trials.
@@ -91,18 +94,8 @@ class RunReader:
         figures = outcomes.figures(directory, facts) if directory else {}
         if facts:
             self.callbacks.tell(lambda each: each.recorded(facts, figures))
-        # What the sweep itself says; another application may have settings of the first names.
-        sweeps = (
-            ("hydra.",)
-            if self.runs is None
-            else (
-                "study=",
-                "trial=",
-                "lease=",
-                "search=",
-                "hydra.",
-            )
-        )
+        # Another application may have settings of the names that ours are told by.
+        sweeps = ("hydra.",) if self.runs is None else OF_THE_SWEEP
         overrides = self.queue.open[number].overrides
         figures["overrides"] = [line for line in overrides if not line.startswith(sweeps)]
         for name, value in figures.items():

@@ -139,9 +139,7 @@ def run(storage, tmp_path):
             task=SimpleNamespace(names_trials=False, lease_overrides=lambda token: []),
             directory=tmp_path,
         )
-        opened = SimpleNamespace(
-            study=study, queue=queue, records=records, gated_space=gated_space, total=total
-        )
+        opened = SimpleNamespace(study=study, queue=queue, gated_space=gated_space, total=total)
         heard = Heard()
         engine = Engine(given, opened, backend, [heard])
         engine.run(lambda: False)

@@ -1,8 +1,10 @@
 """Where jobs run: what a backend does, what a job is, and what comes back of it."""
 
+import io
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,6 +92,18 @@ def run_all(
                 returns[number] = failed_return(error, finished.job.overrides)
         watch(returns)
     return [returns[job.number] for job in jobs]
+
+
+def error_of(returned: JobReturn) -> Exception | None:
+    """Return what a job raised; None where it returned a value."""
+    if returned.status == JobStatus.COMPLETED:
+        return None
+    try:
+        with redirect_stderr(io.StringIO()):  # Hydra prints a line when a failed job is read
+            _ = returned.return_value
+    except Exception as error:
+        return error
+    return None
 
 
 def failed_return(error: Exception, overrides: Sequence[str] = ()) -> JobReturn:

@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from multiprocessing.connection import Connection
@@ -26,7 +26,7 @@ from omegaconf import DictConfig, open_dict
 
 from mnist_sweep.cli import encoding
 from mnist_sweep.sweep.jobs import process_group
-from mnist_sweep.sweep.jobs.backend import ending, failed_return
+from mnist_sweep.sweep.jobs.backend import ending, error_of, failed_return
 from mnist_sweep.text import one_line
 
 
@@ -229,21 +229,12 @@ def _flush() -> None:
             stream.flush()
 
 
-def _value_of(returned: JobReturn) -> Any:
-    """Return what a job returned, or the error that it raised."""
-    try:
-        with redirect_stderr(io.StringIO()):  # Hydra prints a line when a failed job is read
-            return returned.return_value
-    except Exception as error:
-        return error
-
-
 def _packed(returned: JobReturn) -> bytes:
     try:
         packed: bytes = cloudpickle.dumps(returned)
         cloudpickle.loads(packed)  # some exceptions pickle and do not come back
     except Exception as error:
-        value = _value_of(returned)
+        value = error_of(returned) or returned.return_value
         reason = f"{type(value).__name__}: {value}" if isinstance(value, Exception) else repr(value)
         told = RuntimeError(f"{reason} (which cannot be sent back: {error})")
         packed = cloudpickle.dumps(failed_return(told, returned.overrides or []))

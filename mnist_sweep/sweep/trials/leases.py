@@ -96,7 +96,7 @@ class Lease:
 
     def acquire(self) -> None:
         """Write this process and the token onto the trial, whoever had it before."""
-        self._write()
+        self.records.mark(self.number, self.role, {**this_process(), "token": self.token})
 
     def renew(self) -> bool:
         """Count up where the lease is held, so that other machines see that its owner lives.
@@ -132,9 +132,6 @@ class Lease:
             return bool(record.get("token") == self.token)
         given_out = bool(self.under) and token_of(trial) == self.under
         return given_out and bool(record.get("token") == self.token)
-
-    def _write(self) -> None:
-        self.records.mark(self.number, self.role, {**this_process(), "token": self.token})
 
 
 class Heartbeat:

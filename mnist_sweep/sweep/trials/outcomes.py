@@ -1,18 +1,16 @@
 """The outcome of a launched job: its objectives, and the figures in its run directory."""
 
-import contextlib
-import io
 import json
 import math
 import warnings
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
+from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.errors import LeaseLost, UserError
-from mnist_sweep.sweep.jobs.backend import Finished
+from mnist_sweep.sweep.jobs.backend import Finished, error_of
 from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.trials.status import GATE
 from mnist_sweep.text import one_line, relative
@@ -49,15 +47,10 @@ class BadValue(JobFailed):
 
 def check_completed(returned: JobReturn) -> None:
     """Raise JobFailed, in one line, where a job raised."""
-    if returned.status == JobStatus.COMPLETED:
-        return
-    try:
-        # Hydra writes a line of its own to stderr when the value of a failed job is read.
-        with contextlib.redirect_stderr(io.StringIO()):
-            _ = returned.return_value
-    except UserError as error:
+    error = error_of(returned)
+    if isinstance(error, UserError):
         raise JobFailed(str(error)) from error
-    except Exception as error:
+    if error is not None:
         raise JobFailed(f"{type(error).__name__}: {one_line(error)}") from error
 
 
@@ -107,16 +100,7 @@ def values(finished: Finished, directions: int) -> list[float]:
 def lost_its_lease(finished: Finished) -> bool:
     """Whether a job stopped since its trial was another process's by then."""
     returned = finished.returned
-    if returned is None or returned.status == JobStatus.COMPLETED:
-        return False
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):
-            _ = returned.return_value
-    except LeaseLost:
-        return True
-    except Exception:
-        return False
-    return False
+    return returned is not None and isinstance(error_of(returned), LeaseLost)
 
 
 def directory_of(returned: JobReturn) -> Path | None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from omegaconf import DictConfig
-from optuna.samplers import GridSampler
 from optuna.trial import BaseTrial, Trial
 
 from mnist_sweep.errors import UserError
@@ -20,7 +19,7 @@ from mnist_sweep.sweep.space.search_space import SearchSpace
 from mnist_sweep.sweep.space.untried import Points, Probe
 from mnist_sweep.sweep.space.values import override_value
 from mnist_sweep.sweep.trials.draw import Draw
-from mnist_sweep.sweep.trials.gated_sampler import GatedSampler, Judged
+from mnist_sweep.sweep.trials.gated_sampler import GatedSampler, Judged, is_grid
 from mnist_sweep.sweep.trials.outcomes import ATTRIBUTES
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.status import GATE
@@ -167,7 +166,7 @@ class Proposer:
     ) -> None:
         self.records, self.study = records, records.study
         self.gated_space, self.points = gated_space, points
-        grid = isinstance(self.study.sampler, GridSampler)
+        grid = is_grid(self.study.sampler)
         self.sampler = GatedSampler(
             self.study.sampler, records.read, gated_space, 0 if grid else resamples, points
         )
