@@ -48,6 +48,7 @@ RESULT: Kinds = {
     "seed": WHOLE,
     "data": {"name": LINE, "reason": TEXT, "sizes": SIZES, "fingerprint": LINE},
     "device": TEXT,
+    "processor": TEXT,
     "threads": WHOLE,
     "precision": TEXT,
     "cuda_graph": TRUTH,
