@@ -14,10 +14,11 @@ from optuna.distributions import (
 from mnist_sweep.cli.printed_commands import Program
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.conclusion import Conclusion
+from mnist_sweep.files import size_of
 from mnist_sweep.report.importance import Importance, at_the_ends, importances
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
-from mnist_sweep.text import counted, duration
+from mnist_sweep.text import counted, duration, megabytes, relative
 
 SHOWN = 10  # configurations
 
@@ -151,6 +152,8 @@ def _cost(record: StudyRecord) -> list[Block]:
         lines.append(f"{trained:,} epochs trained, {saved:,} saved by pruning{share}")
         times.insert(0, f"{duration(record.seconds)} of training, all trials added up")
     lines.append("; ".join(time for time in times if time))
+    if record.folder is not None:
+        lines.append(f"disk: {megabytes(size_of(record.folder))} in {relative(record.folder)}")
     unfinished = (
         TrialStatus.RUNNING,
         TrialStatus.INTERRUPTED,

@@ -16,6 +16,7 @@ from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.jobs.backend import Backend
 from mnist_sweep.sweep.jobs.launcher_backend import LauncherBackend
+from mnist_sweep.sweep.kept_files import SETTING
 from mnist_sweep.sweep.launcher import WorkersLauncher
 from mnist_sweep.sweep.pruning import build_pruner, why_off
 from mnist_sweep.sweep.settings import check_objective, check_study_name
@@ -193,6 +194,11 @@ def check_given(given: Given) -> None:
     if given.task.names_trials:
         check_effects(given.config.hydra, sweeps=True)
         check_study_name(given.settings.study_name)
+    elif given.settings.keep_weights is not None:
+        raise SweepError(
+            f"{SETTING}={given.settings.keep_weights} needs jobs that are told their trial (study: "
+            "null and trial: null in the config), whose weights it can find; leave it out"
+        )
     check_objective(given.config, given.settings.directions)
 
 

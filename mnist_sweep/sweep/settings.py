@@ -53,6 +53,7 @@ class Settings:
     timeout: float | None = _setting(None, positive=True)
     plateau: int | None = _setting(None, least=1)
     target: float | None = None
+    keep_weights: int | None = _setting(None, least=1)
     trial_timeout: float | None = _setting(None, positive=True)
     max_retries: int = _setting(2, least=0)
     grace_period: float = _setting(GRACE_PERIOD, positive=True)

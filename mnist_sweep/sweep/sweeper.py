@@ -38,6 +38,9 @@ class BudgetSweeper(Sweeper):
         Launched trials in a row without a better one after which no trial is launched any more.
     target:
         Value of the objective that is good enough: once a trial has it, no further one is launched.
+    keep_weights:
+        Of how many trials, the best, the weights are kept; None keeps all. With several objectives
+        a front is kept whole. Checkpoints go when their trial is complete or pruned.
     trial_timeout:
         Seconds after which a trial's worker is killed and the trial fails.
     max_retries:
