@@ -18,7 +18,7 @@ from mnist_sweep.files import size_of
 from mnist_sweep.report.importance import Importance, at_the_ends, importances
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
-from mnist_sweep.text import counted, duration, megabytes, relative
+from mnist_sweep.text import counted, duration, megabytes, one_line, relative
 
 SHOWN = 10  # configurations
 
@@ -190,11 +190,13 @@ def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
     rows = record.best[:SHOWN]
     known = [name for name in ("parameters", "epochs") if any(name in r.attributes for r in rows)]
     names = list(dict.fromkeys(name for row in rows for name in row.settings))
+    named = ["name"] if any("name" in row.attributes for row in rows) else []
     table = Table(
-        ("trial", *record.objectives, *known, *names),
+        ("trial", *named, *record.objectives, *known, *names),
         [
             (
                 str(row.number),
+                *(str(row.attributes.get(name, "")) for name in named),
                 *(f"{value:.6g}" for value in row.values),
                 *(_number(row.attributes.get(name)) for name in known),
                 *(_short(row.settings.get(name, "")) for name in names),
@@ -202,7 +204,20 @@ def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
             for row in rows
         ],
     )
-    return [table, *_commands(record, rows[:1]), *_caution(record, confirmed)]
+    return [table, *_notes(rows), *_commands(record, rows[:1]), *_caution(record, confirmed)]
+
+
+def _notes(rows: Sequence[Row]) -> list[Block]:
+    """Return what was noted of the best, each note once."""
+    noted: dict[str, list[str]] = {}
+    for row in rows:
+        if row.attributes.get("notes"):
+            noted.setdefault(one_line(row.attributes["notes"]), []).append(str(row.number))
+    lines = [
+        f"{'trial' if len(numbers) == 1 else 'trials'} {', '.join(numbers)}: {notes}"
+        for notes, numbers in noted.items()
+    ]
+    return [Points(lines)] if lines else []
 
 
 def _caution(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:

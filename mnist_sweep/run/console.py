@@ -63,6 +63,9 @@ class Narrator:
         """Say what will be trained, on what and where."""
         run, data = self.run, facts["data"]
         budget = run.budget.max_parameters
+        for name in ("name", "notes"):
+            if facts.get(name):
+                self._say(f"{name}: {facts[name]}")
         self._say(
             f"model: {facts['model']}, {facts['parameters']:,} parameters "
             f"({'no budget' if budget is None else f'budget {budget:,}'}), "
@@ -129,8 +132,9 @@ class Narrator:
         """Say the run's result."""
         tested = "test_acc" in result
         test = f"; test {_loss(result['test_loss'])} {result['test_acc']:.2%}" if tested else ""
+        named = f"{result['name']}: " if result.get("name") else ""
         self._say(
-            f"{result['reason']}; kept epoch {result['best_epoch']}: "
+            f"{named}{result['reason']}; kept epoch {result['best_epoch']}: "
             f"val {_loss(result['val_loss'])} {result['val_acc']:.2%}{test}; "
             f"{duration(result['seconds'])} in all"
         )

@@ -42,6 +42,8 @@ COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 RESULT: Kinds = {
     "status": TEXT,
     "reason": TEXT,
+    "name": LINE,
+    "notes": TEXT,
     "model": LINE,
     "parameters": WHOLE,
     "multiply_adds": WHOLE,

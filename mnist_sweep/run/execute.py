@@ -162,6 +162,8 @@ def _facts(
 ) -> dict[str, Any]:
     """What is known, and recorded, before the first step."""
     return {
+        "name": run.name,
+        "notes": run.notes,
         "model": name,
         "parameters": cost.parameters,
         "multiply_adds": cost.multiply_adds,

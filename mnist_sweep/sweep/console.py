@@ -228,9 +228,10 @@ class Console(SweepCallback):
         parameters = attributes.get("parameters")
         size = "" if parameters is None else f", {parameters:,} parameters"
         where = attributes.get("run_directory")
+        named = f" ({attributes['name']})" if attributes.get("name") else ""
         self._say(
-            f"best: trial {trial.number} with {self.objective} {_shown(trial.values)}{size}, "
-            f"in {where}"
+            f"best: trial {trial.number}{named} with {self.objective} {_shown(trial.values)}"
+            f"{size}, in {where}"
         )
         again = self.program.command(attributes.get("overrides", []))
         self._say(f"  train it again: {without_password(again)}")

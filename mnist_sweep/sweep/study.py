@@ -31,6 +31,8 @@ VOLATILE = (
     "data.root",
     "data.timeout",
     "device",
+    "name",
+    "notes",
     "progress",
     "threads",
     "tracking",

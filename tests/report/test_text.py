@@ -60,6 +60,18 @@ def test_the_disk_that_a_study_uses_is_said_where_its_folder_is_here(usual):
     assert "- disk: 0.3 MB in multirun/usual" in written.splitlines()
 
 
+def test_names_and_notes_of_trials_are_in_the_table_where_there_are_any(usual):
+    assert "| trial | val_acc |" in report(usual)["The best configurations"]
+    study = create("named")
+    add(study, "complete", 0.9, name="low | rate", notes="why,\nand how", **ran(0))
+    add(study, "complete", 0.8, notes="why, and how", **ran(1))
+    add(study, "complete", 0.7, **ran(2))
+    best = report("named")["The best configurations"]
+    assert "| trial | name | val_acc |" in best
+    assert r"| 0 | low \| rate | 0.9 |" in best
+    assert "- trials 0, 1: why, and how" in best.splitlines()
+
+
 def test_a_best_that_is_one_run_is_to_be_trained_with_fresh_seeds(usual):
     study = create("ours")
     add(study, "complete", 0.9, val_acc=0.9, **ran(0))
