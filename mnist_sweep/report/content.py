@@ -16,6 +16,7 @@ from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.conclusion import Conclusion
 from mnist_sweep.files import size_of
 from mnist_sweep.report.importance import Importance, at_the_ends, importances
+from mnist_sweep.sweep.extension import history_of
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted, duration, megabytes, one_line, relative
@@ -118,6 +119,7 @@ def _searched(record: StudyRecord) -> list[Block]:
     lines = ["objective: " + ", ".join(f"{name} ({direction})" for name, direction in aims)]
     if record.budget is not None:
         lines.append(f"budget: at most {record.budget:,} parameters")
+    lines += history_of(record.study)
     drawn = {name: _range(among) for name, among in record.searched.items()}
     settings = record.definition.get("search", {}).get("settings", {})
     fixed = {name: str(setting) for name, setting in settings.items() if name not in drawn}

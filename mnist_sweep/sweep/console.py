@@ -71,6 +71,8 @@ class Console(SweepCallback):
             self._say(f"not searched, since the config has no such setting: {names}")
         for line in decided.unmet:
             self._say(f"not searched: {line}")
+        if decided.extended:
+            self._say(decided.extended)
         if decided.left:
             self._say(
                 f"{counted(decided.left, 'configuration')} of the search space left to try: each "

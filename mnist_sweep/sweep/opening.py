@@ -13,6 +13,7 @@ from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.sweep import sampling, summary
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.extension import Difference, extend
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.jobs.backend import Backend
 from mnist_sweep.sweep.jobs.launcher_backend import LauncherBackend
@@ -56,6 +57,7 @@ class Decisions:
 
     `pruning_off`: why nothing will be pruned although a pruner is named. `left`: how many
     configurations a small space has untried; None where they are more than are needed.
+    `extended`: what was done with a study whose ranges this sweep has moved.
     """
 
     sampler: str
@@ -66,6 +68,7 @@ class Decisions:
     unmet: Sequence[str]
     pruning_off: str | None
     left: int | None
+    extended: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,10 +145,13 @@ def open_sweep(
             made(study, storage)
         space.settings |= studies.decided(study, _computed(given.config, space))
         definition = task.definition(space.describe())
-        _check_definition(given, study, definition)
+        moved = _check_definition(given, study, definition, may_move=points is None)
         studies.check_distributions(study, space.distributions())
         if task.names_trials:
             summary.check_directory(study, given.directory)
+        extended = extend(study, moved, space.distributions())
+        if moved:
+            studies.replace_definition(study, definition)
         studies.record_start(study, relative(given.directory), given.program.recorded())
         earlier = studies.count_sweep(study)
         study.sampler = sampling.reseed(study.sampler, settings.sampler, earlier)
@@ -185,6 +191,7 @@ def open_sweep(
         search.unmet,
         off,
         left,
+        extended,
     )
     return Opened(study, gated_space, queue, total, decisions)
 
@@ -220,10 +227,15 @@ def _left(study: optuna.Study, points: Points | None, total: int) -> int | None:
     return None if left >= wanted else left
 
 
-def _check_definition(given: Given, study: optuna.Study, definition: dict[str, Any]) -> None:
-    """Refuse another search than the study's; one that could be none says that instead."""
+def _check_definition(
+    given: Given, study: optuna.Study, definition: dict[str, Any], may_move: bool
+) -> list[Difference]:
+    """Refuse another search than the study's; one that could be none says that instead.
+
+    A grid's points are what it is: its ranges may not move. Returns the ranges that were moved.
+    """
     try:
-        studies.check_definition(study, definition)
+        return studies.check_definition(study, definition, may_move)
     except SweepError:
         if given.gate is not None and given.task.names_trials:
             given.task.judge(given.gate)
