@@ -81,7 +81,7 @@ def sections(groups: Sequence[Group], pictures: Sequence[Picture]) -> list[Secti
         Note(
             "Each best is one run, chosen and judged by the same value: the best of many runs "
             "looks better than it is. A line with a band is the median of several studies, the "
-            "band reaches from the lowest to the highest, where all of them have a value. Two single "
+            "band reaches from the lowest to the highest, where all have a value. Two single "
             "studies differ by chance too."
         )
     )
