@@ -25,6 +25,7 @@ from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.conditions import check_conditions, check_searches
 from mnist_sweep.sweep.space.enqueue import enqueue
+from mnist_sweep.sweep.space.following import follow
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.search_space import SearchSpace
 from mnist_sweep.sweep.space.searchable import check_name, check_space
@@ -33,6 +34,7 @@ from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
 from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.zipped import groups_of
 from mnist_sweep.text import relative
 
 
@@ -89,6 +91,7 @@ def read_search(given: Given, arguments: list[str]) -> Search:
     current = Current(given.config, compose)
     settings = given.settings
     space = parse_space(settings.params, settings.conditional, arguments, current, loader)
+    follow(space, groups_of(settings.zip))
     unmet = check_conditions(space, current)
     missing: list[str] = []
     if given.task.names_trials:

@@ -44,6 +44,7 @@ class Settings:
     params: Any = None
     pruner: Any = None
     conditional: Any = None
+    zip: Any = None
     gate: str | None = None
     resamples: int = _setting(10, least=0)
     max_rejections: int = _setting(100, least=1)

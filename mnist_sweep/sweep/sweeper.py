@@ -19,6 +19,9 @@ class BudgetSweeper(Sweeper):
     conditional:
         {parameter: {value: {parameter: sweep}}}, searched only where the outer parameter has that
         value, be it chosen, fixed, or the composed config's own.
+    zip:
+        Settings with as many values each, [a, b], or several such lists, whose values go together:
+        the first is searched, and the others follow it.
     gate:
         Dotted path of a function (composed config, its Hydra config) -> `gate.Verdict`, called
         before a proposal is launched; None launches every proposal.

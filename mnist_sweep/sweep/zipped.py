@@ -73,6 +73,11 @@ def _check(swept: Mapping[str, Sequence[str]], group: Sequence[str]) -> None:
                 f"{SETTING}: {name} has {given} on the command line; give it as many as the "
                 f"others of {', '.join(group)}, as in {name}=a,b"
             )
+    check_lengths(lengths)
+
+
+def check_lengths(lengths: Mapping[str, int]) -> None:
+    """Raise SweepError where the settings of a group have not as many values each, by name."""
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise SweepError(f"{SETTING} needs as many values of each setting, but {said}")
