@@ -186,6 +186,13 @@ def sweep_name(hydra: Any) -> str:
     return str(OmegaConf.select(hydra, "sweeper.study_name") or hydra.sweep.dir)
 
 
+def config_directory() -> str:
+    """Return conf/ as an absolute path: inside the installed package, else beside it."""
+    package = Path(__file__).resolve().parent
+    installed = package / "conf"
+    return str(installed if installed.is_dir() else package.parent / "conf")
+
+
 def register_resolvers() -> None:
     """Make known the resolvers that conf/ uses."""
     OmegaConf.register_resolver("run_directory", _run_directory, replace=True)

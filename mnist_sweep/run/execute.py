@@ -60,7 +60,7 @@ def execute(
 
 
 def execute_or_resume(run: RunConfig, path: Path, name: str) -> None:
-    """Train and record a run, from where its directory stands; it looks at test at its end.
+    """Train and record a run, from where its directory stands; it never looks at test.
 
     One that is complete or has diverged is left alone. Raises what `execute` raises, but for a run
     that diverges, whose result says so.
@@ -69,7 +69,7 @@ def execute_or_resume(run: RunConfig, path: Path, name: str) -> None:
     if before and before.get("status") == DIVERGED:
         return
     with suppress(Diverged):  # it has recorded that, also where it did before it was stopped
-        found = _prepare(run, path, name, before is not None, None, None, again=True)
+        found = _prepare(run, path, name, before is not None, None, None, True, tests=False)
         if isinstance(found, Session):
             found.complete()
 
@@ -83,6 +83,7 @@ def _prepare(
     reporter: Reporter | None,
     again: bool = False,
     until: int | None = None,
+    tests: bool = True,
 ) -> Session | dict[str, Any]:
     """Check a run and build its objects; return the result of one that has nothing left to do.
 
@@ -111,7 +112,9 @@ def _prepare(
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    session = Session(run, directory, facts, dataset.to(device), device, reporter, sweep, until)
+    session = Session(
+        run, directory, facts, dataset.to(device), device, reporter, sweep, until, tests
+    )
     if before is None:
         directory.start()
     else:
