@@ -79,6 +79,7 @@ def _train(runs: Sequence[SeedRun], workers: Workers, deadline: Deadline) -> boo
     """Train what is not done; return whether all is."""
     waiting = [run for run in runs if not run.done]
     if waiting and not deadline.over:
+        workers.prepare(waiting)
         progress = Progress([runs], len(workers.environments), str(workers), may_drop=False)
         try:
             workers.train(

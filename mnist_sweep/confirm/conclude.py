@@ -254,13 +254,11 @@ def comparison(
     at each end, 90% where there is one comparison, has to lie within the margin.
     """
     deciding = found.interval(1 - 2 * (1 - LEVEL) / max(together, 1))
-    certain = p <= 1 - LEVEL
     return Comparison(
         title=title,
         seeds=seeds,
         difference=found.interval(shared_level(together)),
         p=p,
-        sign=(1 if found.mean > 0 else -1) if certain else 0,
         equivalence=deciding,
         equivalent=-margin < deciding.low and deciding.high < margin,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.confirm.candidates import ConfirmError
-from mnist_sweep.confirm.intervals import Interval
+from mnist_sweep.confirm.intervals import LEVEL, Interval
 from mnist_sweep.confirm.race import Dropped
 from mnist_sweep.confirm.scores import INDICES, NUMBERS
 from mnist_sweep.files import replacing
@@ -36,7 +36,6 @@ TEXTS = Check(
     lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
 )
 LIST = Check("a list", lambda value: isinstance(value, list))
-SIGN = Check("-1, 0 or 1", lambda value: value in (-1, 0, 1) and not isinstance(value, bool))
 INTERVAL: Kinds = dict.fromkeys(("mean", "low", "high"), FLOAT)
 DROPPED: Kinds = {"seeds": WHOLE, "leader": TEXT, "difference": INTERVAL, "level": NUMBER}
 STANDING: Kinds = {
@@ -57,7 +56,6 @@ COMPARISON: Kinds = {
     "seeds": WHOLE,
     "difference": INTERVAL,
     "p": NUMBER,
-    "sign": SIGN,
     "equivalence": INTERVAL,
     "equivalent": TRUTH,
 }
@@ -116,19 +114,28 @@ class Standing:
 class Comparison:
     """The difference of the first configuration's test accuracy from another's.
 
-    `difference` is with the interval that holds with all others at the conclusion's level. `sign`,
-    what can be said for sure, is decided by `p`, which is adjusted for all comparisons by Holm's
-    procedure. `equivalent`: whether `equivalence`, the interval that decides, lies within the
-    conclusion's margin.
+    `difference` is with the interval that holds with all others at the conclusion's level. `p`:
+    adjusted for all comparisons by Holm's procedure; None in older records. `equivalent`: whether
+    `equivalence`, the interval that decides, lies within the conclusion's margin.
     """
 
     title: str
     seeds: int
     difference: Interval
-    p: float | None
-    sign: int
-    equivalence: Interval | None
-    equivalent: bool
+    p: float | None = None
+    equivalence: Interval | None = None
+    equivalent: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 where the first is certainly better, -1 where it is certainly worse, else 0.
+
+        Holm's procedure decides, which finds all that the interval does; without it, the interval.
+        """
+        if self.p is None:
+            return self.difference.sign
+        mean = self.difference.mean
+        return int(mean > 0) - int(mean < 0) if self.p <= 1 - LEVEL else 0
 
 
 @dataclass(frozen=True)
@@ -246,9 +253,7 @@ def _standing(found: dict[str, Any]) -> Standing:
 
 def _comparison(found: dict[str, Any]) -> Comparison:
     check_kinds(found, COMPARISON, ("title", "seeds", "difference"))
-    known = _intervals(found, COMPARISON)
-    usual = {"p": None, "sign": known["difference"].sign, "equivalence": None, "equivalent": False}
-    return Comparison(**{**usual, **known})
+    return Comparison(**_intervals(found, COMPARISON))
 
 
 def _step(found: dict[str, Any]) -> Step:

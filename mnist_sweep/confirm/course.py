@@ -51,8 +51,10 @@ class Course:
         """
         dropped = self.drops()
         self._say(dropped, {})
-        if all(run.done for run in self.left(dropped)):
+        waiting = [run for run in self.left(dropped) if not run.done]
+        if not waiting:
             return dropped
+        workers.prepare(waiting)
         progress = Progress(
             self._rounds({}), len(workers.environments), str(workers), self._may_drop(dropped)
         )

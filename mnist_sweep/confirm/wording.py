@@ -15,7 +15,7 @@ HEADER = (
     "searched",
     "seeds",
 )
-STEPS = ("change", "test accuracy", "validation", "difference")
+STEPS = ("change", "test accuracy", "difference")
 
 FEW = 4  # seeds: with less, Student's factor is above 4, and an interval tells next to nothing
 
@@ -47,14 +47,14 @@ def row(standing: Standing) -> tuple[str, ...]:
 
 
 def steps(conclusion: Conclusion) -> list[tuple[str, ...]]:
-    """Return the ways's steps as cells under STEPS; none where none was trained."""
+    """Return the steps from the default to the best as cells under STEPS; none without them."""
     found = conclusion.ablation
     return [] if found is None else [_step(step) for step in found.steps]
 
 
 def _step(step: Step) -> tuple[str, ...]:
     brought = "" if step.comparison is None else difference(step.comparison.difference)
-    return ("; ".join(step.changes), percent(step.test_acc), percent(step.val_acc), brought)
+    return ("; ".join(step.changes), percent(step.test_acc), brought)
 
 
 def sentences(conclusion: Conclusion) -> Iterator[str]:

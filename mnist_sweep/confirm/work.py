@@ -65,6 +65,14 @@ class Workers:
     def __str__(self) -> str:
         return str(self._started())
 
+    def prepare(self, runs: Sequence[SeedRun]) -> None:
+        """Load the data of runs here once, where they may have to be downloaded.
+
+        Raises what `build_dataset` raises, before any run is begun.
+        """
+        for config in {(run.candidate.key, run.split): run.config for run in runs}.values():
+            build_dataset(check(config))
+
     def train(
         self,
         runs: Sequence[SeedRun],
@@ -74,12 +82,8 @@ class Workers:
         """Train runs and list their errors on validation images, in order.
 
         `watch` is told about every second which have ended. Once `may_start` refuses one, no other
-        is started. Raises what `build_dataset` raises, before any is begun, and ConfirmError when
-        some failed.
+        is started. Raises ConfirmError when some failed.
         """
-        for config in {(run.candidate.key, run.split): run.config for run in runs}.values():
-            # Here once, where it may have to be downloaded, and not in every worker at a time.
-            build_dataset(check(config))
         self._do(runs, VALIDATION, watch, may_start)
 
     def test(self, runs: Sequence[SeedRun]) -> None:
