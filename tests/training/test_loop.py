@@ -62,7 +62,7 @@ def test_one_step_is_the_gradient_step_by_hand():
     flat = images.flatten(1)
     logits = flat @ before.T + work.model.classifier.bias
     gradient = (logits.softmax(1) - F.one_hot(split.labels, 10)).T @ flat / 8
-    loss, hits = train_step(work, images, split.labels, partial(forward_backward, work, FLOAT))
+    loss, hits = train_step(work, (images, split.labels), partial(forward_backward, work, FLOAT))
     assert torch.allclose(work.model.classifier.weight, before - 0.1 * gradient, atol=1e-5)
     expected = -logits.log_softmax(1)[torch.arange(8), split.labels].sum()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)

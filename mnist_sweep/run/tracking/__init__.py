@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
-from mnist_sweep.config import RunConfig
+from mnist_sweep.config import DistillConfig, EmaConfig, RunConfig
 from mnist_sweep.errors import UserError
 from mnist_sweep.training.loop import Epoch
 
@@ -27,6 +27,14 @@ ComparedSettings = dict[str, bool | int | float | str]
 
 # What runs are compared by: the groups, and these.
 COMPARED = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
+# And these where they are not as usual.
+USUAL: dict[str, Any] = {
+    "loss": "cross_entropy",
+    "label_smoothing": 0.0,
+    "clip_norm": None,
+    "ema": asdict(EmaConfig()),
+    "distill": asdict(DistillConfig()),
+}
 
 
 class Tracker(Protocol):
@@ -92,8 +100,9 @@ def compared(run: RunConfig, name: str) -> ComparedSettings:
     """Return the settings that runs are compared by, under their dotted keys."""
     settings = asdict(run)
     shown = {key: settings[key] for key in COMPARED}
-    if any(settings["data"]["augmentation"].values()):
+    if run.data.augmentation.active:
         shown["augmentation"] = settings["data"]["augmentation"]
+    shown.update({key: settings[key] for key in USUAL if settings[key] != USUAL[key]})
     for group in ("model", "optimizer", "scheduler"):
         shown[group] = {k: value for k, value in settings[group].items() if k != "_target_"}
     named = {} if run.name is None else {"name": run.name}
