@@ -4,7 +4,7 @@ Nothing here imports torch: `--help` and `--cfg job` must not pay for it.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,19 @@ class RunConfig:
     clip_norm: float | None = None
     ema: EmaConfig = field(default_factory=EmaConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Loss, clipping, averaging and distillation, where they are not as usual."""
+        usual = {
+            "loss": "cross_entropy",
+            "label_smoothing": 0.0,
+            "clip_norm": None,
+            "ema": asdict(EmaConfig()),
+            "distill": asdict(DistillConfig()),
+        }
+        own = asdict(self)
+        return {name: own[name] for name in usual if own[name] != usual[name]}
 
     @property
     def objectives(self) -> list[str]:
@@ -395,60 +408,37 @@ def _check_recipe(run: RunConfig) -> None:
 
 def _check_effects(run: RunConfig) -> None:
     """Refuse settings of the recipe that change nothing beside the others."""
-    own = DistillConfig()
-    hard = run.distill.teacher is not None and run.distill.weight == 1
-    until = run.data.augmentation.until
-    for name, value, idle, why in (
+    distill, augmentation = run.distill, run.data.augmentation
+    only_teacher = distill.teacher is not None and distill.weight == 1
+    no_labels = "with distill.weight=1, which leaves the labels out: change that"
+    no_teacher = "without distill.teacher: set that"
+    for name, value, usual, idle, why in (
         (
             "label_smoothing",
             run.label_smoothing,
-            run.label_smoothing and run.loss == "mse",
-            "with loss=mse: it is for loss=cross_entropy",
+            0,
+            run.loss == "mse",
+            "with loss=mse: change that",
         ),
-        (
-            "label_smoothing",
-            run.label_smoothing,
-            run.label_smoothing and hard,
-            "with distill.weight=1: the labels are not used",
-        ),
-        (
-            "loss",
-            run.loss,
-            run.loss != "cross_entropy" and hard,
-            "with distill.weight=1: the labels are not used",
-        ),
-        (
-            "ema.every",
-            run.ema.every,
-            run.ema.every != 1 and run.ema.decay is None,
-            "without averaging: set ema.decay too",
-        ),
-        (
-            "distill.temperature",
-            run.distill.temperature,
-            run.distill.temperature != own.temperature and not run.distill.teacher,
-            "without a teacher: set distill.teacher too",
-        ),
-        (
-            "distill.weight",
-            run.distill.weight,
-            run.distill.weight != own.weight and not run.distill.teacher,
-            "without a teacher: set distill.teacher too",
-        ),
+        ("label_smoothing", run.label_smoothing, 0, only_teacher, no_labels),
+        ("loss", run.loss, "cross_entropy", only_teacher, no_labels),
+        ("ema.every", run.ema.every, 1, run.ema.decay is None, "without ema.decay: set that"),
+        ("distill.temperature", distill.temperature, 4, distill.teacher is None, no_teacher),
+        ("distill.weight", distill.weight, 0.9, distill.teacher is None, no_teacher),
         (
             "data.augmentation.until",
-            until,
-            until != 1 and not run.data.augmentation.active,
-            "without augmentation: set rotation, shift, scale or shear too",
-        ),
-        (
-            "data.augmentation",
-            "...",
-            run.data.augmentation.active and not augmented_epochs(run),
-            f"with until={until}: it ends before the first of epochs={run.epochs}",
+            augmentation.until,
+            1,
+            not augmentation.active,
+            "without augmentation: set rotation, shift, scale or shear",
         ),
     ):
-        _require(not idle, f"{name}={value} has no effect {why}, or leave it out")
+        _require(value == usual or not idle, f"{name}={value} has no effect {why}, or leave it out")
+    _require(
+        not augmentation.active or augmented_epochs(run) > 0,
+        f"data.augmentation.until={augmentation.until} ends augmentation before the first of "
+        f"epochs={run.epochs}: raise it, or leave augmentation out",
+    )
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
-from mnist_sweep.config import DistillConfig, EmaConfig, RunConfig
+from mnist_sweep.config import RunConfig
 from mnist_sweep.errors import UserError
 from mnist_sweep.training.loop import Epoch
 
@@ -27,14 +27,6 @@ ComparedSettings = dict[str, bool | int | float | str]
 
 # What runs are compared by: the groups, and these.
 COMPARED = ("optimizer", "scheduler", "batch_size", "epochs", "seed", "precision")
-# And these where they are not as usual.
-USUAL: dict[str, Any] = {
-    "loss": "cross_entropy",
-    "label_smoothing": 0.0,
-    "clip_norm": None,
-    "ema": asdict(EmaConfig()),
-    "distill": asdict(DistillConfig()),
-}
 
 
 class Tracker(Protocol):
@@ -102,7 +94,7 @@ def compared(run: RunConfig, name: str) -> ComparedSettings:
     shown = {key: settings[key] for key in COMPARED}
     if run.data.augmentation.active:
         shown["augmentation"] = settings["data"]["augmentation"]
-    shown.update({key: settings[key] for key in USUAL if settings[key] != USUAL[key]})
+    shown.update(run.recipe)
     for group in ("model", "optimizer", "scheduler"):
         shown[group] = {k: value for k, value in settings[group].items() if k != "_target_"}
     named = {} if run.name is None else {"name": run.name}
