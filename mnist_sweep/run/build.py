@@ -152,7 +152,10 @@ def build_loss(run: RunConfig) -> Loss:
 
 
 def build_averaging(run: RunConfig, model: nn.Module, steps_per_epoch: int) -> Averaging | None:
-    """Build what averages a model's weights. Raises ConfigError where an epoch has no update."""
+    """Build what averages a model's weights.
+
+    Raises ConfigError where an epoch would have no update, or the model cannot be copied.
+    """
     if run.ema.decay is None:
         return None
     if run.ema.every > steps_per_epoch:
@@ -160,7 +163,12 @@ def build_averaging(run: RunConfig, model: nn.Module, steps_per_epoch: int) -> A
             f"ema.every={run.ema.every} is more than the {steps_per_epoch:,} steps of an epoch, "
             "which would end without an average; lower it"
         )
-    return Averaging(model, run.ema.decay, run.ema.every)
+    try:
+        return Averaging(model, run.ema.decay, run.ema.every)
+    except Exception as error:  # a user's model may hold what cannot be copied
+        raise ConfigError(
+            f"ema.decay={run.ema.decay}: {type(model).__name__} cannot be copied: {one_line(error)}"
+        ) from error
 
 
 def check_objects(run: RunConfig) -> None:

@@ -55,8 +55,8 @@ class Session:
     """A run's objects together; `facts` go into its result, `reporter` is told each epoch.
 
     `sweep` is what the run is part of. Such a run never looks at test. `until` is the epoch after
-    which the run stops, where that is not its last.
-    `teacher`: whom it learns from beside the labels.
+    which the run stops, where that is not its last. `teacher`: whom it learns from beside the
+    labels.
     """
 
     def __init__(
@@ -71,9 +71,8 @@ class Session:
         until: int | None = None,
         teacher: Teacher | None = None,
     ) -> None:
-        self.teacher = teacher
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
-        self.device, self.sweep = device, sweep
+        self.device, self.sweep, self.teacher = device, sweep, teacher
         self.until = min(until or run.epochs, run.epochs)
         # What is known before the first epoch cannot be reported epoch by epoch.
         only = run.objectives[0] if len(run.objectives) == 1 else None

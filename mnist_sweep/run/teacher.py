@@ -16,6 +16,7 @@ from mnist_sweep.run.exported import DESCRIPTION, WEIGHTS, read_bundle
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.text import one_line
 from mnist_sweep.training.distillation import Teacher
+from mnist_sweep.untrusted_files import is_line
 
 log = logging.getLogger("mnist_sweep")
 
@@ -59,12 +60,13 @@ def read_teacher(
             f"{SETTING}={given} has other weights than when this run began; start a new run"
         )
     data = figures.get("data")
+    # A bundle's own word, which anybody may have written.
+    fingerprint = data.get("fingerprint") if isinstance(data, dict) else None
     return teacher, {
         "path": given,
         "model": name,
         "parameters": count_parameters(teacher.model),
-        "val_acc": figures.get("val_acc"),
-        "fingerprint": data.get("fingerprint") if isinstance(data, dict) else None,
+        "fingerprint": fingerprint if is_line(fingerprint) else None,
         "weights_sha256": digest,
     }
 

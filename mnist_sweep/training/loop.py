@@ -229,7 +229,7 @@ def train_step(
     """One optimizer step; return the batch's summed loss and its number of hits, unsynchronized."""
     loss, hits = work(*batch)
     if clip_norm is not None:
-        # A norm that is not finite makes weights that are not, and so a loss: Diverged.
+        # Gradients that are not finite make weights that are not, and those the loss: Diverged.
         nn.utils.clip_grad_norm_(training.model.parameters(), clip_norm)
     training.optimizer.step()
     training.schedule.after_step()

@@ -109,15 +109,30 @@ def test_a_teacher_of_other_classes_is_refused(finished, monkeypatch):
 def test_a_run_whose_teacher_has_changed_is_not_resumed(finished, student):
     shutil.copytree(finished, "teacher")
     directory = student("distill.teacher=teacher")
-    recorded = result(directory)["teacher"]
+    whole = losses(directory)
+    stopped = json.dumps(result(directory) | {"status": "interrupted"})
+    (directory / "result.json").write_text(stopped)
+    student("distill.teacher=teacher", resume=True)
+    assert (losses(directory), result(directory)["status"]) == (whole, "complete")
+    (directory / "result.json").write_text(stopped)
     weights = Path("teacher/checkpoints/best.safetensors")
-    assert read_teacher("teacher", directory, CPU, recorded)[1] == recorded
     other = bytearray(weights.read_bytes())
     other[-1] ^= 1
     weights.write_bytes(bytes(other))
-    assert refused("teacher", directory, recorded) == (
+    with pytest.raises(UserError) as raised:
+        student("distill.teacher=teacher", resume=True)
+    assert str(raised.value) == (
         "distill.teacher=teacher has other weights than when this run began; start a new run"
     )
+
+
+def test_what_a_bundle_says_of_its_data_is_recorded_only_where_it_is_a_line(finished):
+    write_bundle(load_trained(str(finished), CPU), Path("bundle"))
+    description = json.loads(Path("bundle/bundle.json").read_text())
+    for said in ("two\nlines", 7, ["list"]):
+        description["figures"]["data"] = {"fingerprint": said}
+        Path("bundle/bundle.json").write_text(json.dumps(description))
+        assert read_teacher("bundle", Path("student"), CPU, None)[1]["fingerprint"] is None
 
 
 def test_a_teacher_of_another_split_is_warned_of(finished, student, caplog):
