@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.config import ConfigError, RunConfig, augmented_epochs
 from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.models.cost import (
@@ -23,7 +23,9 @@ from mnist_sweep.models.layout import Layout, set_layout, training_layout
 from mnist_sweep.run.targets import build, check_node
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.text import one_line, shortened
+from mnist_sweep.training.averaging import Averaging
 from mnist_sweep.training.loop import BestEpoch, Criterion, EarlyStopping, Training
+from mnist_sweep.training.losses import Loss
 
 
 def model_name(recorded: Mapping[str, Any] | None, node: Mapping[str, Any]) -> str:
@@ -134,11 +136,39 @@ def build_schedule(node: Any, optimizer: Optimizer, epochs: int, steps_per_epoch
 
 def build_pipeline(run: RunConfig) -> Pipeline:
     """Build what happens to pixels. Raises ConfigError."""
+    settings = dict(vars(run.data.augmentation))
+    until = settings.pop("until")
     try:
-        augmentation = Augmentation(**vars(run.data.augmentation))
+        augmentation = Augmentation(**settings)
     except ValueError as error:
         raise ConfigError(f"data.augmentation: {error}") from error
-    return Pipeline(run.data.mean, run.data.std, augmentation)
+    augmented = None if until == 1 else augmented_epochs(run)
+    return Pipeline(run.data.mean, run.data.std, augmentation, augmented)
+
+
+def build_loss(run: RunConfig) -> Loss:
+    """Build what training minimizes."""
+    return Loss(run.loss, run.label_smoothing, run.distill.temperature, run.distill.weight)
+
+
+def build_averaging(run: RunConfig, model: nn.Module, steps_per_epoch: int) -> Averaging | None:
+    """Build what averages a model's weights.
+
+    Raises ConfigError where an epoch would have no update, or the model cannot be copied.
+    """
+    if run.ema.decay is None:
+        return None
+    if run.ema.every > steps_per_epoch:
+        raise ConfigError(
+            f"ema.every={run.ema.every} is more than the {steps_per_epoch:,} steps of an epoch, "
+            "which would end without an average; lower it"
+        )
+    try:
+        return Averaging(model, run.ema.decay, run.ema.every)
+    except Exception as error:  # a user's model may hold what cannot be copied
+        raise ConfigError(
+            f"ema.decay={run.ema.decay}: {type(model).__name__} cannot be copied: {one_line(error)}"
+        ) from error
 
 
 def check_objects(run: RunConfig) -> None:
@@ -218,4 +248,5 @@ def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -
         torch.Generator().manual_seed(run.seed),
         BestEpoch(Criterion(run.keep.monitor, run.keep.mode)),
         early_stopping,
+        averaging=build_averaging(run, model, steps_per_epoch),
     )

@@ -77,6 +77,12 @@ class Narrator:
             f"data: {data['name']}, {train} train / {val} validation / {test} test images; "
             f"{data['reason']}"
         )
+        teacher = facts.get("teacher")
+        if teacher:
+            say_once(
+                f"teacher: {teacher['model']}, {teacher['parameters']:,} parameters, not counted "
+                f"in the budget; {teacher['path']}"
+            )
         graph = ", CUDA graph" if facts.get("cuda_graph") else ""
         threads = counted(facts["threads"], "thread")
         say_once(f"device: {facts['device']}, {threads}, {facts['precision']}{graph}")

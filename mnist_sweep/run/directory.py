@@ -49,6 +49,7 @@ RESULT: Kinds = {
     "multiply_adds": WHOLE,
     "seed": WHOLE,
     "data": {"name": LINE, "reason": TEXT, "sizes": SIZES, "fingerprint": LINE},
+    "teacher": {"path": TEXT, "model": LINE, "parameters": WHOLE, "fingerprint": LINE},
     "device": TEXT,
     "processor": TEXT,
     "threads": WHOLE,

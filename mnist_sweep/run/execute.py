@@ -30,6 +30,7 @@ from mnist_sweep.run.machine import (
     versions,
 )
 from mnist_sweep.run.session import Reporter, Session
+from mnist_sweep.run.teacher import read_teacher, warn_of_other_data
 from mnist_sweep.training.loop import Diverged
 
 log = logging.getLogger("mnist_sweep")
@@ -108,10 +109,19 @@ def _prepare(
     if run.cuda_graph and device.type != "cuda":
         raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
     threads = set_threads(run.threads)
+    teacher, taught_by = None, None
+    if run.distill.teacher is not None:  # before seeding: to build a network draws weights
+        recorded = (before or {}).get("teacher")
+        teacher, taught_by = read_teacher(run.distill.teacher, path, device, recorded)
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    session = Session(run, directory, facts, dataset.to(device), device, reporter, sweep, until)
+    if taught_by is not None:
+        facts["teacher"] = taught_by
+        warn_of_other_data(taught_by, dataset.fingerprint)
+    session = Session(
+        run, directory, facts, dataset.to(device), device, reporter, sweep, until, teacher
+    )
     if before is None:
         directory.start()
     else:
