@@ -32,11 +32,12 @@ class Blur(nn.Module):
         super().__init__()
         # Not computed by torch: on the meta device, its first outer product imports for seconds.
         weights = [[a * b / 16 for b in (1, 2, 1)] for a in (1, 2, 1)]
+        self.channels = channels
         self.register_buffer("kernel", torch.tensor([[weights]] * channels), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, channels, H, W] -> [B, channels, ceil(H/2), ceil(W/2)]."""
-        return F.conv2d(x, self.kernel, stride=2, padding=1, groups=len(self.kernel))
+        return F.conv2d(x, self.kernel, stride=2, padding=1, groups=self.channels)
 
 
 class SqueezeExcite(nn.Module):
