@@ -136,8 +136,9 @@ def test_several_objectives_are_returned_in_order(composed):
         ),
         (
             ["model=compact", "model.depth1=4", "model.fill=1", "budget.max_parameters=900"],
-            "error: model=compact has 1,390 parameters, 490 more than "
-            "budget.max_parameters=900 allows; budget.max_parameters=null lifts the budget",
+            "error: model=compact has 1,206 parameters, 306 more than "
+            "budget.max_parameters=900 allows; its narrowest has 1,206: take fewer stages or "
+            "convolutions, budget.max_parameters=null lifts the budget",
         ),
         (
             ["model=linear", "budget.max_parameters=7849"],

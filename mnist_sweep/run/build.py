@@ -118,15 +118,19 @@ def what_fits(node: Any, limit: int) -> str:
     return ", ".join(suggestions)
 
 
-def _filled(target: Callable[..., nn.Module], settings: Mapping[str, Any], limit: int) -> list[str]:
-    """Say that a network made as wide as the budget allows meets it, if it is one that can be."""
-    if "fill" not in settings or settings["fill"] == 1:
+def _filled(
+    target: Callable[..., nn.Module], settings: Mapping[str, Any], limit: int
+) -> list[str]:
+    """Say what a network meets the budget by that can be as wide as that allows; [] for others."""
+    if "fill" not in settings:
         return []
     try:
         parameters = count_parameters(on_meta(lambda: target(**{**settings, "fill": 1.0})))
     except Exception:  # a hint must never stand in the way of the refusal
         return []
-    return [f"model.fill=1 would fit ({parameters:,})"] if parameters <= limit else []
+    if parameters <= limit:
+        return [f"model.fill=1 would fit ({parameters:,})"]
+    return [f"its narrowest has {parameters:,}: take fewer stages or convolutions"]
 
 
 def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
