@@ -199,6 +199,11 @@ def _trial_directory(*, _root_: Any) -> str:
     return str(number)
 
 
+def _setting_in_a_name(name: str, *, _root_: Any) -> str:
+    value = _setting(name, _root_)
+    return "null" if value is None else str(value)
+
+
 def _direction_of_objective(*, _root_: Any) -> Any:
     return direction_of(_setting("objective", _root_))
 
@@ -236,6 +241,7 @@ def register_resolvers() -> None:
     OmegaConf.register_resolver("output_subdirectory", _output_subdirectory, replace=True)
     OmegaConf.register_resolver("direction_of", direction_of, replace=True)
     OmegaConf.register_resolver("direction_of_objective", _direction_of_objective, replace=True)
+    OmegaConf.register_resolver("setting", _setting_in_a_name, replace=True)
     OmegaConf.register_resolver("trial_directory", _trial_directory, replace=True)
 
 

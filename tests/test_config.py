@@ -148,7 +148,9 @@ def test_printing_help_or_config_imports_no_torch(argument):
 def test_help_lists_the_choices_and_examples(command, capfd):
     command("--help")
     printed = capfd.readouterr().out
-    assert "model: baseline, enhanced, linear, mlp, residual, resnet, simple, wide" in printed
+    assert (
+        "model: baseline, compact, enhanced, linear, mlp, residual, resnet, simple, wide" in printed
+    )
     assert "python -m mnist_sweep.train model=baseline seed=1" in printed
 
 

@@ -1,6 +1,6 @@
 """From checked config to objects, and the budget check that comes before everything else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from mnist_sweep.config import ConfigError, RunConfig, augmented_epochs
 from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
 from mnist_sweep.errors import UserError
+from mnist_sweep.models import Compact
 from mnist_sweep.models.cost import (
     BudgetExceeded,
     Cost,
@@ -54,6 +55,14 @@ def count_model(node: Any, name: str) -> tuple[nn.Module, int]:
         return model, count_parameters(model)
 
 
+def widths_of(model: nn.Module) -> dict[str, Any]:
+    """Return what a run records of the widths that a model has chosen itself, {} for others."""
+    if not isinstance(model, Compact):
+        return {}
+    plan = model.plan
+    return {"widths": [list(s) for s in plan.stages], "bottlenecks": list(plan.bottlenecks)}
+
+
 def check_budget(run: RunConfig, name: str) -> Cost:
     """Count a run's model on the meta device, or raise BudgetExceeded.
 
@@ -89,9 +98,9 @@ def _on_meta_or(name: str) -> Iterator[None]:
 
 
 def what_fits(node: Any, limit: int) -> str:
-    """Say which smaller `width` or `hidden` meets the budget, and how to lift it."""
+    """Say which smaller `width` or `hidden`, or a `fill`, meets the budget, and how to lift it."""
     target, settings = check_node("model", node, ())
-    suggestions = []
+    suggestions = _filled(target, settings, limit)
     for setting, unit in (("width", 0.01), ("hidden", 1)):
         current = settings.get(setting)
         if type(current) is not type(unit):  # a user's width or hidden may be anything
@@ -109,6 +118,21 @@ def what_fits(node: Any, limit: int) -> str:
             continue
     suggestions.append("budget.max_parameters=null lifts the budget")
     return ", ".join(suggestions)
+
+
+def _filled(
+    target: Callable[..., nn.Module], settings: Mapping[str, Any], limit: int
+) -> list[str]:
+    """Say what a network meets the budget by that can be as wide as that allows; [] for others."""
+    if "fill" not in settings:
+        return []
+    try:
+        parameters = count_parameters(on_meta(lambda: target(**{**settings, "fill": 1.0})))
+    except Exception:  # a hint must never stand in the way of the refusal
+        return []
+    if parameters <= limit:
+        return [f"model.fill=1 would fit ({parameters:,})"]
+    return [f"its narrowest has {parameters:,}: take fewer stages or convolutions"]
 
 
 def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:

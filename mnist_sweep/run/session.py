@@ -15,7 +15,13 @@ from mnist_sweep.data import Dataset
 from mnist_sweep.errors import LeaseLost, UserError
 from mnist_sweep.models.layout import set_layout
 from mnist_sweep.objectives import METRICS
-from mnist_sweep.run.build import build_loss, build_pipeline, build_training, choose_layout
+from mnist_sweep.run.build import (
+    build_loss,
+    build_pipeline,
+    build_training,
+    choose_layout,
+    widths_of,
+)
 from mnist_sweep.run.checkpoint import check_checkpoint
 from mnist_sweep.run.console import Narrator
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
@@ -83,6 +89,7 @@ class Session:
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
         self.training = build_training(run, self.steps, device)
+        facts |= widths_of(self.training.model)
         graph = repeats(self.training.model) if run.cuda_graph is None else run.cuda_graph
         self.cuda_graph = graph and device.type == "cuda"
         if device.type == "cuda":
