@@ -21,6 +21,7 @@ RESULT_OF_OURS = {"trial", "max_epochs", "data", "device", "threads", "precision
 RECORDED = (
     "parameters",
     "multiply_adds",
+    "widths",
     "epochs",
     "max_epochs",
     "best_epoch",
