@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # Choices of train and sweep; ARGS takes any further overrides, say ARGS="optimizer=sgd seed=1".
-MODEL ?= enhanced
 ARGS ?=
 # Choices of sweep. DATA=mnist searches the full set: give it hours, not minutes.
 SEARCH ?= schedule
+ifeq ($(SEARCH),architecture)
+MODEL ?= compact
+endif
+MODEL ?= enhanced
 TRIALS ?= 20
 EPOCHS ?= 5
 DATA ?= mnist_5k

@@ -107,13 +107,13 @@ class Plan:
     bottlenecks: tuple[int, ...]
     parameters: int
 
-
-def outline(stages: Sequence[Sequence[int]], bottlenecks: Sequence[int]) -> str:
-    """Return a network's channels as a line: 12-16 | 1x1 12, 20-24 | 1x1 16, 24-26."""
-    texts = ["-".join(map(str, stage)) for stage in stages]
-    for number, channels in enumerate(bottlenecks, start=1):
-        texts[number] = f"1x1 {channels}, {texts[number]}"
-    return " | ".join(texts)
+    @property
+    def outline(self) -> str:
+        """The channels as a line: 12-16 | 1x1 12, 20-24 | 1x1 16, 24-26."""
+        texts = ["-".join(map(str, stage)) for stage in self.stages]
+        for number, channels in enumerate(self.bottlenecks, start=1):
+            texts[number] = f"1x1 {channels}, {texts[number]}"
+        return " | ".join(texts)
 
 
 def hidden_units(channels: int) -> int:

@@ -55,12 +55,9 @@ def count_model(node: Any, name: str) -> tuple[nn.Module, int]:
         return model, count_parameters(model)
 
 
-def widths_of(model: nn.Module) -> dict[str, Any]:
-    """Return what a run records of the widths that a model has chosen itself, {} for others."""
-    if not isinstance(model, Compact):
-        return {}
-    plan = model.plan
-    return {"widths": [list(s) for s in plan.stages], "bottlenecks": list(plan.bottlenecks)}
+def widths_of(model: nn.Module) -> str | None:
+    """Return the widths that a model has chosen itself, as a line; None for others."""
+    return model.plan.outline if isinstance(model, Compact) else None
 
 
 def check_budget(run: RunConfig, name: str) -> Cost:
@@ -120,9 +117,7 @@ def what_fits(node: Any, limit: int) -> str:
     return ", ".join(suggestions)
 
 
-def _filled(
-    target: Callable[..., nn.Module], settings: Mapping[str, Any], limit: int
-) -> list[str]:
+def _filled(target: Callable[..., nn.Module], settings: Mapping[str, Any], limit: int) -> list[str]:
     """Say what a network meets the budget by that can be as wide as that allows; [] for others."""
     if "fill" not in settings:
         return []

@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from mnist_sweep.cli.printed_commands import override, resuming
 from mnist_sweep.config import RunConfig
-from mnist_sweep.models.compact_plan import outline
 from mnist_sweep.models.layout import Layout
 from mnist_sweep.text import counted, duration, relative
 from mnist_sweep.training.loop import Epoch
@@ -74,7 +73,7 @@ class Narrator:
             f"{counted(self.epochs, 'epoch')} of batch {run.batch_size}; seed {run.seed}"
         )
         if facts.get("widths"):
-            self._say(f"widths: {outline(facts['widths'], facts['bottlenecks'])}")
+            self._say(f"widths: {facts['widths']}")
         train, val, test = (f"{size:,}" for size in data["sizes"].values())
         say_once(
             f"data: {data['name']}, {train} train / {val} validation / {test} test images; "

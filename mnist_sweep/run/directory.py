@@ -47,6 +47,7 @@ RESULT: Kinds = {
     "model": LINE,
     "parameters": WHOLE,
     "multiply_adds": WHOLE,
+    "widths": LINE,
     "seed": WHOLE,
     "data": {"name": LINE, "reason": TEXT, "sizes": SIZES, "fingerprint": LINE},
     "teacher": {"path": TEXT, "model": LINE, "parameters": WHOLE, "fingerprint": LINE},

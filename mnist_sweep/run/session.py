@@ -89,7 +89,8 @@ class Session:
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
         self.training = build_training(run, self.steps, device)
-        facts |= widths_of(self.training.model)
+        if widths := widths_of(self.training.model):
+            facts["widths"] = widths
         graph = repeats(self.training.model) if run.cuda_graph is None else run.cuda_graph
         self.cuda_graph = graph and device.type == "cuda"
         if device.type == "cuda":
