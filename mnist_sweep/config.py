@@ -19,6 +19,10 @@ from mnist_sweep.untrusted_files import is_line, parse_config
 
 DRY_RUN = (False, True, "json")  # what `dry_run` may be
 DRY_RUN_CHOICES = "false, true, json"
+NO_PLAN = (
+    "dry_run plans a single run, or a search by hydra/sweeper=mnist_sweep, and no other sweep: "
+    "leave dry_run out, or search=none"
+)
 MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 
 
@@ -247,6 +251,15 @@ def seen_from(folder: Path, run: RunConfig) -> RunConfig:
     if folder == Path.cwd():
         return run
     return replace(run, data=replace(run.data, root=str(folder / run.data.root)))
+
+
+def check_no_trial(run: RunConfig) -> None:
+    """Refuse a run by itself that says it is a sweep's trial. Raises ConfigError."""
+    if run.trial is not None:
+        raise ConfigError(
+            f"this is trial {run.trial} of study {run.study}, and only its sweep may run it: "
+            "give the sweep's command again, or leave study and trial out"
+        )
 
 
 def _require(satisfied: bool, message: str) -> None:

@@ -109,6 +109,15 @@ def what_fits(node: Any, limit: int) -> str:
     return ", ".join(suggestions)
 
 
+def count_within_budget(run: RunConfig, name: str) -> Cost:
+    """Count a run's model as `check_budget` does, or raise BudgetExceeded with what would fit."""
+    try:
+        return check_budget(run, name)
+    except BudgetExceeded as error:
+        hint = what_fits(run.model, error.limit)
+        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
+
+
 def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
     """Build the optimizer over some parameters. Raises ConfigError."""
     optimizer = build("optimizer", node, params=parameters)

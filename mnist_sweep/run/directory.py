@@ -84,14 +84,18 @@ class RunDirectory:
         self.best = path / "checkpoints" / "best.safetensors"
         self.last = path / "checkpoints" / "last.pt"
 
-    def start(self) -> None:
-        """Prepare an empty run directory. Raises RecordError when it already holds a run."""
+    def check_new(self) -> None:
+        """Raise RecordError where the directory already holds a run."""
         if self.metrics.exists() or self.result.exists():
             resume = shell([override("resume", str(self.path))])
             raise RecordError(
                 f"{self.path} already holds a run: resume it with {resume}, or choose "
                 "another hydra.run.dir"
             )
+
+    def start(self) -> None:
+        """Prepare an empty run directory. Raises RecordError when it already holds a run."""
+        self.check_new()
         self.best.parent.mkdir(parents=True, exist_ok=True)
 
     def forget(self) -> None:

@@ -6,47 +6,42 @@ matter, so images that are still to be downloaded are replaced by random ones.
 
 import io
 import math
+import statistics
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from itertools import islice
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor, nn
 
 from mnist_sweep.config import RunConfig
-from mnist_sweep.data import Dataset, Images, Pipeline
+from mnist_sweep.data import Dataset, Images
 from mnist_sweep.data.sources import missing_files, raw_folder
-from mnist_sweep.models.cost import Cost, on_meta
+from mnist_sweep.models.cost import Cost
 from mnist_sweep.models.layout import set_layout
 from mnist_sweep.run.build import (
     build_dataset,
-    build_model,
     build_pipeline,
     build_training,
     check_batches,
-    check_budget,
     check_objects,
     choose_layout,
+    count_within_budget,
 )
 from mnist_sweep.run.directory import plain_weights
 from mnist_sweep.run.machine import choose_device, set_seeds, set_threads
-from mnist_sweep.training.cuda_graph import Captured, Pass, repeats
-from mnist_sweep.training.loop import (
-    Precision,
-    Training,
-    evaluate,
-    forward_backward,
-    train_epoch,
-)
+from mnist_sweep.training.cuda_graph import repeats
+from mnist_sweep.training.loop import Diverged, Epoch, Precision, Training, fit
 
 # Training and test images of the sets of this size that torchvision downloads, as published.
-PUBLISHED = {"MNIST": (60_000, 10_000), "FashionMNIST": (60_000, 10_000), "KMNIST": (60_000, 10_000)}
+PUBLISHED = dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST"), (60_000, 10_000))
 BLOCKS = 8  # measurements of a few steps each
+FEWEST, PATIENCE = 3, 2.0  # of them where other programs slow them down to so many times the time
+OWN = 0.85  # of the time a thread that computes has its core, unless other programs want it
+DISTURBED = "other programs used the processor while it was timed: without them it is quicker"
 WARM_UP = 3  # steps before them: libraries choose their kernels and allocate in the first ones
 EVALUATED = 1_000  # images that evaluation is timed on
 
@@ -83,11 +78,21 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class DiskUse:
+    """Bytes of a run's records, of its best weights, and of the checkpoint that it resumes from."""
+
+    records: int
+    weights: int
+    checkpoint: int
+
+
+@dataclass(frozen=True)
 class Timed:
-    """`epoch_seconds`: an epoch's seconds by each measurement; `bytes`: of the run's directory."""
+    """`epoch_seconds`: an epoch's seconds by each measurement; `notes`: what disturbed them."""
 
     epoch_seconds: tuple[float, ...]
-    bytes: int
+    disk: DiskUse
+    notes: tuple[str, ...] = ()
 
 
 def planned(run: RunConfig, name: str) -> Planned:
@@ -96,7 +101,7 @@ def planned(run: RunConfig, name: str) -> Planned:
     Raises what building a run raises, and DataError for data that is not here and whose size is not
     known.
     """
-    cost = check_budget(run, name)
+    cost = count_within_budget(run, name)
     check_objects(run)
     dataset, notes = _dataset(run)
     return Planned(run, name, cost, dataset, notes)
@@ -112,81 +117,87 @@ def timed(plan: Planned, seconds: float) -> Timed:
     set_threads(run.threads)
     set_seeds(run.seed, run.deterministic)
     dataset = plan.dataset.to(device)
-    pipeline, precision = build_pipeline(run), Precision(run.precision)
-    # A schedule may end with its run, and steps may be quick: more than a run's are timed.
-    longer = replace(run, epochs=run.epochs + 100)
+    # More is trained than the run has, and its schedule must know so many epochs.
+    stopping = replace(run.early_stopping, patience=None)
+    longer = replace(run, epochs=run.epochs + BLOCKS + 2, early_stopping=stopping)
     training = build_training(longer, plan.steps, device)
     set_layout(training.model, choose_layout(run, device))
-    work = _pass(run, training, precision, device)
-    batches = _endless(pipeline, dataset.train, run.batch_size, training.generator)
-    passes = _blocks(training, batches, work, seconds, 100 * plan.steps)
-    evaluation = _evaluation(training.model, dataset.val, pipeline, precision)
-    steps = plan.images / run.batch_size  # the last one may be short
-    epochs = tuple(steps * each + evaluation + EPOCH_OVERHEAD for each in passes)
-    return Timed(epochs, _bytes(run, training))
+    blocks = _Blocks(longer, training, dataset, device)
+    blocks.measure(WARM_UP)
+    pace = blocks.measure(WARM_UP)[0]
+    steps = max(WARM_UP, round(seconds / BLOCKS / pace))
+    found: list[tuple[float, float]] = []
+    end = time.monotonic() + PATIENCE * seconds
+    wall, processor = time.perf_counter(), time.process_time()
+    while len(found) < BLOCKS and (len(found) < FEWEST or time.monotonic() < end):
+        found.append(blocks.measure(steps))
+    share = (time.process_time() - processor) / (time.perf_counter() - wall)
+    disturbed = device.type == "cpu" and share < OWN
+    evaluation = statistics.median(each for _, each in found)
+    epochs = plan.images / run.batch_size  # in steps, of which the last may be short
+    return Timed(
+        tuple(epochs * step + evaluation + EPOCH_OVERHEAD for step, _ in found),
+        _disk(run, training),
+        (DISTURBED,) if disturbed else (),
+    )
 
 
-def _pass(
-    run: RunConfig, training: Training, precision: Precision, device: torch.device
-) -> Pass:
-    work: Pass = partial(forward_backward, training, precision)
-    graph = repeats(training.model) if run.cuda_graph is None else run.cuda_graph
-    if graph and device.type == "cuda":
-        mode = f"{precision.name}, deterministic={run.deterministic}"
-        return Captured(work, training.model, run.batch_size, mode)
-    return work
+class _Blocks:
+    """Epochs of a few steps, by the loop that trains the run."""
+
+    def __init__(
+        self, run: RunConfig, training: Training, dataset: Dataset, device: torch.device
+    ) -> None:
+        self.run, self.training, self.dataset = run, training, dataset
+        self.pipeline, self.precision = build_pipeline(run), Precision(run.precision)
+        graph = repeats(training.model) if run.cuda_graph is None else run.cuda_graph
+        self.cuda_graph = graph and device.type == "cuda"
+        self.val = _first(dataset.val, EVALUATED)
+
+    def measure(self, steps: int) -> tuple[float, float]:
+        """Train so many steps, of an epoch's at most; return the seconds of one.
+
+        And the seconds that evaluating all validation images would take.
+        """
+        images = _first(self.dataset.train, steps * self.run.batch_size)
+        ended: list[tuple[Epoch, float]] = []
+
+        def note(figures: Epoch, is_best: bool) -> None:
+            ended.append((figures, time.perf_counter()))
+
+        began = time.perf_counter()
+        with suppress(Diverged):  # what it computes does not matter
+            fit(
+                self.training,
+                images,
+                self.val,
+                self.pipeline,
+                epochs=self.training.epoch + 1,
+                batch_size=self.run.batch_size,
+                precision=self.precision,
+                after_epoch=note,
+                cuda_graph=self.cuda_graph,
+            )
+        figures, end = ended[0]
+        evaluation = (end - began - figures.seconds) * len(self.dataset.val) / len(self.val)
+        return figures.seconds / math.ceil(len(images) / self.run.batch_size), evaluation
 
 
-def _endless(
-    pipeline: Pipeline, train: Images, batch_size: int, generator: torch.Generator
-) -> Iterator[tuple[Tensor, Tensor]]:
-    while True:
-        yield from pipeline.training_batches(train, batch_size, generator)
+def _first(split: Images, count: int) -> Images:
+    return split[torch.arange(min(count, len(split)), device=split.labels.device)]
 
 
-def _blocks(
-    training: Training,
-    batches: Iterator[tuple[Tensor, Tensor]],
-    work: Pass,
-    seconds: float,
-    most: int,
-) -> list[float]:
-    """Return the seconds of a step by each of some measurements, of at most so many steps in all.
-
-    Each ends by reading its loss from the device, which waits for the work.
-    """
-
-    def step_seconds(steps: int) -> float:
-        start = time.perf_counter()
-        train_epoch(training, islice(batches, steps), work)
-        return (time.perf_counter() - start) / steps
-
-    step_seconds(WARM_UP)
-    pace = step_seconds(WARM_UP)
-    steps = max(1, min(round(seconds / BLOCKS / pace), most // BLOCKS - WARM_UP))
-    return [step_seconds(steps) for _ in range(BLOCKS)]
-
-
-def _evaluation(model: nn.Module, val: Images, pipeline: Pipeline, precision: Precision) -> float:
-    """Return the seconds that evaluating the validation images takes."""
-    part = val[torch.arange(min(EVALUATED, len(val)), device=val.labels.device)]
-    start = time.perf_counter()
-    evaluate(model, part, pipeline, precision)
-    return (time.perf_counter() - start) * len(val) / len(part)
-
-
-def _bytes(run: RunConfig, training: Training) -> int:
-    """Return the bytes of a run directory with these weights and this state of the optimizer."""
+def _disk(run: RunConfig, training: Training) -> DiskUse:
+    """Return what a run's directory holds with these weights and this state of the optimizer."""
     state: dict[str, Any] = {"training": training.state_dict(), "fingerprint": "", "seconds": 0.0}
     content = io.BytesIO()
     torch.save(state, content)
-    checkpoints = content.tell() + len(save(plain_weights(training.model)))
     epochs, tensorboard = run.epochs, run.tracking.tensorboard
     records = RECORDS + epochs * EPOCH_RECORDS
     if tensorboard:
         modules = sum(not any(module.children()) for module in training.model.modules())
         records += epochs * EPOCH_SCALARS + (GRAPH_MODULE * modules if tensorboard.graph else 0)
-    return checkpoints + records
+    return DiskUse(records, len(save(plain_weights(training.model))), content.tell())
 
 
 def _dataset(run: RunConfig) -> tuple[Dataset, tuple[str, ...]]:
@@ -198,14 +209,16 @@ def _dataset(run: RunConfig) -> tuple[Dataset, tuple[str, ...]]:
         here = replace(run, data=replace(data, download=False))
         return build_dataset(here), ()
     train, test = PUBLISHED[data.folder]
-    dataset = _random_images(train - data.validation, data.validation, test)
+    name = "mnist" if data.name == "auto" else data.name
+    images = _random_images(train - data.validation, data.validation, test)
+    dataset = replace(images, name=name, copies={})
     check_batches(run, dataset)
     note = (
         f"the data is not in {raw}: a run would download it first; "
         f"its {train:,} training images are assumed"
     )
     if data.name == "auto":
-        note += ". Where no mirror answers it would take mnist_5k, with 4,000: data=mnist_5k plans that"
+        note += "; if no mirror answers, it would take mnist_5k instead (data=mnist_5k plans that)"
     return dataset, (note,)
 
 
@@ -219,4 +232,4 @@ def _random_images(train: int, val: int, test: int) -> Dataset:
         members = torch.randint(len(pixels), (count,), generator=generator)
         return Images(pixels, torch.randint(10, (count,), generator=generator), members)
 
-    return Dataset("random", "not downloaded", split(train), split(val), split(test), "")
+    return Dataset("", "still to be downloaded", split(train), split(val), split(test), "")

@@ -12,16 +12,21 @@ class RunCost:
     """What one run of a configuration costs, from its first epoch to its last.
 
     `work`: what an epoch's seconds grow with, by name; those of configurations that are not timed
-    are estimated from it. `overhead`: seconds of a run beside its epochs. `epoch_seconds`: an
-    epoch's seconds by each of several measurements, and `bytes` what a run leaves on disk: both only
-    where it was timed. `notes`: what must be said of the figures, such as what they assume.
+    are estimated from it. `overhead`: seconds of a run beside its epochs. `notes`: what must be
+    said of the figures, such as what they assume.
+
+    Only where it was timed: `epoch_seconds`, an epoch's seconds by each of several measurements,
+    and what is on disk, in bytes: `records` that every run leaves, `weights` that
+    `hydra.sweeper.keep_weights` may limit to the best runs, and a `checkpoint` while it runs.
     """
 
     epochs: int
     work: Mapping[str, float] = field(default_factory=dict)
     overhead: float = 0.0
     epoch_seconds: tuple[float, ...] = ()
-    bytes: int | None = None
+    records: int | None = None
+    weights: int = 0
+    checkpoint: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -46,7 +51,14 @@ def training_cost(config: DictConfig, hydra: DictConfig, seconds: float) -> RunC
     }
     if not seconds:
         return RunCost(run.epochs, work, plan.overhead, notes=plan.notes)
-    measured = timed(plan, seconds)
+    found = timed(plan, seconds)
     return RunCost(
-        run.epochs, work, plan.overhead, measured.epoch_seconds, measured.bytes, plan.notes
+        run.epochs,
+        work,
+        plan.overhead,
+        found.epoch_seconds,
+        found.disk.records,
+        found.disk.weights,
+        found.disk.checkpoint,
+        plan.notes + found.notes,
     )

@@ -1,4 +1,4 @@
-"""What a sweep will take, in time and on disk: a few configurations are timed, the rest estimated."""
+"""What a sweep will take, in time and on disk: some configurations are timed, others estimated."""
 
 import math
 import statistics
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import numpy as np
 from optuna.pruners import BasePruner
 
 from mnist_sweep.sweep.hydra_adapter import Given
@@ -53,12 +54,21 @@ class Pruning:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """Bytes that a finished trial leaves, that all of them leave, and that running ones add."""
+
+    trial: float
+    sweep: float
+    running: float
+
+
+@dataclass(frozen=True)
 class Costs:
     """What a sweep costs. `runs`: the seconds of whole runs, of feasible draws.
 
     `timed`: the smallest and the largest that is feasible first. `start_up`: seconds until the
     workers begin. `pruning` is None where nothing is pruned, or nobody knows how much.
-    `run_bytes` are the mean of what was timed.
+    `disk` is by the mean of what was timed; None where the application does not say.
     """
 
     timed: list[Timed]
@@ -67,7 +77,7 @@ class Costs:
     start_up: float
     whole: Span
     pruning: Pruning | None
-    run_bytes: float | None
+    disk: Disk | None
     notes: tuple[str, ...]
 
     @property
@@ -133,7 +143,6 @@ def find_costs(
             overhead,
         )
 
-    sizes = [cost.bytes for cost in found if cost.bytes is not None]
     notes = dict.fromkeys(note for cost in [*untimed, *found] for note in cost.notes)
     epochs = round(statistics.median(cost.epochs for cost in untimed))
     total = standing.ended + standing.left
@@ -146,18 +155,34 @@ def find_costs(
         whole([[1.0] * total]),
         None
         if source is None
-        else Pruning(pruned.mean_share([s[-standing.left :] for s in shares]), source, whole(shares)),
-        statistics.mean(sizes) if sizes else None,
+        else Pruning(
+            pruned.mean_share([s[-standing.left :] for s in shares]), source, whole(shares)
+        ),
+        _disk(found, standing.left, timer.workers, given.settings.keep_weights),
         tuple(notes),
     )
+
+
+def _disk(
+    timed: Sequence[RunCost], trials: int, workers: int, keep_weights: int | None
+) -> Disk | None:
+    """Return what trials take on disk; `keep_weights` of them keep their weights, None: all."""
+    known = [(c.records, c.weights, c.checkpoint) for c in timed if c.records is not None]
+    if not known:
+        return None
+    records, weights, checkpoint = np.mean(known, axis=0)
+    kept = trials if keep_weights is None else min(trials, keep_weights)
+    together = trials * records + kept * weights
+    return Disk(float(records + weights), float(together), float(workers * checkpoint))
 
 
 def _shares(
     pruner: BasePruner, standing: Standing, epochs: int, trials: int, workers: int
 ) -> tuple[list[list[float]], str | None]:
-    """Return what share of its epochs each trial trains, and who says so; None where nobody does."""
+    """Return what share of its epochs each trial trains, and who says so; None: nobody does."""
     if standing.epochs_share is not None:
-        return [[standing.epochs_share] * trials], f"the {standing.ended} trials of the study so far"
+        source = f"the {standing.ended} trials of the study so far"
+        return [[standing.epochs_share] * trials], source
     if not pruned.is_predictable(pruner):
         return [], None
     return pruned.shares(pruner, epochs, trials, workers), EXPECTED

@@ -25,6 +25,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
         },
         "searched": [asdict(each) for each in plan.searched],
         "fixed": [asdict(each) for each in plan.fixed],
+        "extended": stands.extended,
         "not_searched": [*plan.search.missing, *plan.search.unmet],
         "gate": _gate(plan.survey),
         "sampler": plan.sampler,
@@ -33,7 +34,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
         "seconds": None if plan.costs is None else _seconds(plan.costs),
         "pruning": None if plan.costs is None else _pruning(plan.costs),
         "launched_in_time": plan.launched,
-        "bytes": None if plan.costs is None else _bytes(plan.costs, stands.left),
+        "bytes": None if plan.costs is None or plan.costs.disk is None else asdict(plan.costs.disk),
         "notes": [] if plan.costs is None else list(plan.costs.notes),
         "warnings": plan.warnings,
     }
@@ -99,9 +100,3 @@ def _pruning(costs: Costs) -> dict[str, Any] | None:
 
 def _span(span: Span) -> dict[str, float]:
     return {"seconds": span.seconds, "low": span.low, "high": span.high}
-
-
-def _bytes(costs: Costs, trials: int) -> dict[str, float] | None:
-    if costs.run_bytes is None:
-        return None
-    return {"trial": costs.run_bytes, "sweep": costs.run_bytes * trials}

@@ -90,7 +90,7 @@ def survey(
     draws: int = DRAWS,
     first_passed: Callable[[Drawn], None] = lambda drawn: None,
 ) -> Survey:
-    """Draw configurations and have them judged; `first_passed` hears at once of the first that does.
+    """Draw configurations and have them judged; `first_passed` hears of the first at once.
 
     Raises SweepError for a gate or a custom search space that does not work.
     """

@@ -54,9 +54,7 @@ def shares(pruner: BasePruner, epochs: int, trials: int, workers: int) -> list[l
     return found
 
 
-def _study(
-    pruner: BasePruner, epochs: int, trials: int, workers: int, number: int
-) -> list[float]:
+def _study(pruner: BasePruner, epochs: int, trials: int, workers: int, number: int) -> list[float]:
     """Return the shares of one study's trials, in their order, on asynchronous workers."""
     generator = random.Random(number)
     study = optuna.create_study(

@@ -3,6 +3,7 @@
 import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.plan.costs import Costs, Timed
@@ -12,7 +13,7 @@ from mnist_sweep.sweep.plan.make import Plan, plan_sweep
 from mnist_sweep.sweep.plan.space import Fixed
 from mnist_sweep.sweep.plan.span import Span
 from mnist_sweep.sweep.space.values import override_value
-from mnist_sweep.text import counted, disk_size, duration, relative, short_duration
+from mnist_sweep.text import counted, duration, megabytes, relative, short_duration
 
 WIDTH = 80
 
@@ -68,6 +69,8 @@ def _study(plan: Plan, directory: str | None) -> Iterator[str]:
             "hydra.sweeper.n_trials for more",
             2,
         )
+    if stands.extended:
+        yield from _wrapped(stands.extended, 2)
     if stands.untried is not None:
         left = counted(stands.untried, "configuration")
         yield from _wrapped(f"{left} of the space left to try: each runs once", 2)
@@ -124,7 +127,9 @@ def _gate(survey: Survey) -> Iterator[str]:
 def _what(drawn: Drawn) -> str:
     if drawn.reason is not None:
         return drawn.reason
-    return ", ".join(f"{value:,} {name}" for name, value in drawn.figures.items()) or "nothing counted"
+    return (
+        ", ".join(f"{value:,} {name}" for name, value in drawn.figures.items()) or "nothing counted"
+    )
 
 
 def _settings(params: Mapping[str, object]) -> str:
@@ -137,14 +142,15 @@ def _settings(params: Mapping[str, object]) -> str:
 def _time(plan: Plan, costs: Costs) -> Iterator[str]:
     yield ""
     yield from _wrapped(
-        f"Time ({len(costs.timed)} configurations timed on this machine, "
-        f"{plan.workers} at once)",
+        f"Time ({len(costs.timed)} configurations timed on this machine, {plan.workers} at once)",
         0,
     )
     for title, timed in (("smallest", costs.smallest), ("largest", costs.largest)):
         yield from _wrapped(f"an epoch of the {title}{_count(plan, timed)}: {_epoch(timed)}", 2)
     epochs = sorted({timed.cost.epochs for timed in costs.timed})
-    number = counted(epochs[0], "epoch") if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]} epochs"
+    number = (
+        counted(epochs[0], "epoch") if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]} epochs"
+    )
     runs = sorted(costs.runs)
     yield from _wrapped(
         f"a trial of {number}: {short_duration(costs.typical)} on average "
@@ -199,10 +205,14 @@ def _span(span: Span) -> str:
 
 
 def _disk(costs: Costs, trials: int) -> Iterator[str]:
-    if costs.run_bytes is not None:
+    if costs.disk is not None:
         yield ""
-        each, together = disk_size(costs.run_bytes), disk_size(costs.run_bytes * trials)
-        yield from _wrapped(f"Disk: {each} a run, {together} for {counted(trials, 'trial')}", 0)
+        each, together, running = (megabytes(round(size)) for size in astuple(costs.disk))
+        yield from _wrapped(
+            f"Disk: {each} a trial, {together} for {counted(trials, 'trial')}; {running} more for "
+            "the checkpoints of running ones",
+            0,
+        )
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> Iterator[str]:

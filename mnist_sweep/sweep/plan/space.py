@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution
 from mnist_sweep.sweep.opening import Search
 from mnist_sweep.sweep.space.conditions import can_occur
 from mnist_sweep.sweep.space.distributions import described
-from mnist_sweep.sweep.space.grammar import Setting
+from mnist_sweep.sweep.space.grammar import Setting, plain_name
 from mnist_sweep.sweep.space.values import override_value
 
 
@@ -59,11 +59,26 @@ def fixed(search: Search) -> list[Fixed]:
 def _all(search: Search) -> Iterator[tuple[str, Setting, str | None]]:
     space = search.space
     for name, setting in space.settings.items():
-        varies = name.lstrip("+") in space.varying
-        yield name, setting, "the chosen group has it" if varies else None
+        if plain_name(name) != "dry_run":
+            yield name, setting, _lacking(search, plain_name(name))
     for outer, branches in space.conditional.items():
         for value, inner in branches.items():
             if not can_occur(space, outer, value, search.current):
                 continue
             for name, setting in inner.items():
                 yield name, setting, f"{outer}={override_value(value)}"
+
+
+def _lacking(search: Search, name: str) -> str | None:
+    """Return under which choices of the searched groups a setting exists; None where always."""
+    if name not in search.space.varying:
+        return None
+    for group, distribution in search.space.distributions():
+        choices = getattr(distribution, "choices", ())
+        if not search.current.is_group(group):
+            continue
+        texts = [override_value(choice) for choice in choices]
+        having = [text for text in texts if search.current.has(name, (f"{group}={text}",))]
+        if len(having) < len(texts):
+            return f"{group}={' or '.join(having)}"
+    return None

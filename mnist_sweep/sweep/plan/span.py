@@ -55,9 +55,7 @@ def span(
         launches.append(launched)
     ends.sort()
     tail = round((1 - INTERVAL) / 2 * SWEEPS)
-    return Span(
-        sum(ends) / SWEEPS, ends[tail], ends[-1 - tail], sum(launches) / SWEEPS
-    )
+    return Span(sum(ends) / SWEEPS, ends[tail], ends[-1 - tail], sum(launches) / SWEEPS)
 
 
 def _makespan(took: Sequence[float], workers: int, timeout: float | None) -> tuple[float, int]:

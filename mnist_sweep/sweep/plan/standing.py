@@ -7,9 +7,11 @@ import optuna
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import sampling, summary
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.extension import what_moves
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.opening import Search, match_study, trials_left, untried_points
 from mnist_sweep.sweep.read_only import in_a_file_or_server, is_there, open_to_read
+from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, status_of
 
 ENOUGH = 5  # ended trials, for their epochs to say what pruning saves
@@ -22,7 +24,8 @@ class Standing:
     `points`: of a grid, None where there is none. `left`: launched trials still to end. `untried`:
     how many configurations a small space has left, None where it has more than are needed.
     `epochs_share`: of their epochs, what its trials trained with this pruner; None where too few
-    have ended. `shared`: whether jobs could reach it.
+    have ended. `shared`: whether jobs could reach it. `extended`: what a sweep would say of ranges
+    that it moves.
     """
 
     name: str | None
@@ -36,6 +39,7 @@ class Standing:
     untried: int | None
     epochs_share: float | None
     shared: bool
+    extended: str | None
 
 
 def standing(given: Given, search: Search) -> Standing:
@@ -46,12 +50,11 @@ def standing(given: Given, search: Search) -> Standing:
     study = _existing(settings.study_name, settings.storage) if shared else None
     resumed = study is not None
     if study is None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study = optuna.create_study(
-            study_name=settings.study_name, sampler=sampler, directions=settings.directions
+        study = studies.open_study(
+            settings.study_name, open_storage(None), sampler, given.pruner, settings.directions
         )
     studies.check_directions(study, settings.directions)
-    match_study(given, search, study)
+    _, moved = match_study(given, search, study, grid=points is not None)
     if given.task.names_trials and (studies.ID in study.user_attrs or not resumed):
         summary.check_directory(study, given.directory)
     untried = untried_points(given, search, study, points)
@@ -72,6 +75,7 @@ def standing(given: Given, search: Search) -> Standing:
         untried_left,
         _epochs_share(study),
         shared,
+        what_moves(study, moved, search.space.distributions()),
     )
 
 

@@ -30,6 +30,7 @@ from mnist_sweep.text import one_line
 SECONDS = 2.0  # that a configuration is timed for
 CONFIGURATIONS = 6  # at least so many are timed
 
+
 @dataclass(frozen=True)
 class Probed:
     """What a run costs, and when that was known (`time.time()`)."""
@@ -116,7 +117,7 @@ class Timer:
     def warmed_up(self) -> float:
         """Wait for that; return the seconds from this program's start until all could begin."""
         ready = [self._probed(f.returned, f.reason).at for f in self._warm()]
-        began = psutil.Process().create_time()
+        began: float = psutil.Process().create_time()
         return max(ready, default=began + self.seconds) - self.seconds - began
 
     def _warm(self) -> list[Any]:

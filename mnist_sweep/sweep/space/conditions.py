@@ -22,7 +22,9 @@ def check_conditions(space: SearchSpace, current: Current) -> list[str]:
     for outer, branches in space.conditional.items():
         _check_keys(space, outer, current)
         unmet = {
-            key: inner for key, inner in branches.items() if not can_occur(space, outer, key, current)
+            key: inner
+            for key, inner in branches.items()
+            if not can_occur(space, outer, key, current)
         }
         names = sorted(
             {name for inner in unmet.values() for name in inner} - _reachable(space, outer, unmet)
