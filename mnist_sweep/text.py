@@ -18,8 +18,8 @@ def duration(seconds: float) -> str:
 
 
 def short_duration(seconds: float) -> str:
-    """Return seconds with two digits where they are few: 0.15 s, 2.3 s; else as `duration`."""
-    return f"{seconds:.2g} s" if seconds < 9.95 else duration(seconds)
+    """Return seconds with two digits where they are few: 0.15s, 2.3s; else as `duration`."""
+    return f"{seconds:.2g}s" if seconds < 9.95 else duration(seconds)
 
 
 def counted(number: int, noun: str) -> str:

@@ -119,7 +119,6 @@ def find_costs(
     sampled = _evenly(survey.feasible, ESTIMATED)
     untimed = [ask(probe, *search.compose(drawn.overrides), 0.0) for drawn in sampled]
     chosen = _to_time(survey, sampled, untimed, timer.workers)
-    start_up = timer.warmed_up()
     print(
         f"timing {len(chosen)} configurations, {timer.workers} at once: about "
         f"{math.ceil(len(chosen) / timer.workers * (timer.seconds + 0.5))}s",
@@ -137,7 +136,7 @@ def find_costs(
             shares,
             standing.left,
             timer.workers,
-            start_up,
+            timer.start_up,
             rates.spread,
             given.settings.timeout,
             overhead,
@@ -151,7 +150,7 @@ def find_costs(
         timed,
         runs,
         rates,
-        start_up,
+        timer.start_up,
         whole([[1.0] * total]),
         None
         if source is None

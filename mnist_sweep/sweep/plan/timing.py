@@ -27,7 +27,7 @@ from mnist_sweep.sweep.launcher import WorkersLauncher
 from mnist_sweep.sweep.probe import Probe, RunCost
 from mnist_sweep.text import one_line
 
-SECONDS = 2.0  # that a configuration is timed for
+SECONDS, WARM_UP = 2.0, 0.1  # that a configuration is timed for
 CONFIGURATIONS = 6  # at least so many are timed
 
 
@@ -59,7 +59,10 @@ def ask(probe: Probe, config: DictConfig, hydra: DictConfig, seconds: float) -> 
 
 @dataclass(frozen=True)
 class ProbeTask:
-    """A worker's task: say what a configuration costs. It makes no directory, and no log."""
+    """A worker's task: say what a configuration costs. It makes no directory, and no log.
+
+    Jobs with a number below 0 are there to have the worker import and load what others need.
+    """
 
     context: HydraContext
     config: DictConfig
@@ -78,7 +81,7 @@ class ProbeTask:
         with open_dict(job):
             del job["hydra"]
         with redirect_stdout(sys.stderr):  # standard output is the plan's
-            cost = ask(self.probe, job, hydra, self.seconds)
+            cost = ask(self.probe, job, hydra, self.seconds if number >= 0 else WARM_UP)
         returned = JobReturn(status=JobStatus.COMPLETED)
         returned.return_value = Probed(cost, time.time())
         return returned
@@ -100,7 +103,7 @@ class Timer:
             workers, task, environments.__getitem__, preload=given.settings.preload
         )
         self.backend.prepare(workers)
-        self.warming = False
+        self.start_up = 0.0  # seconds from this program's start until all workers could begin
 
     def __enter__(self) -> "Timer":
         return self
@@ -109,22 +112,14 @@ class Timer:
         self.backend.stop(0)
 
     def warm_up(self, overrides: Sequence[str]) -> None:
-        """Have each worker import and load what a job needs; what it times then does not count."""
+        """Have each worker import and load what a job needs, as at the start of a sweep."""
         for slot in range(self.workers):
-            self.backend.start(Job(slot, list(overrides)))
-        self.warming = True
-
-    def warmed_up(self) -> float:
-        """Wait for that; return the seconds from this program's start until all could begin."""
-        ready = [self._probed(f.returned, f.reason).at for f in self._warm()]
-        began: float = psutil.Process().create_time()
-        return max(ready, default=began + self.seconds) - self.seconds - began
-
-    def _warm(self) -> list[Any]:
-        finished: list[Any] = []
+            self.backend.start(Job(slot - self.workers, list(overrides)))
+        ready = []
         while self.backend.running():
-            finished += self.backend.poll(timeout=1.0)
-        return finished
+            for finished in self.backend.poll(timeout=1.0):
+                ready.append(self._probed(finished.returned, finished.reason).at)
+        self.start_up = max(ready) - WARM_UP - psutil.Process().create_time()
 
     def time(self, configurations: Sequence[Sequence[str]]) -> list[RunCost]:
         """Time configurations, all workers at a time; return what each costs."""
