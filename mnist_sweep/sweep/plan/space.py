@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution
 
+from mnist_sweep.config import given_overrides
 from mnist_sweep.sweep.opening import Search
 from mnist_sweep.sweep.space.conditions import can_occur
 from mnist_sweep.sweep.space.distributions import described
@@ -42,15 +43,17 @@ def searched(search: Search) -> list[Searched]:
 
 
 def fixed(search: Search) -> list[Fixed]:
-    """Return what is fixed where a sweep could search it: by the command line, or by `params`."""
+    """Return what is fixed where a sweep could search it: by the command line, or the config."""
     space = search.space
+    lines = given_overrides(search.current.config.hydra, "task")
+    typed = {plain_name(line.partition("=")[0]) for line in lines}
     rows = []
     for name, setting, condition in _all(search):
         if not isinstance(setting, str):
             continue
         declared = space.declared.get(name.lstrip("+"))
         instead = described(declared) if isinstance(declared, BaseDistribution) else None
-        by = "config" if name in space.optional else "command line"
+        by = "command line" if plain_name(name) in typed else "config"
         rows.append(Fixed(name, setting, by, instead, condition))
     rows += [Fixed(line, "deleted", "command line", None) for line in space.deletions]
     return rows
