@@ -40,6 +40,7 @@ export STUDY_NAME := study=$(or $(value STUDY),$(value SEARCH)-$(value MODEL)-$(
 # A variable that no target uses is refused: a mistyped one would have no effect.
 USED_train := MODEL DATA EPOCHS ARGS
 USED_sweep := SEARCH MODEL DATA EPOCHS TRIALS STUDY STORAGE ARGS
+USED_plan := $(USED_sweep)
 USED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_report := SEARCH MODEL DATA STUDY STORAGE
 USED_reproduce := RUN
@@ -66,7 +67,7 @@ $(error make reproduce needs RUN, a run directory: make reproduce RUN=multirun/S
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report lock clean
+.PHONY: help setup train sweep plan test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
@@ -95,6 +96,11 @@ sweep: setup ## search under the parameter budget; the same command resumes the 
 	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_SEARCH" "$$SWEEP_MODEL" "$$SWEEP_DATA" \
 		"$$SWEEP_EPOCHS" "$$SWEEP_TRIALS" "$$SWEEP_STORAGE" \
 		$(if $(value STUDY),"$$SWEEP_STUDY") $(value ARGS)
+
+plan: setup ## say what make sweep would do, and what it costs, with the same variables
+	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_SEARCH" "$$SWEEP_MODEL" "$$SWEEP_DATA" \
+		"$$SWEEP_EPOCHS" "$$SWEEP_TRIALS" "$$SWEEP_STORAGE" \
+		$(if $(value STUDY),"$$SWEEP_STUDY") dry_run=true $(value ARGS)
 
 # As many processes as there are cores.
 test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIST)

@@ -18,6 +18,12 @@ from mnist_sweep.text import one_line, shortened
 from mnist_sweep.untrusted_files import is_line, parse_config
 
 LOSSES = ("cross_entropy", "mse")
+DRY_RUN = (False, True, "json")  # what `dry_run` may be
+DRY_RUN_CHOICES = "false, true, json"
+NO_PLAN = (
+    "dry_run plans a single run, or a search by hydra/sweeper=mnist_sweep, and no other sweep: "
+    "leave dry_run out, or search=none"
+)
 MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 
 
@@ -156,6 +162,7 @@ class RunConfig:
     cuda_graph: bool | None = False  # older runs were recorded without it
     name: str | None = None  # older runs were recorded without it
     notes: str | None = None  # older runs were recorded without it
+    dry_run: Any = False  # older runs were recorded without it
     # Of the recipe, which older runs were recorded without.
     loss: str = "cross_entropy"
     label_smoothing: float = 0.0
@@ -301,6 +308,15 @@ def seen_from(folder: Path, run: RunConfig) -> RunConfig:
     return replace(run, data=data, distill=distill)
 
 
+def check_no_trial(run: RunConfig) -> None:
+    """Refuse a run by itself that says it is a sweep's trial. Raises ConfigError."""
+    if run.trial is not None:
+        raise ConfigError(
+            f"this is trial {run.trial} of study {run.study}, and only its sweep may run it: "
+            "give the sweep's command again, or leave study and trial out"
+        )
+
+
 def _require(satisfied: bool, message: str) -> None:
     if not satisfied:
         raise ConfigError(message)
@@ -353,6 +369,10 @@ def _check_choices(run: RunConfig) -> None:
             f"{group}.mode={criterion.mode} makes no sense for "
             f"{group}.monitor={criterion.monitor}: {better} is better",
         )
+    _require(
+        run.dry_run in DRY_RUN,
+        f"dry_run must be one of {DRY_RUN_CHOICES}, but got {run.dry_run!r}",
+    )
     _one_of("device", run.device, ("auto", "cpu", "cuda"))
     _one_of("precision", run.precision, ("float32", "bfloat16"))
     _one_of("tracking.figures", run.tracking.figures, ("single", "always", "never"))

@@ -130,6 +130,15 @@ def _filled(target: Callable[..., nn.Module], settings: Mapping[str, Any], limit
     return [f"its narrowest has {parameters:,}: take fewer stages or convolutions"]
 
 
+def count_within_budget(run: RunConfig, name: str) -> Cost:
+    """Count a run's model as `check_budget` does, or raise BudgetExceeded with what would fit."""
+    try:
+        return check_budget(run, name)
+    except BudgetExceeded as error:
+        hint = what_fits(run.model, error.limit)
+        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
+
+
 def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
     """Build the optimizer over some parameters. Raises ConfigError."""
     optimizer = build("optimizer", node, params=parameters)
@@ -218,13 +227,18 @@ def build_dataset(run: RunConfig) -> Dataset:
         data.validation,
         data.split_seed,
     )
+    check_batches(run, dataset)
+    return dataset
+
+
+def check_batches(run: RunConfig, dataset: Dataset) -> None:
+    """Raise ConfigError for a batch size that does not fit the training split."""
     if run.batch_size > len(dataset.train):
         raise ConfigError(
             f"batch_size={run.batch_size:,} is larger than the training split of {dataset.name} "
             f"({len(dataset.train):,} images); lower it"
         )
     _check_last_batch(run, len(dataset.train))
-    return dataset
 
 
 def _check_last_batch(run: RunConfig, images: int) -> None:

@@ -11,13 +11,12 @@ import torch
 
 from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Dataset
-from mnist_sweep.models.cost import BudgetExceeded, Cost
+from mnist_sweep.models.cost import Cost
 from mnist_sweep.run.build import (
     build_dataset,
-    check_budget,
     check_objects,
+    count_within_budget,
     model_name,
-    what_fits,
 )
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.run.machine import (
@@ -92,7 +91,7 @@ def _prepare(
     directory = RunDirectory(path)
     before = _recorded_before(run, directory, resume)
     name = name or model_name(before, run.model)
-    cost = _check_budget(run, name)
+    cost = count_within_budget(run, name)
     check_objects(run)
     dataset = None
     if before and run.trial is not None:
@@ -148,15 +147,6 @@ def _recorded_before(
             raise Diverged(str(before.get("reason")))
         raise RecordError(f"{directory.path} cannot be resumed: {before.get('reason')}")
     return before
-
-
-def _check_budget(run: RunConfig, name: str) -> Cost:
-    """Count the model, or raise BudgetExceeded with what would fit."""
-    try:
-        return check_budget(run, name)
-    except BudgetExceeded as error:
-        hint = what_fits(run.model, error.limit)
-        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
 
 
 def objective(run: RunConfig, result: dict[str, Any]) -> Objective:
