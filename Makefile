@@ -18,7 +18,7 @@ UV ?= uv
 
 # Values are passed on unchanged, whatever characters they have: through the environment, which
 # neither make nor the shell interprets. The shell splits ARGS into words.
-unexport STUDY STORAGE ARGS SEARCH MODEL DATA EPOCHS TRIALS
+unexport RUN STUDY STORAGE ARGS SEARCH MODEL DATA EPOCHS TRIALS
 export SWEEP_SEARCH := search=$(value SEARCH)
 export SWEEP_MODEL := model=$(value MODEL)
 export SWEEP_DATA := data=$(value DATA)
@@ -30,6 +30,7 @@ hydra_quoted = '$(subst ',\',$(1))'
 export SWEEP_STUDY := hydra.sweeper.study_name=$(call hydra_quoted,$(value STUDY))
 export SWEEP_STORAGE := hydra.sweeper.storage=$(if $(filter-out null,$(value \
 	STORAGE)),$(call hydra_quoted,$(value STORAGE)),null)
+export REPRODUCED_RUN := run=$(value RUN)
 # The name of the study: STUDY, or the default that a sweep has.
 export STUDY_NAME := study=$(or $(value STUDY),$(value SEARCH)-$(value MODEL)-$(value DATA))
 
@@ -38,6 +39,7 @@ USED_train := MODEL DATA EPOCHS ARGS
 USED_sweep := SEARCH MODEL DATA EPOCHS TRIALS STUDY STORAGE ARGS
 USED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_report := SEARCH MODEL DATA STUDY STORAGE
+USED_reproduce := RUN
 USED_dashboard := STORAGE
 USED_lock := UV
 USED_bench := REPETITIONS
@@ -56,8 +58,12 @@ $(error make $(goals) does not use $(firstword $(idle)): $(nearest); put environ
 	before make)
 endif
 
+ifeq ($(if $(filter reproduce,$(goals)),$(value RUN),none),)
+$(error make reproduce needs RUN, a run directory: make reproduce RUN=multirun/STUDY/best)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep test test-fast upstream check tensorboard dashboard mlflow confirm report lock clean
+.PHONY: help setup train sweep test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
@@ -115,6 +121,9 @@ mlflow: setup ## look at the runs of tracking=mlflow on http://127.0.0.1:5000
 confirm: setup ## train a study's best again with fresh seeds, to see whether they differ
 	$(BIN)/python -m mnist_sweep.confirm "$$STUDY_STORAGE" "$$STUDY_NAME" \
 		$(call given,EPOCHS) $(if $(value STUDY),$(call given,DATA)) $(value ARGS)
+
+reproduce: setup ## train the run in RUN again, and say whether it is identical
+	$(BIN)/python -m mnist_sweep.reproduce "$$REPRODUCED_RUN"
 
 report: setup ## write what a study found into multirun/STUDY/report/ (index.html)
 	$(BIN)/python -m mnist_sweep.report "$$STUDY_STORAGE" "$$STUDY_NAME"

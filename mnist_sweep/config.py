@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from mnist_sweep.errors import UserError
 from mnist_sweep.objectives import METRICS, OBJECTIVES, direction_of
 from mnist_sweep.text import one_line, shortened
-from mnist_sweep.untrusted_files import parse_config
+from mnist_sweep.untrusted_files import is_line, parse_config
 
 MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 
@@ -129,6 +129,8 @@ class RunConfig:
     trial: int | None
     lease: str | None = None  # older runs were recorded without it
     cuda_graph: bool | None = False  # older runs were recorded without it
+    name: str | None = None  # older runs were recorded without it
+    notes: str | None = None  # older runs were recorded without it
 
     @property
     def objectives(self) -> list[str]:
@@ -226,6 +228,10 @@ def check(config: DictConfig) -> RunConfig:
     _check_nodes(run)
     _check_ranges(run)
     _check_choices(run)
+    _require(
+        run.name is None or is_line(run.name),
+        f"name must be one line of 1 to 200 printable characters, but got {shortened(run.name)!r}",
+    )
     return run
 
 

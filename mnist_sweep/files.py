@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mnist_sweep.errors import UserError, reason
@@ -37,6 +37,16 @@ def writing(setting: str, path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise FileError(f"{setting}={path} cannot be written: {where(error, path)}") from error
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of the files below a folder; what links point to is counted where it is."""
+    found = 0
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # removed by now, or not readable
+                found += (Path(root) / name).lstat().st_size
+    return found
 
 
 def where(error: OSError, path: Path | None = None) -> str:

@@ -22,6 +22,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def megabytes(size: int) -> str:
+    """Return bytes as people say them: 0.3 MB, 12 MB, 1.4 GB."""
+    value, unit = (size / 1e9, "GB") if size >= 999.5e6 else (size / 1e6, "MB")
+    return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+
+
 def command_folder() -> Path:
     """Return where the command was given: Hydra may have moved a job to its run directory."""
     if HydraConfig.initialized():

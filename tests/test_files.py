@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.files import FileError, reason, replacing, writing
+from mnist_sweep.files import FileError, reason, replacing, size_of, writing
 
 
 def test_the_file_is_replaced_when_the_block_ends_and_not_before(tmp_path):
@@ -70,3 +70,12 @@ def test_what_cannot_be_written_names_the_setting_and_the_path(tmp_path):
     message = r"to=here cannot be written: .*absent/a: No such file"
     with pytest.raises(FileError, match=message), writing("to", Path("here")):
         (tmp_path / "absent" / "a").touch()
+
+
+def test_a_folders_size_is_that_of_its_files_and_not_of_what_links_lead_to(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "big").write_bytes(b"x" * 1000)
+    (tmp_path / "a" / "b" / "file").write_bytes(b"x" * 30)
+    (tmp_path / "a" / "folder").symlink_to(tmp_path)
+    assert size_of(tmp_path / "a") == 30
+    assert size_of(tmp_path / "nowhere") == 0

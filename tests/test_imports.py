@@ -21,7 +21,7 @@ ORDER = (
     "confirm",
     "report",
 )
-COMMANDS = ("train", "predict", "pictures", "export", "dashboard")
+COMMANDS = ("train", "predict", "pictures", "export", "dashboard", "reproduce")
 
 
 def imported(path):

@@ -48,6 +48,13 @@ def test_an_address_of_a_storage_reaches_the_programs_as_it_is(make, target):
     )
 
 
+def test_a_run_to_reproduce_is_named_before_anything_is_set_up(make):
+    assert f"run={ODD}" in arguments(make("reproduce", f"RUN={ODD}"))
+    refused = make("reproduce")
+    assert refused.returncode == 2
+    assert "make reproduce needs RUN, a run directory" in refused.stderr
+
+
 def test_no_storage_is_null_to_hydra(make):
     assert "hydra.sweeper.storage=null" in arguments(make("sweep", "STORAGE=null"))
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mnist_sweep.text import counted, duration, nearest
+from mnist_sweep.text import counted, duration, megabytes, nearest
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,14 @@ def test_one_of_a_noun_is_no_several(number, expected):
 )
 def test_durations_are_written_as_people_say_them(seconds, expected):
     assert duration(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(0, "0.0 MB"), (340_000, "0.3 MB"), (12_400_000, "12 MB"), (999_600_000, "1.0 GB")],
+)
+def test_bytes_are_written_as_people_say_them(size, expected):
+    assert megabytes(size) == expected
 
 
 def test_the_nearest_name_is_found():

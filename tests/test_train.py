@@ -450,3 +450,17 @@ def test_the_kept_weights_are_those_of_the_best_epoch_and_not_the_last(command, 
     kept = load_file("run/checkpoints/best.safetensors")["classifier.weight"]
     state = torch.load("run/checkpoints/last.pt", weights_only=True)["training"]
     assert not torch.equal(kept, state["model"]["classifier.weight"])
+
+
+def test_a_name_and_notes_are_recorded_and_said(command, quick, capsys):
+    assert command(*quick, "epochs=1", "name=low rate", "notes='why, and how'") == 0
+    result = json.loads(Path("run/result.json").read_text())
+    assert (result["name"], result["notes"]) == ("low rate", "why, and how")
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["name: low rate", "notes: why, and how"]
+    assert said[-1].startswith("low rate: all 1 epochs done")
+
+
+def test_a_name_is_a_line(command, quick, capsys):
+    assert command(*quick, f"name={'x' * 201}") == 1
+    assert "error: name must be one line of 1 to 200 printable" in capsys.readouterr().err

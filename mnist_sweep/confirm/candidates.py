@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from mnist_sweep.config import check, load_recorded
+from mnist_sweep.config import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.build import model_name
-from mnist_sweep.run.directory import RunDirectory
+from mnist_sweep.run.single import change, read_as_single
 from mnist_sweep.text import relative
 
 # Data sets that one config can be read on as on another.
@@ -40,7 +40,7 @@ class Candidate:
     def settings(self) -> dict[str, Any]:
         """What decides its figures, whatever its seed."""
         settings = asdict(check(self.config))
-        for name in ("seed", "tracking", "progress"):
+        for name in ("seed", "tracking", "progress", "name", "notes"):
             del settings[name]
         for name in ("root", "download", "timeout"):  # the fingerprint tells other data
             del settings["data"][name]
@@ -132,30 +132,14 @@ def seeds_for(candidates: Sequence[Candidate], number: int, first: int) -> list[
 def _read(
     directory: str, key: str, title: str, changes: Changes, setting: str = "runs"
 ) -> Candidate:
-    """Read a run directory, named by a setting, as a single run, no longer a trial."""
-    config = load_recorded(directory, setting)
-    run = check(config)
-    result = RunDirectory(Path(directory)).read_result() or {}
-    settings: dict[str, Any] = {
-        "resume": None,
-        "study": None,
-        "trial": None,
-        "lease": None,
-        "progress": False,
-    }
+    """Read a run directory, named by a setting, as a single run with some changes."""
+    config, result = read_as_single(directory, setting)
+    changed: dict[str, Any] = {}
     if changes.epochs is not None:
-        settings["epochs"] = changes.epochs
+        changed["epochs"] = changes.epochs
     if changes.data is not None:
-        settings["data.name"] = _interchangeable(title, run.data.name, changes.data)
-    elif run.data.name == "auto" and result.get("data"):
-        settings["data.name"] = result["data"]["name"]  # what it found then
-    # Seeds trained as one have no gradients to draw, and a store may be gone by now.
-    settings |= {"tracking.figures": "never", "tracking.mlflow": None}
-    if run.tracking.tensorboard:
-        settings["tracking.tensorboard.histograms"] = False
-    for name, value in settings.items():
-        OmegaConf.update(config, name, value, force_add=True)
-    check(config)
+        changed["data.name"] = _interchangeable(title, check(config).data.name, changes.data)
+    change(config, changed)
     return Candidate(key, title, config, result)
 
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from mnist_sweep.config import load_recorded
 from mnist_sweep.confirm.candidates import Candidate, ConfirmError
-from mnist_sweep.files import replacing, where
+from mnist_sweep.files import where
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, RunDirectory
+from mnist_sweep.run.single import write_config
 from mnist_sweep.text import relative
 
 
@@ -90,7 +89,4 @@ def _check_same(run: SeedRun) -> None:
 def _write_config(run: SeedRun) -> None:
     config = run.candidate.config.copy()
     config.seed = run.seed
-    recorded = run.directory / ".hydra" / "config.yaml"
-    recorded.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(recorded) as temporary:
-        OmegaConf.save(config, temporary)
+    write_config(config, run.directory)

@@ -2,9 +2,14 @@
 
     python -m mnist_sweep.report study=schedule-enhanced-mnist
 
+    python -m mnist_sweep.report studies='random,tpe-*'
+
 study    the study's name
-storage  where it is; sqlite:///multirun/optuna.db where that is left out
-to       where the report goes; report/ in the sweep's directory where that is left out
+studies  instead of one: two or more names or patterns, separated by commas, whose studies are
+         compared. One line of the charts each; a pattern's studies are replicates, with a band
+storage  where they are; sqlite:///multirun/optuna.db where that is left out
+to       where the report goes; report/ in the sweep's directory where that is left out, and
+         outputs/studies/<names> for several studies
 
 index.html  the report as one page, which needs nothing beside it
 report.md   the same as text, with the figures as PNG files
@@ -14,21 +19,26 @@ What `python -m mnist_sweep.confirm study=...` has left in the sweep's directory
 Reading changes nothing: the storage may be on a read-only medium, and another program's.
 """
 
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from mnist_sweep.cli import arguments
+from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.confirm.conclusion import read_conclusions
+from mnist_sweep.report import comparison_page, side_by_side
 from mnist_sweep.report.charts import charts
-from mnist_sweep.report.content import Picture, sections
+from mnist_sweep.report.content import Picture, Section, sections
 from mnist_sweep.report.network import best_network
 from mnist_sweep.report.page import page
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
 from mnist_sweep.sweep.study_record import ReportError, StudyRecord, read_study
-from mnist_sweep.text import one_line, relative
+from mnist_sweep.text import counted, one_line, relative
 
 DOTS = 150  # an inch
 
@@ -37,14 +47,20 @@ DOTS = 150  # an inch
 class Report:
     """The command line; see the module."""
 
-    study: str
+    study: str | None = None
+    studies: str | None = None
     storage: str = "sqlite:///multirun/optuna.db"
     to: str | None = None
 
 
 def main(asked: Report) -> None:
     """Write the report and say where it is."""
-    record = read_study(asked.study, asked.storage)
+    if (asked.study is None) == (asked.studies is None):
+        raise ArgumentError("give either study=, or studies= with two names; see --help")
+    if asked.studies is not None:
+        _compare(asked.studies, asked)
+        return
+    record = read_study(str(asked.study), asked.storage)
     if asked.to:
         folder = Path(asked.to)
     elif record.home:
@@ -55,13 +71,39 @@ def main(asked: Report) -> None:
         raise ReportError(
             f"study={record.name!r} cannot be a folder's name; name a folder with to="
         )
+    with _written_to(folder):
+        _write(record, folder)
+
+
+@contextmanager
+def _written_to(folder: Path) -> Iterator[None]:
+    """Make a folder, and say in one line where nothing can be written to it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(record, folder)
+        yield
     except OSError as error:
         raise ReportError(
             f"{folder} cannot be written to: {one_line(error)}; name another with to="
         ) from error
+
+
+def _compare(names: str, asked: Report) -> None:
+    """Write the report on several studies."""
+    groups = side_by_side.read_groups(
+        [name.strip() for name in names.split(",") if name.strip()], asked.storage
+    )
+    key = "+".join(re.sub(r"[^\w.-]", "_", group.label) for group in groups)
+    folder = Path(asked.to) if asked.to else Path("outputs", "studies", key)
+    drawn = comparison_page.charts(groups)
+    title = ", ".join(group.label for group in groups)
+    content = comparison_page.sections(groups, [picture for picture, _ in drawn.values()])
+    with _written_to(folder):
+        _write_pages(title, content, {name: figure for name, (_, figure) in drawn.items()}, folder)
+    read = sum(len(group.records) for group in groups)
+    print(f"{counted(len(groups), 'line')} of {read} studies")
+    for line in side_by_side.cautions(groups):
+        print(line)
+    print(f"report: {relative(folder / 'index.html')}, with report.md beside it")
 
 
 def _write(record: StudyRecord, folder: Path) -> None:
@@ -73,15 +115,20 @@ def _write(record: StudyRecord, folder: Path) -> None:
     drawn |= pictures
     content = sections(record, [picture for picture, _ in drawn.values()], confirmed)
     figures = {name: figure for name, (_, figure) in drawn.items()}
-    for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=DOTS)
-    (folder / "report.md").write_text(markdown(record.name, content), encoding="utf-8")
-    html = page(record.name, content, figures)
-    (folder / "index.html").write_text(html, encoding="utf-8")
+    _write_pages(record.name, content, figures, folder)
     print(f"study {record.name}: {len(record.rows)} trials, {len(record.best)} of them ranked")
     if missing:
         print(f"no pictures of the best network: {missing}")
     print(f"report: {relative(folder / 'index.html')}, with report.md and trials.csv beside it")
+
+
+def _write_pages(
+    title: str, content: Sequence[Section], figures: Mapping[str, Figure], folder: Path
+) -> None:
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=DOTS)
+    (folder / "report.md").write_text(markdown(title, content), encoding="utf-8")
+    (folder / "index.html").write_text(page(title, content, figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -91,7 +91,8 @@ def svg(figure: Figure, name: str) -> str:
     )
 
 
-def _axes(width: float = 7.0, height: float = 4.0) -> tuple[Figure, Axes]:
+def axes_of(width: float = 7.0, height: float = 4.0) -> tuple[Figure, Axes]:
+    """Return a figure of so many inches, with axes in the report's style."""
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()
     _style(axes)
@@ -109,7 +110,8 @@ def _style(axes: Axes) -> None:
         spine.set_color(INK)
 
 
-def _legend(axes: Axes, **settings: Any) -> None:
+def legend(axes: Axes, **settings: Any) -> None:
+    """Add a legend in the report's style; the settings are matplotlib's."""
     axes.legend(frameon=False, fontsize=9, labelcolor=INK, **settings)
 
 
@@ -124,7 +126,7 @@ def _history(record: StudyRecord) -> Figure | None:
     complete = [row for row in record.rows if row.values and row.feasible]
     if not complete:
         return None
-    figure, axes = _axes()
+    figure, axes = axes_of()
     numbers = [row.number for row in complete]
     values = [row.values[0] for row in complete]
     so_far = np.minimum if record.directions[0] == "minimize" else np.maximum
@@ -142,13 +144,13 @@ def _history(record: StudyRecord) -> Figure | None:
         _mark(axes, found, status)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="trial", ylabel=record.objectives[0])
-    _legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 
 def _confirmed(conclusion: Conclusion) -> Figure:
     count = len(conclusion.standings)
-    figure, axes = _axes(height=1.2 + 0.45 * count)
+    figure, axes = axes_of(height=1.2 + 0.45 * count)
     for place, standing in enumerate(conclusion.standings):
         found = standing.test_acc
         low, high = max(found.low, 0.0), min(found.high, 1.0)  # cut there, as the table has it
@@ -170,7 +172,7 @@ def _parameters(record: StudyRecord) -> Figure | None:
     complete = [row for row in sized if row.values and row.feasible]
     if not complete:
         return None
-    figure, axes = _axes()
+    figure, axes = axes_of()
 
     def sizes(rows: Sequence[Row]) -> list[int]:
         return [row.attributes["parameters"] for row in rows]
@@ -189,7 +191,7 @@ def _parameters(record: StudyRecord) -> Figure | None:
         axes.axvline(record.budget, color=INK, linestyle="--", linewidth=1, label="budget")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set(xlabel="parameters", ylabel=record.objectives[0])
-    _legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 
@@ -288,7 +290,7 @@ def _parallel(record: StudyRecord) -> Figure | None:
     }
     if len(complete) < 2 or len(common) < 2:
         return None
-    figure, axes = _axes(7.5, 4.2)
+    figure, axes = axes_of(7.5, 4.2)
     axes.grid(visible=False)
     values = [row.values[0] for row in complete]
     colours = ScalarMappable(Normalize(min(values), max(values)), "viridis")
@@ -334,7 +336,7 @@ def _curves(record: StudyRecord) -> Figure | None:
     having = [row for row in record.rows if row.curve]
     if not having:
         return None
-    figure, axes = _axes()
+    figure, axes = axes_of()
     top = record.best[:TOP]
     best = {row.number for row in top}
     pruned = [row for row in having if row.status == TrialStatus.PRUNED][:MOST_CURVES]
@@ -359,7 +361,7 @@ def _curves(record: StudyRecord) -> Figure | None:
         axes.set_ylim(max(0.05, min(seen) * 0.9), min(1 - 0.5 * (1 - max(seen)), 0.9999))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel=record.step, ylabel=record.objectives[0])
-    _legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 
@@ -370,14 +372,14 @@ def _rates(record: StudyRecord) -> Figure | None:
     lines = {number: line for number, line in lines.items() if line}
     if not lines:
         return None
-    figure, axes = _axes(7.0, 3.2)
+    figure, axes = axes_of(7.0, 3.2)
     for (number, line), colour in zip(lines.items(), DISTINCT, strict=False):
         epochs, rates = zip(*line, strict=True)
         axes.step(epochs, rates, where="mid", color=colour, linewidth=1.6, label=f"trial {number}")
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="epoch", ylabel="learning rate")
-    _legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 
@@ -399,7 +401,7 @@ def learning_curve(row: Row) -> Figure | None:
                 axes.plot(*zip(*values, strict=True), "o-", color=colour, markersize=3, label=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set(xlabel="epoch", ylabel=name)
-        _legend(axes)
+        legend(axes)
     return figure
 
 

@@ -14,10 +14,12 @@ from optuna.distributions import (
 from mnist_sweep.cli.printed_commands import Program
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.conclusion import Conclusion
+from mnist_sweep.files import size_of
 from mnist_sweep.report.importance import Importance, at_the_ends, importances
+from mnist_sweep.sweep.extension import history_of
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
-from mnist_sweep.text import counted, duration
+from mnist_sweep.text import counted, duration, megabytes, one_line, relative
 
 SHOWN = 10  # configurations
 
@@ -117,6 +119,7 @@ def _searched(record: StudyRecord) -> list[Block]:
     lines = ["objective: " + ", ".join(f"{name} ({direction})" for name, direction in aims)]
     if record.budget is not None:
         lines.append(f"budget: at most {record.budget:,} parameters")
+    lines += history_of(record.study)
     drawn = {name: _range(among) for name, among in record.searched.items()}
     settings = record.definition.get("search", {}).get("settings", {})
     fixed = {name: str(setting) for name, setting in settings.items() if name not in drawn}
@@ -151,6 +154,8 @@ def _cost(record: StudyRecord) -> list[Block]:
         lines.append(f"{trained:,} epochs trained, {saved:,} saved by pruning{share}")
         times.insert(0, f"{duration(record.seconds)} of training, all trials added up")
     lines.append("; ".join(time for time in times if time))
+    if record.folder is not None:
+        lines.append(f"disk: {megabytes(size_of(record.folder))} in {relative(record.folder)}")
     unfinished = (
         TrialStatus.RUNNING,
         TrialStatus.INTERRUPTED,
@@ -187,11 +192,13 @@ def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
     rows = record.best[:SHOWN]
     known = [name for name in ("parameters", "epochs") if any(name in r.attributes for r in rows)]
     names = list(dict.fromkeys(name for row in rows for name in row.settings))
+    named = ["name"] if any("name" in row.attributes for row in rows) else []
     table = Table(
-        ("trial", *record.objectives, *known, *names),
+        ("trial", *named, *record.objectives, *known, *names),
         [
             (
                 str(row.number),
+                *(str(row.attributes.get(name, "")) for name in named),
                 *(f"{value:.6g}" for value in row.values),
                 *(_number(row.attributes.get(name)) for name in known),
                 *(_short(row.settings.get(name, "")) for name in names),
@@ -199,7 +206,20 @@ def _best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
             for row in rows
         ],
     )
-    return [table, *_commands(record, rows[:1]), *_caution(record, confirmed)]
+    return [table, *_notes(rows), *_commands(record, rows[:1]), *_caution(record, confirmed)]
+
+
+def _notes(rows: Sequence[Row]) -> list[Block]:
+    """Return what was noted of the best, each note once."""
+    noted: dict[str, list[str]] = {}
+    for row in rows:
+        if row.attributes.get("notes"):
+            noted.setdefault(one_line(row.attributes["notes"]), []).append(str(row.number))
+    lines = [
+        f"{'trial' if len(numbers) == 1 else 'trials'} {', '.join(numbers)}: {notes}"
+        for notes, numbers in noted.items()
+    ]
+    return [Points(lines)] if lines else []
 
 
 def _caution(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:

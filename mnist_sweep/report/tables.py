@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.sweep.study_record import Row, StudyRecord
-from mnist_sweep.sweep.trials.outcomes import RECORDED
+from mnist_sweep.sweep.trials.outcomes import NAMED, RECORDED
 
 # Of a trial's attributes, in this order, those that are one number or one text.
 ATTRIBUTES = (*RECORDED, "data", "run_directory")
@@ -14,7 +14,9 @@ ATTRIBUTES = (*RECORDED, "data", "run_directory")
 def write_trials(record: StudyRecord, path: Path) -> None:
     """Write every trial's status, objectives, figures and settings; empty where it has none."""
     known = [
-        name for name in ATTRIBUTES if record.ours or any(name in r.attributes for r in record.rows)
+        name
+        for name in ATTRIBUTES
+        if (record.ours and name not in NAMED) or any(name in r.attributes for r in record.rows)
     ]
     settings = sorted({name for row in record.rows for name in row.settings})
     with path.open("w", newline="", encoding="utf-8") as file:

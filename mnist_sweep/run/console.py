@@ -47,10 +47,13 @@ def _file_handlers() -> Iterator[logging.FileHandler]:
 
 
 class Narrator:
-    """The printed lines of one run; few for a trial, since its sweeper prints one for each."""
+    """The printed lines of one run; few for a trial, since its sweeper prints one for each.
 
-    def __init__(self, run: RunConfig) -> None:
-        self.run = run
+    `epochs`: how many are trained, where those are not all of the run's.
+    """
+
+    def __init__(self, run: RunConfig, epochs: int | None = None) -> None:
+        self.run, self.epochs = run, epochs or run.epochs
         self.level = logging.INFO if run.trial is None else logging.DEBUG
         self.started = time.perf_counter()
         self.began: float | None = None  # when the first epoch done here began
@@ -60,11 +63,14 @@ class Narrator:
         """Say what will be trained, on what and where."""
         run, data = self.run, facts["data"]
         budget = run.budget.max_parameters
+        for name in ("name", "notes"):
+            if facts.get(name):
+                self._say(f"{name}: {facts[name]}")
         self._say(
             f"model: {facts['model']}, {facts['parameters']:,} parameters "
             f"({'no budget' if budget is None else f'budget {budget:,}'}), "
             f"{facts['multiply_adds']:,} multiply-adds an image; "
-            f"{counted(run.epochs, 'epoch')} of batch {run.batch_size}; seed {run.seed}"
+            f"{counted(self.epochs, 'epoch')} of batch {run.batch_size}; seed {run.seed}"
         )
         train, val, test = (f"{size:,}" for size in data["sizes"].values())
         say_once(
@@ -83,7 +89,7 @@ class Narrator:
 
     def resumed(self, epoch: int) -> None:
         """Say after which epoch a run is resumed."""
-        self._say(f"resuming after epoch {epoch} of {self.run.epochs}")
+        self._say(f"resuming after epoch {epoch} of {self.epochs}")
 
     def progress(self, batches: Iterable[Any], epoch: int, steps: int) -> Iterable[Any]:
         """Wrap an epoch's batches in a bar where there is a terminal."""
@@ -92,7 +98,7 @@ class Narrator:
         bar: Iterable[Any] = tqdm(
             batches,
             total=steps,
-            desc=f"{trial}epoch {epoch}/{self.run.epochs}",
+            desc=f"{trial}epoch {epoch}/{self.epochs}",
             unit="batch",
             leave=False,
             disable=not (self.run.progress and sys.stderr.isatty()),
@@ -113,7 +119,7 @@ class Narrator:
 
     def epoch(self, figures: Epoch) -> None:
         """Say an epoch's figures, and the time left."""
-        epochs = self.run.epochs
+        epochs = self.epochs
         left = self._pace(figures) * (epochs - figures.epoch)
         self._say(
             f"epoch {figures.epoch:>{len(str(epochs))}}/{epochs}  lr {figures.lr:<9.3g}  "
@@ -126,8 +132,9 @@ class Narrator:
         """Say the run's result."""
         tested = "test_acc" in result
         test = f"; test {_loss(result['test_loss'])} {result['test_acc']:.2%}" if tested else ""
+        named = f"{result['name']}: " if result.get("name") else ""
         self._say(
-            f"{result['reason']}; kept epoch {result['best_epoch']}: "
+            f"{named}{result['reason']}; kept epoch {result['best_epoch']}: "
             f"val {_loss(result['val_loss'])} {result['val_acc']:.2%}{test}; "
             f"{duration(result['seconds'])} in all"
         )

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from mnist_sweep.cli.printed_commands import override, shell
+from mnist_sweep.cli.printed_commands import entry, override, shell
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing
 from mnist_sweep.run.checkpoint import read_checkpoint
@@ -42,18 +42,22 @@ COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 RESULT: Kinds = {
     "status": TEXT,
     "reason": TEXT,
+    "name": LINE,
+    "notes": TEXT,
     "model": LINE,
     "parameters": WHOLE,
     "multiply_adds": WHOLE,
     "seed": WHOLE,
     "data": {"name": LINE, "reason": TEXT, "sizes": SIZES, "fingerprint": LINE},
     "device": TEXT,
+    "processor": TEXT,
     "threads": WHOLE,
     "precision": TEXT,
     "cuda_graph": TRUTH,
     "study": TEXT,
     "trial": WHOLE,
     "max_epochs": WHOLE,
+    "weights_removed": TEXT,
     "hostname": TEXT,
     "versions": MAPPING,
     "git_commit": TEXT,
@@ -130,7 +134,18 @@ class RunDirectory:
 
     def load_best(self, device: torch.device) -> dict[str, Tensor]:
         """Return the weights that the run kept, on a device. Raises RecordError without them."""
+        if not self.best.exists():
+            why = (self.read_result() or {}).get("weights_removed")
+            if why:
+                again = entry("reproduce", run=str(self.path))
+                raise RecordError(f"{self.best} was removed by {why}; train it again with {again}")
         return read_weights(self.best, device)
+
+    def remove_weights(self, why: str) -> None:
+        """Remove the kept weights of a finished run, after recording by what."""
+        if self.best.exists():
+            self.write_result((self.read_result() or {}) | {"weights_removed": why})
+            self.best.unlink()
 
     def save_last(self, state: dict[str, Any]) -> None:
         """Save everything that resuming after this epoch needs."""

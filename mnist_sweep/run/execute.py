@@ -24,6 +24,7 @@ from mnist_sweep.run.machine import (
     choose_device,
     describe,
     git_commit,
+    processor,
     set_seeds,
     set_threads,
     versions,
@@ -44,14 +45,16 @@ def execute(
     resume: bool,
     sweep: str | None,
     reporter: Reporter | None = None,
+    until: int | None = None,
 ) -> Objective:
     """Check, train and record one run; return its objective, a list when several are asked for.
 
     `name` is what the user calls the model, `sweep` what it is part of: swept runs never look at
     test. A trial is resumed from what its directory has. `reporter` is told the objective each
-    epoch. Raises UserError for what a user can cause, and KeyboardInterrupt, after recording it.
+    epoch. `until`: the epoch after which the run stops, where that is not its last. Raises
+    UserError for what a user can cause, and KeyboardInterrupt, after recording it.
     """
-    found = _prepare(run, path, name, resume, sweep, reporter)
+    found = _prepare(run, path, name, resume, sweep, reporter, until=until)
     result = found.complete() if isinstance(found, Session) else found
     return objective(run, result)
 
@@ -79,6 +82,7 @@ def _prepare(
     sweep: str | None,
     reporter: Reporter | None,
     again: bool = False,
+    until: int | None = None,
 ) -> Session | dict[str, Any]:
     """Check a run and build its objects; return the result of one that has nothing left to do.
 
@@ -107,7 +111,7 @@ def _prepare(
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    session = Session(run, directory, facts, dataset.to(device), device, reporter, sweep)
+    session = Session(run, directory, facts, dataset.to(device), device, reporter, sweep, until)
     if before is None:
         directory.start()
     else:
@@ -158,6 +162,8 @@ def _facts(
 ) -> dict[str, Any]:
     """What is known, and recorded, before the first step."""
     return {
+        "name": run.name,
+        "notes": run.notes,
         "model": name,
         "parameters": cost.parameters,
         "multiply_adds": cost.multiply_adds,
@@ -169,6 +175,7 @@ def _facts(
             "fingerprint": dataset.fingerprint,
         },
         "device": describe(device),
+        "processor": processor(),
         "threads": threads,
         "precision": run.precision,
         "study": run.study,

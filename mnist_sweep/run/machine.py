@@ -56,6 +56,21 @@ def describe(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
 
 
+CPUINFO = Path("/proc/cpuinfo")  # Linux's; other systems have none
+
+
+@lru_cache(maxsize=1)
+def processor() -> str:
+    """Return the processor's name, and the widest vector instructions that torch uses on it."""
+    name = _model_name() if CPUINFO.exists() else platform.processor()
+    return f"{name or platform.machine()}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _model_name() -> str:
+    lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line[:10] == "model name"), "")
+
+
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Return the versions that a result depends on."""

@@ -53,7 +53,8 @@ class Reporter(Protocol):
 class Session:
     """A run's objects together; `facts` go into its result, `reporter` is told each epoch.
 
-    `sweep` is what the run is part of. Such a run never looks at test.
+    `sweep` is what the run is part of. Such a run never looks at test. `until` is the epoch after
+    which the run stops, where that is not its last.
     """
 
     def __init__(
@@ -65,9 +66,11 @@ class Session:
         device: torch.device,
         reporter: Reporter | None,
         sweep: str | None,
+        until: int | None = None,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device, self.sweep = device, sweep
+        self.until = min(until or run.epochs, run.epochs)
         # What is known before the first epoch cannot be reported epoch by epoch.
         only = run.objectives[0] if len(run.objectives) == 1 else None
         watched = only if only in METRICS else None
@@ -81,7 +84,7 @@ class Session:
         self.cuda_graph = graph and device.type == "cuda"
         if device.type == "cuda":
             facts["cuda_graph"] = self.cuda_graph
-        self.narrator = Narrator(run)
+        self.narrator = Narrator(run, self.until)
         self.trackers: list[Tracker] = []
         self.started = time.perf_counter()
         self.seconds_before = 0.0
@@ -144,7 +147,7 @@ class Session:
                 self.dataset.train,
                 self.dataset.val,
                 self.pipeline,
-                epochs=self.run.epochs,
+                epochs=self.until,
                 batch_size=self.run.batch_size,
                 precision=self.precision,
                 after_epoch=self._after_epoch,
@@ -274,9 +277,11 @@ class Session:
             raise Diverged(f"no epoch had a finite {self.run.keep.monitor}: no weights were kept")
         epochs = {line["epoch"]: line for line in self.directory.read_metrics()}
         kept = epochs.get(best, {})
+        cut = reason is None and self.until < self.run.epochs
+        done = f"stopped after epoch {self.until}" if cut else f"all {self.until} epochs done"
         result = {
-            "status": PRUNED if self.pruned else COMPLETE,
-            "reason": reason or f"all {self.run.epochs} epochs done",
+            "status": PRUNED if self.pruned or cut else COMPLETE,
+            "reason": reason or done,
             **self.facts,
             "epochs": self.training.epoch,
             "best_epoch": best,

@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.plugins.launcher import Launcher
@@ -15,11 +16,21 @@ from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.errors import full_errors
 from mnist_sweep.private_names import BasicSweeper
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.zipped import combinations, groups_of
 from mnist_sweep.text import counted, one_line
 
 
 class Combinations(BasicSweeper):
-    """Hydra's basic sweeper, but a batch that has a failure does not end it."""
+    """Hydra's basic sweeper, but a batch that has a failure does not end it.
+
+    `zip`: settings, or lists of settings, whose values advance together.
+    """
+
+    def __init__(
+        self, max_batch_size: int | None, params: dict[str, str] | None = None, zip: Any = None
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.zip = zip
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -33,12 +44,24 @@ class Combinations(BasicSweeper):
         """Run every combination. Raises SweepError with a line for each that failed."""
         assert self.config is not None
         check_effects(self.config.hydra, sweeps=True)
+        self.groups = groups_of(self.zip)
         returns = super().sweep(arguments)
         failures = self.listener.failed()
         if failures:
             count = f"{len(failures)} of {counted(len(self.listener.jobs), 'run')} failed:"
             raise SweepError("\n".join([count, *failures]))
         return returns
+
+    def split_arguments(  # type: ignore[override]  # Hydra's is static, and knows no groups
+        self, overrides: list[Override], max_batch_size: int | None
+    ) -> list[list[list[str]]]:
+        """Return the batches of combinations. Raises SweepError for settings that do not go."""
+        swept: dict[str, list[str]] = {}
+        for override in overrides:
+            (alone,) = super().split_arguments([override], None)
+            swept[override.get_key_element().lstrip("+")] = [line for (line,) in alone]
+        found = combinations(swept, self.groups)
+        return [list(b) for b in self.split_overrides_to_chunks(found, max_batch_size)]
 
 
 class _Listener(Launcher):

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial
 
 from mnist_sweep.cli.printed_commands import shell
 from mnist_sweep.errors import full_errors
+from mnist_sweep.files import size_of
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
@@ -25,7 +26,7 @@ from mnist_sweep.sweep.time_left import Pace
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.sweep.trials.proposals import Proposal
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of
-from mnist_sweep.text import counted, duration, relative
+from mnist_sweep.text import counted, duration, megabytes, relative
 
 log = logging.getLogger("mnist_sweep")
 
@@ -70,6 +71,8 @@ class Console(SweepCallback):
             self._say(f"not searched, since the config has no such setting: {names}")
         for line in decided.unmet:
             self._say(f"not searched: {line}")
+        if decided.extended:
+            self._say(decided.extended)
         if decided.left:
             self._say(
                 f"{counted(decided.left, 'configuration')} of the search space left to try: each "
@@ -202,6 +205,9 @@ class Console(SweepCallback):
             self._say("no trial is complete and feasible, so there is no best one")
         folder = relative(self.directory)
         self._say(f"results: {relative(summary.path_in(self.directory))}")
+        kept = self.settings.keep_weights
+        weights = "" if kept is None else f"; weights are kept of the {kept} best"
+        self._say(f"disk: {megabytes(size_of(self.directory))} in {folder}{weights}")
         where = "look next: "
         for line in self._commands(folder, best):
             self._say(f"{where}{line}")
@@ -224,9 +230,10 @@ class Console(SweepCallback):
         parameters = attributes.get("parameters")
         size = "" if parameters is None else f", {parameters:,} parameters"
         where = attributes.get("run_directory")
+        named = f" ({attributes['name']})" if attributes.get("name") else ""
         self._say(
-            f"best: trial {trial.number} with {self.objective} {_shown(trial.values)}{size}, "
-            f"in {where}"
+            f"best: trial {trial.number}{named} with {self.objective} {_shown(trial.values)}"
+            f"{size}, in {where}"
         )
         again = self.program.command(attributes.get("overrides", []))
         self._say(f"  train it again: {without_password(again)}")

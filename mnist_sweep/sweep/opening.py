@@ -13,9 +13,11 @@ from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.sweep import sampling, summary
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.extension import Difference, extend
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.jobs.backend import Backend
 from mnist_sweep.sweep.jobs.launcher_backend import LauncherBackend
+from mnist_sweep.sweep.kept_files import SETTING
 from mnist_sweep.sweep.launcher import WorkersLauncher
 from mnist_sweep.sweep.pruning import build_pruner, why_off
 from mnist_sweep.sweep.settings import check_objective, check_study_name
@@ -23,6 +25,7 @@ from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.conditions import check_conditions, check_searches
 from mnist_sweep.sweep.space.enqueue import enqueue
+from mnist_sweep.sweep.space.following import follow
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.search_space import SearchSpace
 from mnist_sweep.sweep.space.searchable import check_name, check_space
@@ -31,6 +34,7 @@ from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
 from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.zipped import groups_of
 from mnist_sweep.text import relative
 
 
@@ -55,6 +59,7 @@ class Decisions:
 
     `pruning_off`: why nothing will be pruned although a pruner is named. `left`: how many
     configurations a small space has untried; None where they are more than are needed.
+    `extended`: what was done with a study whose ranges this sweep has moved.
     """
 
     sampler: str
@@ -65,6 +70,7 @@ class Decisions:
     unmet: Sequence[str]
     pruning_off: str | None
     left: int | None
+    extended: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,7 @@ def read_search(given: Given, arguments: list[str]) -> Search:
     current = Current(given.config, compose)
     settings = given.settings
     space = parse_space(settings.params, settings.conditional, arguments, current, loader)
+    follow(space, groups_of(settings.zip))
     unmet = check_conditions(space, current)
     missing: list[str] = []
     if given.task.names_trials:
@@ -141,10 +148,13 @@ def open_sweep(
             made(study, storage)
         space.settings |= studies.decided(study, _computed(given.config, space))
         definition = task.definition(space.describe())
-        _check_definition(given, study, definition)
+        moved = _check_definition(given, study, definition, may_move=points is None)
         studies.check_distributions(study, space.distributions())
         if task.names_trials:
             summary.check_directory(study, given.directory)
+        extended = extend(study, moved, space.distributions())
+        if moved:
+            studies.replace_definition(study, definition)
         studies.record_start(study, relative(given.directory), given.program.recorded())
         earlier = studies.count_sweep(study)
         study.sampler = sampling.reseed(study.sampler, settings.sampler, earlier)
@@ -184,6 +194,7 @@ def open_sweep(
         search.unmet,
         off,
         left,
+        extended,
     )
     return Opened(study, gated_space, queue, total, decisions)
 
@@ -193,6 +204,11 @@ def check_given(given: Given) -> None:
     if given.task.names_trials:
         check_effects(given.config.hydra, sweeps=True)
         check_study_name(given.settings.study_name)
+    elif given.settings.keep_weights is not None:
+        raise SweepError(
+            f"{SETTING}={given.settings.keep_weights} needs jobs that are told their trial (study: "
+            "null and trial: null in the config), whose weights it can find; leave it out"
+        )
     check_objective(given.config, given.settings.directions)
 
 
@@ -214,10 +230,15 @@ def _left(study: optuna.Study, points: Points | None, total: int) -> int | None:
     return None if left >= wanted else left
 
 
-def _check_definition(given: Given, study: optuna.Study, definition: dict[str, Any]) -> None:
-    """Refuse another search than the study's; one that could be none says that instead."""
+def _check_definition(
+    given: Given, study: optuna.Study, definition: dict[str, Any], may_move: bool
+) -> list[Difference]:
+    """Refuse another search than the study's; one that could be none says that instead.
+
+    A grid's points are what it is: its ranges may not move. Returns the ranges that were moved.
+    """
     try:
-        studies.check_definition(study, definition)
+        return studies.check_definition(study, definition, may_move)
     except SweepError:
         if given.gate is not None and given.task.names_trials:
             given.task.judge(given.gate)

@@ -44,6 +44,7 @@ class Settings:
     params: Any = None
     pruner: Any = None
     conditional: Any = None
+    zip: Any = None
     gate: str | None = None
     resamples: int = _setting(10, least=0)
     max_rejections: int = _setting(100, least=1)
@@ -53,6 +54,7 @@ class Settings:
     timeout: float | None = _setting(None, positive=True)
     plateau: int | None = _setting(None, least=1)
     target: float | None = None
+    keep_weights: int | None = _setting(None, least=1)
     trial_timeout: float | None = _setting(None, positive=True)
     max_retries: int = _setting(2, least=0)
     grace_period: float = _setting(GRACE_PERIOD, positive=True)

@@ -13,6 +13,7 @@ from mnist_sweep.sweep.console import Console
 from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
+from mnist_sweep.sweep.kept_files import KeptFiles
 from mnist_sweep.sweep.opening import check_given, choose_backend, open_sweep, read_search
 from mnist_sweep.sweep.storage import OUTAGE, Storage, open_storage
 from mnist_sweep.sweep.summary import SummaryFile
@@ -54,7 +55,10 @@ def _open_and_run(given: Given, arguments: list[str], made: "_Made") -> None:
     storage = open_storage(given.settings.storage)
     opened = open_sweep(given, search, backend, storage, made.note)
     summary_file = SummaryFile(opened.study, given.settings.storage, given.directory)
-    callbacks = [DataCheck(opened.study), summary_file, Console(opened, given)]
+    callbacks = [DataCheck(opened.study), summary_file]
+    if given.task.names_trials:
+        callbacks.append(KeptFiles(opened.study, given.directory, given.settings.keep_weights))
+    callbacks.append(Console(opened, given))
     engine = Engine(given, opened, backend, callbacks)
     engine.run(made.holds_nothing)
 

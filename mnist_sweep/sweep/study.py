@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mnist_sweep.cli.printed_commands import by_make
 from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.extension import Difference
 from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.sweep.trials.status import FINISHED, STATES, TrialStatus, status_of
 from mnist_sweep.text import one_line
@@ -31,6 +32,8 @@ VOLATILE = (
     "data.root",
     "data.timeout",
     "device",
+    "name",
+    "notes",
     "progress",
     "threads",
     "tracking",
@@ -97,17 +100,24 @@ def direction_names(study: optuna.Study) -> list[str]:
     return [direction.name.lower() for direction in study.directions]
 
 
-def check_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
-    """Refuse another search under a study's name. Raises SweepError."""
+def check_definition(
+    study: optuna.Study, definition: dict[str, Any], may_move: bool = True
+) -> list[Difference]:
+    """Refuse another search under a study's name, by SweepError.
+
+    Returns the ranges that were moved, where they may be: the study's trials are kept.
+    """
     recorded = study.user_attrs.get(DEFINITION)
     if recorded is None:
-        return
-    differences = _differences(_essential(recorded), _essential(definition))
-    if differences:
+        return []
+    found = _differences(_essential(recorded), _essential(definition))
+    refused = [each for each in found if not (may_move and each.is_range)]
+    if refused:
         raise SweepError(
-            f"study {study.study_name!r} exists with another search: {'; '.join(differences)}. "
-            f"Undo that, or {another_name()}"
+            f"study {study.study_name!r} exists with another search: "
+            f"{'; '.join(map(str, refused))}. Undo that, or {another_name()}"
         )
+    return found
 
 
 def check_distributions(
@@ -142,6 +152,11 @@ def record_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
     """Record what a study searches, once it has something to lose: a launched trial."""
     if DEFINITION not in study.user_attrs:
         study.set_user_attr(DEFINITION, definition)
+
+
+def replace_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
+    """Record what a study searches from now on. Call it under the study's lock."""
+    study.set_user_attr(DEFINITION, definition)
 
 
 def record_start(study: optuna.Study, directory: str, command: dict[str, Any]) -> None:
@@ -179,14 +194,16 @@ def _is_volatile(name: str) -> bool:
     return any(name == volatile or name.startswith(f"{volatile}.") for volatile in VOLATILE)
 
 
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    found: list[str] = []
+def _differences(
+    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
+) -> list[Difference]:
+    found: list[Difference] = []
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key, "absent"), new.get(key, "absent")
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             found += _differences(before, after, f"{prefix}{key}.")
         elif before != after:
-            found.append(f"{_called(prefix, key)} was {before}, is now {after}")
+            found.append(Difference(_called(prefix, key), key, before, after))
     return found
 
 

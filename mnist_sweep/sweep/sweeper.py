@@ -19,6 +19,9 @@ class BudgetSweeper(Sweeper):
     conditional:
         {parameter: {value: {parameter: sweep}}}, searched only where the outer parameter has that
         value, be it chosen, fixed, or the composed config's own.
+    zip:
+        Settings with as many values each, [a, b], or several such lists, whose values go together:
+        the first is searched, and the others follow it.
     gate:
         Dotted path of a function (composed config, its Hydra config) -> `gate.Verdict`, called
         before a proposal is launched; None launches every proposal.
@@ -38,6 +41,9 @@ class BudgetSweeper(Sweeper):
         Launched trials in a row without a better one after which no trial is launched any more.
     target:
         Value of the objective that is good enough: once a trial has it, no further one is launched.
+    keep_weights:
+        Of how many trials, the best, the weights are kept; None keeps all. With several objectives
+        a front is kept whole. Checkpoints go when their trial is complete or pruned.
     trial_timeout:
         Seconds after which a trial's worker is killed and the trial fails.
     max_retries:

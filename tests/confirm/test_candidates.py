@@ -57,6 +57,15 @@ def test_the_first_different_configurations_are_taken(recorded, capsys):
     ]
 
 
+def test_a_name_and_notes_make_no_other_configuration(recorded, capsys):
+    recorded("a", "name=first"), recorded("b", "name=second", "notes=why")
+    found = []
+    for candidate in of_runs(["a", "b"], AS_IT_WAS):
+        add(found, candidate)
+    assert [candidate.title for candidate in found] == ["a"]
+    assert capsys.readouterr().out == "b has the same settings as a and is left out\n"
+
+
 def test_a_run_that_is_a_trial_already_is_taken_once(recorded, capsys):
     recorded("multirun/s/4")
     found = of_trials("s", {4: "multirun/s/4"}, 3, AS_IT_WAS)

@@ -1,5 +1,6 @@
 import csv
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,28 @@ def test_the_report_answers_in_order(usual):
     sizes = [line for line in found["val_acc against parameters"].splitlines() if line[:1] == "|"]
     assert sizes[2:] == ["| 18,000 | 0.97 | 2 |", "| 9,000 | 0.95 | 4 |"]
     assert "seed=2 'run='\"'\"'a b'\"'\"''" in found["Again"]
+
+
+def test_the_disk_that_a_study_uses_is_said_where_its_folder_is_here(usual):
+    record = read_study(usual, ADDRESS)
+    assert "disk:" not in markdown("usual", sections(record))
+    folder = Path("multirun/usual")
+    folder.mkdir(parents=True)
+    (folder / "file").write_bytes(bytes(340_000))
+    written = markdown("usual", sections(replace(record, folder=folder)))
+    assert "- disk: 0.3 MB in multirun/usual" in written.splitlines()
+
+
+def test_names_and_notes_of_trials_are_in_the_table_where_there_are_any(usual):
+    assert "| trial | val_acc |" in report(usual)["The best configurations"]
+    study = create("named")
+    add(study, "complete", 0.9, name="low | rate", notes="why,\nand how", **ran(0))
+    add(study, "complete", 0.8, notes="why, and how", **ran(1))
+    add(study, "complete", 0.7, **ran(2))
+    best = report("named")["The best configurations"]
+    assert "| trial | name | val_acc |" in best
+    assert r"| 0 | low \| rate | 0.9 |" in best
+    assert "- trials 0, 1: why, and how" in best.splitlines()
 
 
 def test_a_best_that_is_one_run_is_to_be_trained_with_fresh_seeds(usual):

@@ -9,6 +9,7 @@ from mnist_sweep.sweep import callbacks
 from mnist_sweep.sweep.callbacks import Callbacks, DataCheck, SweepCallback
 from mnist_sweep.sweep.console import Console
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.kept_files import KeptFiles
 from mnist_sweep.sweep.summary import SummaryFile
 
 MOMENTS = {name for name, _ in inspect.getmembers(SweepCallback, inspect.isfunction)}
@@ -46,7 +47,7 @@ def test_a_callback_that_has_nothing_of_its_own_does_nothing(moment):
     assert told(*[None] * len(inspect.signature(told).parameters)) is None
 
 
-@pytest.mark.parametrize("kind", [Console, SummaryFile, DataCheck])
+@pytest.mark.parametrize("kind", [Console, SummaryFile, DataCheck, KeptFiles])
 def test_what_a_callback_is_told_is_what_all_are_told(kind):
     """None has a moment that nobody tells it of, by a name that was changed."""
     public = {

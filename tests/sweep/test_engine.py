@@ -30,6 +30,7 @@ QUICK = [
     "optimizer.lr=tag(log, interval(0.001, 0.1))",
 ]
 WIDE = "model.hidden=range(10, 61)"
+NARROW = "model.hidden=range(20, 25)"
 SMALL = "model.hidden=range(10, 26)"
 TOO_WIDE = "model.hidden=range(30, 61)"
 
@@ -203,11 +204,26 @@ def test_the_same_seed_gives_the_same_search(sweep):
 def test_another_space_under_the_same_name_is_refused(sweep, capfd):
     assert sweep(1, SMALL) == 0
     capfd.readouterr()
-    assert sweep(2, WIDE) == 1
+    assert sweep(2, "model.hidden=choice(10,25)") == 1
     line = capfd.readouterr().err.strip()
     assert line.startswith("error: study 's' exists with another search: ")
     assert "search: model.hidden was IntDistribution(high=25" in line
     assert len(trials()) == 1
+
+
+def test_a_moved_range_keeps_the_trials_is_said_and_recorded_once(sweep, capfd):
+    assert sweep(1, SMALL) == 0
+    capfd.readouterr()
+    assert sweep(2, NARROW) == 0
+    said = "space has changed: model.hidden was 10 to 25, is now 20 to 24; 1 launched trial, 0"
+    assert said in capfd.readouterr().out
+    assert sweep(3, NARROW) == 0
+    assert "space has changed" not in capfd.readouterr().out
+    assert [20 <= t.params["model.hidden"] <= 24 for t in trials()] == [False, True, True]
+    attributes = optuna.load_study(study_name="s", storage=STORAGE).user_attrs
+    changes = {"model.hidden": ["10 to 25", "20 to 24"]}
+    assert attributes["extensions"] == [{"from_trial": 1, "changes": changes}]
+    assert "high=24" in attributes["definition"]["search"]["settings"]["model.hidden"]
 
 
 def test_a_space_where_nothing_fits_ends_with_the_closest_and_a_result_file(sweep, capfd):

@@ -219,6 +219,7 @@ def test_an_unknown_setting_is_told_the_nearest_there_is(name, near):
 BOUNDS = [
     *[(name, 0, "must be at least 1, but got 0") for name in ("n_trials", "n_jobs", "plateau")],
     ("max_rejections", 0, "must be at least 1"),
+    ("keep_weights", 0, "must be at least 1"),
     ("resamples", -1, "must be at least 0"),
     ("max_retries", -1, "must be at least 0"),
     *[

@@ -150,7 +150,13 @@ def test_another_search_under_the_same_name_is_refused_with_the_difference():
     studies.check_definition(study, first)  # nothing is recorded yet
     studies.record_definition(study, first)
     studies.check_definition(study, first)
-    settings = {"lr": "0.1", "batch": "32", "progress": "false", "data.root": "elsewhere"}
+    settings = {
+        "lr": "0.1",
+        "batch": "32",
+        "progress": "false",
+        "data.root": "elsewhere",
+        "name": "new",
+    }
     studies.check_definition(study, {"search": {"settings": settings}, "budget": 5})
     changed = {"search": {"settings": {"lr": "0.2"}}, "budget": 5}
     with pytest.raises(SweepError) as error:

@@ -67,7 +67,9 @@ def trackers(
         from mnist_sweep.run.tracking.tensorboard import TensorBoard
 
         single = sweep is None
-        yield TensorBoard(directory, run.tracking.tensorboard, settings, single, first_epoch)
+        yield TensorBoard(
+            directory, run.tracking.tensorboard, settings, single, first_epoch, run.notes
+        )
     if run.tracking.mlflow:
         from mnist_sweep.run.tracking.mlflow import MLflow
 
@@ -94,7 +96,8 @@ def compared(run: RunConfig, name: str) -> ComparedSettings:
         shown["augmentation"] = settings["data"]["augmentation"]
     for group in ("model", "optimizer", "scheduler"):
         shown[group] = {k: value for k, value in settings[group].items() if k != "_target_"}
-    return {"model": name, **flatten(shown)}
+    named = {} if run.name is None else {"name": run.name}
+    return {"model": name, **named, **flatten(shown)}
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> ComparedSettings:

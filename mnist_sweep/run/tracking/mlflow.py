@@ -224,10 +224,15 @@ class MLflow:
             "mlflow.source.git.commit": facts.get("git_commit"),
             "study": facts.get("study"),
             "trial": facts.get("trial"),
+            "mlflow.note.content": facts.get("notes"),  # which MLflow shows as the description
             "mlflow.parentRunId": self.store.sweep(sweep) if sweep else None,
         }
         last = self.directory.resolve().name
-        name = last if facts.get("trial") is None else f"{facts['study']}/{facts['trial']}"
+        named, trial = facts.get("name"), f"{facts.get('study')}/{facts.get('trial')}"
+        if facts.get("trial") is None:
+            name = named or last
+        else:
+            name = f"{trial} {named}" if named else trial
         run_id = self.store.create(name, {k: str(v) for k, v in tags.items() if v is not None})
         counted = {key: facts[key] for key in ("parameters", "multiply_adds")}
         self.store.log_parameters(run_id, {**settings, **counted})

@@ -41,7 +41,8 @@ class TensorBoard:
     """Scalars each epoch; settings with the final figures, and pictures, at the end.
 
     `single` runs, which are part of no sweep, show training images too. `first_epoch` is from where
-    a run is done again: what is there of it is hidden.
+    a run is done again: what is there of it is hidden. `notes` are a text beside the name, which is
+    a setting.
     """
 
     def __init__(
@@ -51,18 +52,23 @@ class TensorBoard:
         settings: ComparedSettings,
         single: bool = True,
         first_epoch: int | None = None,
+        notes: str | None = None,
     ) -> None:
         from torch.utils.tensorboard import SummaryWriter  # 1.6 s: only where it is wanted
 
         self.config, self.settings, self.single = config, settings, single
+        self.texts = {"name": settings.get("name"), "notes": notes}
         self.new = first_epoch is None
         self.writer = SummaryWriter(str(directory), purge_step=first_epoch)
         self.writer.add_custom_scalars(LAYOUT)
 
     def start(self, model: nn.Module, as_seen: AsSeen) -> None:
-        """Show training images as the network sees them, and the network's graph."""
+        """Show name and notes, training images as the network sees them, the network's graph."""
         if not self.new:
             return
+        for tag, text in self.texts.items():
+            if text:
+                self.writer.add_text(tag, str(text))
         # Every trial of a sweep would show the same images.
         if self.single and self.config.images:
             images = as_seen(self.config.images)

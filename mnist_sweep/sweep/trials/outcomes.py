@@ -18,6 +18,7 @@ from mnist_sweep.text import one_line, relative
 # From result.json to the trial's user attributes, so that the study can be read on its own.
 RESULT = "result.json"
 RESULT_OF_OURS = {"trial", "max_epochs", "data", "device", "threads", "precision", "versions"}
+NAMED = ("name", "notes")  # what few have
 RECORDED = (
     "parameters",
     "multiply_adds",
@@ -29,6 +30,7 @@ RECORDED = (
     "seconds",
     "hostname",
     "git_commit",
+    *NAMED,
 )
 # The user attributes of a trial that its outcome is recorded in.
 ATTRIBUTES = {*RECORDED, "status", "reason", "run_directory", "overrides", "data", DATA, GATE}

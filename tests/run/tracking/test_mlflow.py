@@ -73,6 +73,15 @@ def recorded(config):
     return {r.info.run_name: r for r in opened.client.search_runs([opened.experiment])}
 
 
+def test_a_run_has_its_name_and_its_notes_as_its_description(config):
+    run_in("run", config, name="low rate", notes="why, and how")
+    run_in("3", config, sweep="multirun/s", study="s", trial=3, name="low rate")
+    found = recorded(config)
+    assert set(found) == {"low rate", "s/3 low rate"}
+    assert found["low rate"].data.tags["mlflow.note.content"] == "why, and how"
+    assert "mlflow.note.content" not in found["s/3 low rate"].data.tags
+
+
 def test_a_run_has_settings_figures_by_epoch_and_files(config):
     tracker = run_in("run", config)
     for number in (1, 2, 3):

@@ -49,6 +49,20 @@ def written(tmp_path):
     return tmp_path
 
 
+def test_name_and_notes_are_texts_where_there_are_any(tmp_path):
+    settings = {**SETTINGS, "name": "low rate"}
+    config = TensorBoardConfig(graph=False, images=0)
+    tracker = TensorBoard(tmp_path / "named", config, settings, notes="why, and how")
+    tracker.start(StagedCNN([[4, 6]]), as_seen)
+    tracker.leave()
+    found = events(tmp_path / "named").Tags()["tensors"]
+    assert {"name/text_summary", "notes/text_summary"} <= set(found)
+    other = board(tmp_path / "other", graph=False, images=0)
+    other.start(StagedCNN([[4, 6]]), as_seen)
+    other.leave()
+    assert not any("text" in tag for tag in events(tmp_path / "other").Tags()["tensors"])
+
+
 def test_both_splits_and_the_learning_rate_are_scalars_by_epoch(written):
     found = events(written / "tensorboard")
     by_tag = {

@@ -29,6 +29,11 @@ def test_runs_are_compared_by_their_groups_and_augmentation_only_where_there_is_
     assert turned["augmentation.rotation"] == 5
 
 
+def test_a_run_that_has_a_name_is_compared_under_it(composed):
+    assert "name" not in compared(check(composed()), "enhanced")
+    assert compared(check(composed("name=low rate")), "enhanced")["name"] == "low rate"
+
+
 @pytest.mark.parametrize(
     ("overrides", "single", "swept"),
     [

@@ -1,0 +1,45 @@
+"""A recorded run as a single one, no longer a trial: what is trained again."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_sweep.config import check, load_recorded
+from mnist_sweep.files import replacing
+from mnist_sweep.run.directory import RunDirectory
+
+
+def read_as_single(directory: str, setting: str) -> tuple[DictConfig, dict[str, Any]]:
+    """Return the config of a run directory, the value of a setting, and its recorded result.
+
+    Nothing of the sweep is left in the config, nor a tracker that draws each run or whose store may
+    be gone; data=auto is what it found then. Raises ConfigError and RecordError.
+    """
+    config = load_recorded(directory, setting)
+    run = check(config)
+    result = RunDirectory(Path(directory)).read_result() or {}
+    settings: dict[str, Any] = dict.fromkeys(("resume", "study", "trial", "lease"))
+    settings["progress"] = False
+    if run.data.name == "auto" and result.get("data"):
+        settings["data.name"] = result["data"]["name"]
+    settings |= {"tracking.figures": "never", "tracking.mlflow": None}
+    if run.tracking.tensorboard:
+        settings["tracking.tensorboard.histograms"] = False
+    change(config, settings)
+    return config, result
+
+
+def change(config: DictConfig, settings: dict[str, Any]) -> None:
+    """Change settings of a recorded config, in place. Raises ConfigError where they do not go."""
+    for name, value in settings.items():
+        OmegaConf.update(config, name, value, force_add=True)
+    check(config)
+
+
+def write_config(config: DictConfig, directory: Path) -> None:
+    """Record the config of a run in its directory, as Hydra does."""
+    recorded = directory / ".hydra" / "config.yaml"
+    recorded.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(recorded) as temporary:
+        OmegaConf.save(config, temporary)
