@@ -1,21 +1,39 @@
 """How some hours are divided between searching and confirming."""
 
+import math
 from dataclasses import dataclass
 
 from mnist_sweep.best.question import QuestionError
 from mnist_sweep.text import duration
 
 CONFIRMING = 0.4  # of the time, at most: the rest finds what there is to confirm
-CLOSING = 30.0  # seconds that starting, the report and the bundle take, on 2 cores
+CLOSING = 30.0  # seconds that starting, the report and the bundle take
 FEWEST = 3  # trials, without which a search says nothing
+SEEDS = 2  # at least: one run has no interval
 
 
 @dataclass(frozen=True)
 class Costs:
-    """What the plan says: `trial`, the seconds that one takes; `workers`, how many run at a time."""
+    """What the plan says.
+
+    `trial`: the seconds of a run of all epochs; `workers`: how many run at a time; `share`: how
+    much of the epochs is trained where the pruner stops bad trials; `ended`: the trials that the
+    study has already; `feasible`: the share of the space that passes the gate.
+    """
 
     trial: float
     workers: int
+    share: float = 1.0
+    ended: int = 0
+    feasible: float = 1.0
+
+    def trials_in(self, seconds: float) -> int:
+        """Return about how many trials end in so many seconds."""
+        return max(1, round(seconds * self.workers / (self.trial * self.share)))
+
+    def runs_in(self, seconds: float) -> int:
+        """Return how many whole runs end in so many seconds, in rounds of all workers."""
+        return int(seconds / self.trial) * self.workers
 
 
 @dataclass(frozen=True)
@@ -25,33 +43,35 @@ class Allowance:
     search: float
     confirm: float
 
-    @property
-    def total(self) -> float:
-        """The seconds of both."""
-        return self.search + self.confirm
-
 
 def allow(hours: float, costs: Costs, arms: int, seeds: int) -> Allowance:
     """Divide so many hours; `arms`: configurations to confirm, each with up to `seeds` seeds.
 
     Confirming gets what all of its runs take, and no more than CONFIRMING of the time. Raises
-    QuestionError where the rest is too short for FEWEST trials, with how many hours would do.
+    QuestionError where either part is too short, with how many hours would do.
     """
     usable = 3600 * hours - CLOSING
-    whole = arms * seeds * costs.trial / costs.workers
-    confirm = min(whole, CONFIRMING * usable)
+    rounds = math.ceil(arms * seeds / costs.workers)
+    confirm = min(rounds * costs.trial, CONFIRMING * usable)
     search = usable - confirm
-    least = FEWEST * costs.trial / costs.workers
-    if search < least:
-        enough = (least / (1 - CONFIRMING) + CLOSING) / 3600
+    fewest = math.ceil(2 * SEEDS / costs.workers) * costs.trial  # two configurations
+    if search < FEWEST * costs.trial / costs.workers or confirm < fewest:
+        trials = FEWEST * costs.trial / costs.workers
+        enough = max(fewest / CONFIRMING, trials / (1 - CONFIRMING)) + CLOSING
         raise QuestionError(
             f"hours={hours:g} is too short: a trial takes about {duration(costs.trial)} here, "
-            f"{costs.workers} at a time; give at least hours={rounded_up(enough)}, or fewer epochs"
+            f"{costs.workers} at a time; give at least hours={rounded_up(enough / 3600)}, or fewer "
+            "epochs"
         )
     return Allowance(search, confirm)
+
+
+def seeds_that_fit(seconds: float, costs: Costs, arms: int, seeds: int) -> int:
+    """Return with how many seeds so many configurations can be confirmed in the time."""
+    return min(seeds, costs.runs_in(seconds) // arms)
 
 
 def rounded_up(hours: float) -> str:
     """Return hours as people give them, not less: 0.05, 0.4, 12."""
     step = 0.01 if hours < 0.1 else 0.1 if hours < 10 else 1
-    return f"{step * -(-hours // step):.10g}"
+    return f"{step * math.ceil(hours / step):.10g}"

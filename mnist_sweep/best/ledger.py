@@ -21,10 +21,7 @@ KINDS = {"seconds": SECONDS, "answered": NUMBER}
 
 @dataclass
 class Ledger:
-    """`seconds`: by step, of all calls together; `answered`: within how many hours, None: not yet.
-
-    Nothing is written before `write` is called: a question that cannot be answered leaves nothing.
-    """
+    """`seconds`: by step, of all calls together; `answered`: within how many hours, None: not yet."""
 
     path: Path
     seconds: dict[str, float] = field(default_factory=dict)
@@ -41,9 +38,9 @@ class Ledger:
         return self.seconds.get(step, 0.0)
 
     def timer(self, step: str) -> Callable[[], None]:
-        """Return a function that adds the time since it was last called to a step's.
+        """Return a function that adds the time since it was last called to a step's, on disk.
 
-        Called every few seconds and written, a process that is killed loses no more than these.
+        Called every few seconds, a process that is killed loses no more than these.
         """
         last = self.clock()
 
@@ -52,8 +49,7 @@ class Ledger:
             now = self.clock()
             self.seconds[step] = self.of(step) + now - last
             last = now
-            if self.path.parent.is_dir():
-                self.write()
+            self.write()
 
         return add
 

@@ -35,16 +35,21 @@ class QuestionError(UserError):
 
 @dataclass(frozen=True)
 class Question:
-    """`overrides`: of the search; `study`: its name; `home`: its directory; `epochs`: of a run.
+    """A search, its study's name, and its directory, `home`.
 
-    `limit`: the most parameters that a network may have, None where there is no budget.
+    `limit`: the most parameters that a network may have, None where there is no budget. `config`:
+    what its jobs share, the default configuration.
     """
 
     overrides: tuple[str, ...]
     study: str
     home: Path
-    epochs: int
     limit: int | None
+    config: DictConfig
+
+    def gives(self, name: str) -> bool:
+        """Whether an override sets something by this name."""
+        return any(word.partition("=")[0].lstrip("+") == name for word in self.overrides)
 
 
 def read_question(words: Sequence[str]) -> Question:
@@ -67,7 +72,7 @@ def read_question(words: Sequence[str]) -> Question:
             "the search has no hydra.sweeper.study_name: name one, so that the same command resumes"
         )
     home = Path(str(config.hydra.sweep.dir))
-    return Question(overrides, name, home, run.epochs, run.budget.max_parameters)
+    return Question(overrides, name, home, run.budget.max_parameters, config)
 
 
 def _composed(overrides: Iterable[str]) -> DictConfig:

@@ -1,17 +1,22 @@
 """The steps of an answer, in order: each is skipped where it is done, or its time is used up."""
 
+import math
 from dataclasses import dataclass
 
 from mnist_sweep.best import steps
-from mnist_sweep.best.allowance import CLOSING, Allowance, allow
-from mnist_sweep.best.answer import Found, find
+from mnist_sweep.best.allowance import CLOSING, SEEDS, Allowance, Costs, allow, seeds_that_fit
+from mnist_sweep.best.answer import Found, confirmed_runs, default_row, find
 from mnist_sweep.best.ledger import Ledger
-from mnist_sweep.best.planning import read_costs
-from mnist_sweep.best.question import Question, QuestionError
+from mnist_sweep.best.planning import plan_words, read_costs, sentence
+from mnist_sweep.best.question import Question
+from mnist_sweep.cli.printed_commands import override
+from mnist_sweep.sweep.study_record import read_study
 from mnist_sweep.text import duration
 
 PLAN, SEARCH, CONFIRM, REPORT, EXPORT = STEPS = ("plan", "search", "confirm", "report", "export")
+ROOM = 1.5  # so many times the trials that the plan expects: the time ends the search, not they
 SHORTEST = 1.0  # second that is worth starting a step for
+N_TRIALS = "hydra.sweeper.n_trials"
 
 
 @dataclass
@@ -36,8 +41,8 @@ class Work:
 
     @property
     def left(self) -> float:
-        """The seconds of the hours that are left."""
-        return max(3600 * self.terms.hours - self.ledger.total, 0.0)
+        """The seconds of the hours that are left for searching and confirming."""
+        return max(3600 * self.terms.hours - self.ledger.total - CLOSING, 0.0)
 
     def answer(self) -> Found:
         """Do what is left to do, and return what was found.
@@ -45,11 +50,11 @@ class Work:
         Raises QuestionError where the hours are too short, and StepFailed.
         """
         answered = self.ledger.answered or 0.0
-        if answered < self.terms.hours:
-            allowance = self._plan()
-            self._search(allowance)
-            self._confirm()
-        found = find(self.question, self.terms)
+        if answered < self.terms.hours and self.left > SHORTEST:
+            costs, allowance = self._plan()
+            self._search(costs, allowance)
+            self._confirm(costs)
+        found = find(self.question, self.terms.storage)
         self._report()
         self._export(found)
         self.ledger.answered = max(answered, self.terms.hours)
@@ -58,58 +63,64 @@ class Work:
 
     def missing(self) -> str:
         """Return what an interrupted call leaves to do."""
-        steps_left = STEPS[STEPS.index(self.step) :]
+        rest = ", ".join(STEPS[STEPS.index(self.step) :])
         return (
             f"interrupted in step {self.step}, with {duration(self.left)} of "
-            f"{self.terms.hours:g} hours left. Still to do: {', '.join(steps_left)}; the same "
-            "command resumes"
+            f"{self.terms.hours:g} hours left. Still to do: {rest}; the same command resumes"
         )
 
-    def _plan(self) -> Allowance:
-        words = ["mnist_sweep.train", "-m", *self.question.overrides, "dry_run=true"]
-        self._begin(PLAN, words)
-        costs = read_costs(words, self.ledger.timer(PLAN))
+    def _plan(self) -> tuple[Costs, Allowance]:
+        self._begin(PLAN, plan_words(self.question, "true"))
+        costs = read_costs(self.question, self.terms.storage, self.ledger.timer(PLAN))
         arms = self.terms.top + 1  # the default is one more
-        return allow(self.terms.hours, costs, arms, self.terms.seeds)
+        allowance = allow(self.terms.hours, costs, arms, self.terms.seeds)
+        print(sentence(costs, allowance.search, allowance.confirm))
+        return costs, allowance
 
-    def _search(self, allowance: Allowance) -> None:
+    def _search(self, costs: Costs, allowance: Allowance) -> None:
         """Search for as long as the search has left."""
-        seconds = allowance.search - self.ledger.of(SEARCH)
-        seconds = min(seconds, self.left - CLOSING)
+        seconds = min(allowance.search - self.ledger.of(SEARCH), self.left)
         if seconds < SHORTEST:
             return
-        words = [
-            "mnist_sweep.train",
-            "-m",
-            *self.question.overrides,
-            f"hydra.sweeper.timeout={seconds:.0f}",
-            f"hydra.sweeper.storage={self.terms.storage}",
-        ]
+        words = ["mnist_sweep.train", "-m", *self.question.overrides]
+        if not self.question.gives(N_TRIALS):
+            most = costs.ended + math.ceil(ROOM * costs.trials_in(seconds))
+            words.append(f"{N_TRIALS}={most}")
+        # What runs when the time is over is finished: half a trial, on the average.
+        seconds = max(seconds - costs.trial * costs.share / 2, SHORTEST)
+        words.append(f"hydra.sweeper.timeout={seconds:.0f}")
+        words.append(override("hydra.sweeper.storage", self.terms.storage))
         self._run(SEARCH, words)
 
-    def _confirm(self) -> None:
-        """Confirm in all the time that is left, so that nothing is left over."""
-        hours = (self.left - CLOSING) / 3600
-        if 3600 * hours < SHORTEST:
+    def _confirm(self, costs: Costs) -> None:
+        """Confirm with as many seeds as the time is enough for."""
+        if self.left < SHORTEST:
             return
+        record = read_study(self.question.study, self.terms.storage)
+        default = default_row(self.question, record)
+        runs = default.attributes.get("run_directory") if default else None
+        done = confirmed_runs(self.question) * costs.trial / costs.workers
+        for top in range(self.terms.top, 0, -1):
+            arms = top + (runs is not None)
+            seeds = seeds_that_fit(self.left + done, costs, arms, self.terms.seeds)
+            if seeds >= min(SEEDS + 1, self.terms.seeds):
+                break
         words = [
             "mnist_sweep.confirm",
             f"study={self.question.study}",
             f"storage={self.terms.storage}",
-            f"top={self.terms.top}",
-            f"seeds={self.terms.seeds}",
-            f"hours={hours:.4g}",
+            f"top={top}",
+            f"seeds={max(seeds, SEEDS)}",
         ]
-        self._run(CONFIRM, words)
+        self._run(CONFIRM, [*words, *([f"runs='{runs}'"] if runs else [])])
 
     def _report(self) -> None:
         words = [f"study={self.question.study}", f"storage={self.terms.storage}"]
         self._run(REPORT, ["mnist_sweep.report", *words])
 
     def _export(self, found: Found) -> None:
-        if found.bundle.exists():
-            return
-        self._run(EXPORT, ["mnist_sweep.export", f"run={found.run}", f"to={found.bundle}"])
+        if not found.bundle.exists():
+            self._run(EXPORT, ["mnist_sweep.export", f"run={found.run}", f"to={found.bundle}"])
 
     def _run(self, step: str, words: list[str]) -> None:
         self._begin(step, words)
@@ -117,5 +128,4 @@ class Work:
 
     def _begin(self, step: str, words: list[str]) -> None:
         self.step = step
-        number = STEPS.index(step) + 1
-        print(f"\n[{number}/{len(STEPS)}] {step}: {steps.shown(words)}")
+        print(f"\n[{STEPS.index(step) + 1}/{len(STEPS)}] {step}: {steps.shown(words)}")

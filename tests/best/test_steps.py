@@ -57,8 +57,8 @@ def test_an_interrupted_step_is_waited_for_while_it_settles(number: signal.Signa
         os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=interrupt)
+    thread.start()
     with steps.interruptible(), pytest.raises(KeyboardInterrupt):
-        thread.start()
         steps.run(["step"], lambda: None)
     thread.join()
     assert Path("settled").exists()
