@@ -17,6 +17,8 @@ from mnist_sweep.objectives import METRICS, OBJECTIVES, direction_of
 from mnist_sweep.text import one_line, shortened
 from mnist_sweep.untrusted_files import is_line, parse_config
 
+DRY_RUN = (False, True, "json")  # what `dry_run` may be
+DRY_RUN_CHOICES = "false, true, json"
 MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 
 
@@ -131,6 +133,7 @@ class RunConfig:
     cuda_graph: bool | None = False  # older runs were recorded without it
     name: str | None = None  # older runs were recorded without it
     notes: str | None = None  # older runs were recorded without it
+    dry_run: Any = False  # older runs were recorded without it
 
     @property
     def objectives(self) -> list[str]:
@@ -297,6 +300,10 @@ def _check_choices(run: RunConfig) -> None:
             f"{group}.mode={criterion.mode} makes no sense for "
             f"{group}.monitor={criterion.monitor}: {better} is better",
         )
+    _require(
+        run.dry_run in DRY_RUN,
+        f"dry_run must be one of {DRY_RUN_CHOICES}, but got {run.dry_run!r}",
+    )
     _one_of("device", run.device, ("auto", "cpu", "cuda"))
     _one_of("precision", run.precision, ("float32", "bfloat16"))
     _one_of("tracking.figures", run.tracking.figures, ("single", "always", "never"))

@@ -17,6 +17,22 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def short_duration(seconds: float) -> str:
+    """Return seconds with two digits where they are few: 0.15 s, 2.3 s; else as `duration`."""
+    return f"{seconds:.2g} s" if seconds < 9.95 else duration(seconds)
+
+
+def disk_size(size: float) -> str:
+    """Return bytes as people say them, with two or three digits: 850 bytes, 431 kB, 8.6 MB."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 999.5:
+            break
+        size /= 1000
+    else:
+        unit = "TB"
+    return f"{size:.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, one of which is none of several: 1 trial, 2,000 trials."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

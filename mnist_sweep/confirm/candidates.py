@@ -40,7 +40,7 @@ class Candidate:
     def settings(self) -> dict[str, Any]:
         """What decides its figures, whatever its seed."""
         settings = asdict(check(self.config))
-        for name in ("seed", "tracking", "progress", "name", "notes"):
+        for name in ("seed", "tracking", "progress", "dry_run", "name", "notes"):
             del settings[name]
         for name in ("root", "download", "timeout"):  # the fingerprint tells other data
             del settings["data"][name]

@@ -169,13 +169,18 @@ def build_dataset(run: RunConfig) -> Dataset:
         data.validation,
         data.split_seed,
     )
+    check_batches(run, dataset)
+    return dataset
+
+
+def check_batches(run: RunConfig, dataset: Dataset) -> None:
+    """Raise ConfigError for a batch size that does not fit the training split."""
     if run.batch_size > len(dataset.train):
         raise ConfigError(
             f"batch_size={run.batch_size:,} is larger than the training split of {dataset.name} "
             f"({len(dataset.train):,} images); lower it"
         )
     _check_last_batch(run, len(dataset.train))
-    return dataset
 
 
 def _check_last_batch(run: RunConfig, images: int) -> None:

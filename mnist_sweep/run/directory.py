@@ -172,7 +172,7 @@ def save_weights(model: nn.Module, path: Path) -> None:
     with replacing(path) as temporary:
         # safetensors refuses strided views and shared storage: channels_last weights are both. Its
         # save_file would make a file that nobody else may read.
-        temporary.write_bytes(save(_plain(model.state_dict())))
+        temporary.write_bytes(save(plain_weights(model)))
 
 
 def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
@@ -199,8 +199,10 @@ def _parsed(text: str, path: Path, kinds: Kinds, required: Sequence[str] = ()) -
     return parsed
 
 
-def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+def plain_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return copies of a model's weights on the CPU, in the plain layout."""
+    state = model.state_dict().items()
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state}
 
 
 def _finite(value: Any) -> Any:
