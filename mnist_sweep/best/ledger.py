@@ -21,7 +21,7 @@ KINDS = {"seconds": SECONDS, "answered": NUMBER}
 
 @dataclass
 class Ledger:
-    """`seconds`: by step, of all calls together; `answered`: within how many hours, None: not yet."""
+    """`seconds`: by step, of all calls; `answered`: within how many hours, None: not yet."""
 
     path: Path
     seconds: dict[str, float] = field(default_factory=dict)

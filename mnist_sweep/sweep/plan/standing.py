@@ -51,7 +51,7 @@ def standing(given: Given, search: Search) -> Standing:
             study_name=settings.study_name, sampler=sampler, directions=settings.directions
         )
     studies.check_directions(study, settings.directions)
-    match_study(given, search, study)
+    match_study(given, search, study, grid=points is not None)
     if given.task.names_trials and (studies.ID in study.user_attrs or not resumed):
         summary.check_directory(study, given.directory)
     untried = untried_points(given, search, study, points)
