@@ -17,23 +17,26 @@ class Costs:
     """What the plan says.
 
     `trial`: the seconds of a run of all epochs; `workers`: how many run at a time; `share`: how
-    much of the epochs is trained where the pruner stops bad trials; `ended`: the trials that the
-    study has already; `feasible`: the share of the space that passes the gate.
+    much of the epochs is trained where the pruner stops bad trials; `start_up`: the seconds until
+    workers begin; `ended`: the trials that the study has already; `feasible`: the share of the
+    space that passes the gate.
     """
 
     trial: float
     workers: int
     share: float = 1.0
+    start_up: float = 0.0
     ended: int = 0
     feasible: float = 1.0
 
     def trials_in(self, seconds: float) -> int:
         """Return about how many trials end in so many seconds."""
-        return max(1, round(seconds * self.workers / (self.trial * self.share)))
+        working = max(seconds - self.start_up, 0.0)
+        return max(1, round(working * self.workers / (self.trial * self.share)))
 
     def runs_in(self, seconds: float) -> int:
         """Return how many whole runs end in so many seconds, in rounds of all workers."""
-        return int(seconds / self.trial) * self.workers
+        return max(0, int((seconds - self.start_up) / self.trial)) * self.workers
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,22 @@ class Allowance:
     confirm: float
 
 
-def allow(hours: float, costs: Costs, arms: int, seeds: int) -> Allowance:
-    """Divide so many hours; `arms`: configurations to confirm, each with up to `seeds` seeds.
+def allow(hours: float, planned: float, costs: Costs, arms: int, seeds: int) -> Allowance:
+    """Divide so many hours, of which planning took `planned` seconds.
 
-    Confirming gets what all of its runs take, and no more than CONFIRMING of the time. Raises
-    QuestionError where either part is too short, with how many hours would do.
+    Confirming `arms` configurations gets what all their runs take, with up to `seeds` seeds each,
+    and no more than CONFIRMING of the time. Raises QuestionError where either part is too short,
+    with how many hours would do.
     """
-    usable = 3600 * hours - CLOSING
-    rounds = math.ceil(arms * seeds / costs.workers)
-    confirm = min(rounds * costs.trial, CONFIRMING * usable)
+    usable = 3600 * hours - planned - CLOSING
+    whole = costs.start_up + math.ceil(arms * seeds / costs.workers) * costs.trial
+    confirm = min(whole, CONFIRMING * usable)
     search = usable - confirm
-    fewest = math.ceil(2 * SEEDS / costs.workers) * costs.trial  # two configurations
-    if search < FEWEST * costs.trial / costs.workers or confirm < fewest:
-        trials = FEWEST * costs.trial / costs.workers
-        enough = max(fewest / CONFIRMING, trials / (1 - CONFIRMING)) + CLOSING
+    # Two configurations, and FEWEST trials to find them among.
+    fewest = costs.start_up + math.ceil(2 * SEEDS / costs.workers) * costs.trial
+    shortest = costs.start_up + FEWEST * costs.trial / costs.workers
+    if search < shortest or confirm < fewest:
+        enough = max(fewest / CONFIRMING, shortest / (1 - CONFIRMING)) + planned + CLOSING
         raise QuestionError(
             f"hours={hours:g} is too short: a trial takes about {duration(costs.trial)} here, "
             f"{costs.workers} at a time; give at least hours={rounded_up(enough / 3600)}, or fewer "

@@ -1,11 +1,11 @@
 """What the plan of a search says, as far as the hours depend on it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mnist_sweep.best import steps
-from mnist_sweep.best.allowance import Costs
+from mnist_sweep.best.allowance import Allowance, Costs
 from mnist_sweep.best.question import Question, QuestionError
 from mnist_sweep.text import counted, duration
 
@@ -31,17 +31,21 @@ def costs_of(plan: dict[str, Any]) -> Costs:
     return Costs(
         trial=seconds["trial"],
         workers=plan["workers"],
+        start_up=seconds["start_up"],
         share=1.0 if pruning is None else pruning["epochs_share"],
         ended=plan["study"]["ended"],
         feasible=plan["gate"]["share"],
     )
 
 
-def sentence(costs: Costs, search: float, confirm: float) -> str:
-    """Return what the time is enough for."""
-    trials = costs.trials_in(search)
-    return (
-        f"{costs.feasible:.0%} of what is drawn fits. A trial of all epochs takes about "
-        f"{duration(costs.trial)}, {costs.workers} at a time: about {counted(trials, 'trial')} in "
-        f"the {duration(search)} of the search, then {duration(confirm)} for confirming"
+def lines(costs: Costs, allowance: Allowance) -> Iterator[str]:
+    """Say what the time is enough for."""
+    trials = costs.trials_in(allowance.search)
+    yield (
+        f"{costs.feasible:.0%} of what is drawn fits; a trial of all epochs takes about "
+        f"{duration(costs.trial)}, {costs.workers} at a time"
+    )
+    yield (
+        f"{duration(allowance.search)} to search, enough for about {counted(trials, 'trial')}; "
+        f"then {duration(allowance.confirm)} to confirm"
     )

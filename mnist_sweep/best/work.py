@@ -7,7 +7,7 @@ from mnist_sweep.best import steps
 from mnist_sweep.best.allowance import CLOSING, SEEDS, Allowance, Costs, allow, seeds_that_fit
 from mnist_sweep.best.answer import Found, confirmed_runs, default_row, find
 from mnist_sweep.best.ledger import Ledger
-from mnist_sweep.best.planning import plan_words, read_costs, sentence
+from mnist_sweep.best.planning import lines, plan_words, read_costs
 from mnist_sweep.best.question import Question
 from mnist_sweep.cli.printed_commands import override
 from mnist_sweep.sweep.study_record import read_study
@@ -73,13 +73,15 @@ class Work:
         self._begin(PLAN, plan_words(self.question, "true"))
         costs = read_costs(self.question, self.terms.storage, self.ledger.timer(PLAN))
         arms = self.terms.top + 1  # the default is one more
-        allowance = allow(self.terms.hours, costs, arms, self.terms.seeds)
-        print(sentence(costs, allowance.search, allowance.confirm))
+        planned = self.ledger.of(PLAN)
+        allowance = allow(self.terms.hours, planned, costs, arms, self.terms.seeds)
+        print("\n".join(lines(costs, allowance)))
         return costs, allowance
 
     def _search(self, costs: Costs, allowance: Allowance) -> None:
         """Search for as long as the search has left."""
-        seconds = min(allowance.search - self.ledger.of(SEARCH), self.left)
+        spent = self.ledger.of(SEARCH)
+        seconds = min(allowance.search - spent, self.left - allowance.confirm)
         if seconds < SHORTEST:
             return
         words = ["mnist_sweep.train", "-m", *self.question.overrides]
