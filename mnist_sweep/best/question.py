@@ -10,11 +10,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.config import check
+from mnist_sweep.cli.plugin_checks import register_named_callbacks
+from mnist_sweep.config import check, config_directory, register_resolvers
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.settings import take_study_name
+from mnist_sweep.sweep.space import width_interval
 from mnist_sweep.text import one_line
-from mnist_sweep.train import config_directory
 
 SEARCH = "search=architecture"  # unless the command line names another
 # What this command sets itself, by the name that a user would give it in a sweep.
@@ -77,6 +78,9 @@ def read_question(words: Sequence[str]) -> Question:
 
 def _composed(overrides: Iterable[str]) -> DictConfig:
     """Return the config that the jobs of a sweep share. Raises QuestionError."""
+    register_resolvers()
+    register_named_callbacks()
+    width_interval.register()
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         for override in parsed:
