@@ -108,7 +108,7 @@ def test_the_default_may_win(study):
 def test_a_default_that_was_not_launched_is_said_to_be_missing(study):
     study((25, "rejected"), (12, "complete"))
     confirm("trial 1")
-    assert "does not fit the budget, or was not trained" in answered()[2]
+    assert "the default configuration was not launched" in answered()[2]
 
 
 def test_the_default_is_the_trial_with_the_configs_own_values(study):
