@@ -55,7 +55,7 @@ def main(words: Sequence[str]) -> None:
         except KeyboardInterrupt:
             print(work.missing(), file=sys.stderr)
             raise
-        print("\n".join(lines(question, found, work.ledger.total)))
+        print("\n" + "\n".join(lines(question, found, work.ledger.total)))
 
 
 def _check(terms: Terms) -> None:

@@ -11,6 +11,7 @@ from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.candidates import key_of
 from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, Standing, read_conclusions
+from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.run.directory import COMPLETE, RunDirectory
 from mnist_sweep.sweep.space.values import same, value_of
 from mnist_sweep.sweep.study_record import Row, StudyRecord, read_study
@@ -136,7 +137,7 @@ def _against_default(found: Found) -> str:
     return "too many seeds of the default configuration diverged to compare with it"
 
 
-def _difference(conclusion: Conclusion, found: wording.Interval) -> str:
+def _difference(conclusion: Conclusion, found: Interval) -> str:
     amount = (
         f"{wording.points(found.mean)} points of test accuracy "
         f"({wording.points(found.low)} to {wording.points(found.high)})"
