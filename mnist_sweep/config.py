@@ -227,6 +227,13 @@ def _output_subdirectory(directory: str) -> str | None:
     return None if occupied else ".hydra"
 
 
+def config_directory() -> str:
+    """Return conf/ as an absolute path: inside the installed package, else beside it."""
+    package = Path(__file__).resolve().parent
+    installed = package / "conf"
+    return str(installed if installed.is_dir() else package.parent / "conf")
+
+
 def given_overrides(hydra: Any, which: str) -> list[str]:
     """Return the overrides that a command line has given, of "task" or of "hydra", as written.
 

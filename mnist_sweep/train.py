@@ -27,6 +27,7 @@ from mnist_sweep.config import (
     ConfigError,
     check,
     check_no_trial,
+    config_directory,
     given_overrides,
     load_recorded,
     register_resolvers,
@@ -44,13 +45,6 @@ if TYPE_CHECKING:
     from mnist_sweep.run.execute import Objective
 
 log = logging.getLogger("mnist_sweep")
-
-
-def config_directory() -> str:
-    """Return conf/ as an absolute path: inside the installed package, else beside it."""
-    package = Path(__file__).resolve().parent
-    installed = package / "conf"
-    return str(installed if installed.is_dir() else package.parent / "conf")
 
 
 register_resolvers()

@@ -75,7 +75,7 @@ def of_trials(
                 "neither here, nor beside the study's database, nor in multirun/; give this "
                 "command in the folder where the sweep was started"
             )
-        add(found, _read(directory, f"trial-{number}", f"trial {number}", changes, "study"))
+        add(found, _read(directory, f"trial {number}", changes, "study"))
         if len(found) == top:
             break
     return found
@@ -91,8 +91,13 @@ def of_runs(directories: Iterable[str], changes: Changes) -> list[Candidate]:
     for given in directories:
         # best/ holds links into the run that is best today, and another tomorrow.
         where = relative((Path(given) / ".hydra").resolve().parent)
-        found.append(_read(given, re.sub(r"[^\w.-]+", "-", where).strip("-"), where, changes))
+        found.append(_read(given, where, changes))
     return found
+
+
+def key_of(title: str) -> str:
+    """Return the name of a configuration's folder: "trial 17" is in trial-17."""
+    return re.sub(r"[^\w.-]+", "-", title).strip("-")
 
 
 def add(candidates: list[Candidate], other: Candidate) -> None:
@@ -129,9 +134,7 @@ def seeds_for(candidates: Sequence[Candidate], number: int, first: int) -> list[
     return [seed for seed in range(first, first + number + len(used)) if seed not in used][:number]
 
 
-def _read(
-    directory: str, key: str, title: str, changes: Changes, setting: str = "runs"
-) -> Candidate:
+def _read(directory: str, title: str, changes: Changes, setting: str = "runs") -> Candidate:
     """Read a run directory, named by a setting, as a single run with some changes."""
     config, result = read_as_single(directory, setting)
     changed: dict[str, Any] = {}
@@ -140,7 +143,7 @@ def _read(
     if changes.data is not None:
         changed["data.name"] = _interchangeable(title, check(config).data.name, changes.data)
     change(config, changed)
-    return Candidate(key, title, config, result)
+    return Candidate(key_of(title), title, config, result)
 
 
 def _interchangeable(title: str, known: str, name: str) -> str:

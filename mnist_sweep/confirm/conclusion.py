@@ -258,12 +258,12 @@ def write_conclusion(conclusion: Conclusion, folder: Path) -> Path:
     return path
 
 
-def read_conclusions(study: Path) -> list[Conclusion]:
-    """Return the conclusions of all confirmations in a study's folder, by name.
+def read_conclusions(study: Path, names: str = f"{CONFIRMATION}*") -> list[Conclusion]:
+    """Return the conclusions of the confirmations in a study's folder, by name.
 
-    Raises ConfirmError for a file that is damaged.
+    `names` is a pattern of their folders' names. Raises ConfirmError for a file that is damaged.
     """
-    return [_read(path) for path in sorted(study.glob(f"{CONFIRMATION}*/{FILE}"))]
+    return [_read(path) for path in sorted(study.glob(f"{names}/{FILE}"))]
 
 
 def _read(path: Path) -> Conclusion:
