@@ -128,7 +128,9 @@ def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:
 
 def _against_default(found: Found) -> str:
     if found.default is None:
-        return "the default configuration was not launched: it is outside of the budget or the search"
+        return (
+            "the default configuration was not launched: it is outside of the budget or the search"
+        )
     if found.winner.title == found.default:
         return "it is the default configuration: nothing that was searched is better"
     for comparison in found.conclusion.comparisons:
