@@ -211,6 +211,10 @@ def _setting_in_a_name(name: str, *, _root_: Any) -> str:
     return "null" if value is None else str(value)
 
 
+def _dry_run(*, _root_: Any) -> Any:
+    return _setting("dry_run", _root_) or False
+
+
 def _direction_of_objective(*, _root_: Any) -> Any:
     return direction_of(_setting("objective", _root_))
 
@@ -255,6 +259,7 @@ def register_resolvers() -> None:
     OmegaConf.register_resolver("output_subdirectory", _output_subdirectory, replace=True)
     OmegaConf.register_resolver("direction_of", direction_of, replace=True)
     OmegaConf.register_resolver("direction_of_objective", _direction_of_objective, replace=True)
+    OmegaConf.register_resolver("dry_run", _dry_run, replace=True)
     OmegaConf.register_resolver("setting", _setting_in_a_name, replace=True)
     OmegaConf.register_resolver("trial_directory", _trial_directory, replace=True)
 

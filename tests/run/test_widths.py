@@ -6,7 +6,8 @@ import re
 import pytest
 import torch
 
-from mnist_sweep.bundle.bundle import read_bundle, write_bundle
+from mnist_sweep.bundle.bundle import write_bundle
+from mnist_sweep.run.exported import read_bundle
 from mnist_sweep.run.load import load_trained
 
 CPU = torch.device("cpu")
