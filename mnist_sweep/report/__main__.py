@@ -48,9 +48,9 @@ class Report:
     """The command line; see the module."""
 
     study: str | None = None
-    studies: str | None = None
     storage: str = "sqlite:///multirun/optuna.db"
     to: str | None = None
+    studies: str | None = None
 
 
 def main(asked: Report) -> None:

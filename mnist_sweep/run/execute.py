@@ -11,13 +11,12 @@ import torch
 
 from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Dataset
-from mnist_sweep.models.cost import BudgetExceeded, Cost
+from mnist_sweep.models.cost import Cost
 from mnist_sweep.run.build import (
     build_dataset,
-    check_budget,
     check_objects,
+    count_within_budget,
     model_name,
-    what_fits,
 )
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.run.machine import (
@@ -30,6 +29,7 @@ from mnist_sweep.run.machine import (
     versions,
 )
 from mnist_sweep.run.session import Reporter, Session
+from mnist_sweep.run.teacher import read_teacher, warn_of_other_data
 from mnist_sweep.training.loop import Diverged
 
 log = logging.getLogger("mnist_sweep")
@@ -92,7 +92,7 @@ def _prepare(
     directory = RunDirectory(path)
     before = _recorded_before(run, directory, resume)
     name = name or model_name(before, run.model)
-    cost = _check_budget(run, name)
+    cost = count_within_budget(run, name)
     check_objects(run)
     dataset = None
     if before and run.trial is not None:
@@ -109,11 +109,27 @@ def _prepare(
     if run.cuda_graph and device.type != "cuda":
         raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
     threads = set_threads(run.threads)
+    teacher, taught_by = None, None
+    if run.distill.teacher is not None:  # before seeding: to build a network draws weights
+        recorded = (before or {}).get("teacher")
+        teacher, taught_by = read_teacher(run.distill.teacher, path, device, recorded)
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
+    if taught_by is not None:
+        facts["teacher"] = taught_by
+        warn_of_other_data(taught_by, dataset.fingerprint)
     session = Session(
-        run, directory, facts, dataset.to(device), device, reporter, sweep, until, tests
+        run,
+        directory,
+        facts,
+        dataset.to(device),
+        device,
+        reporter,
+        sweep,
+        until,
+        teacher,
+        tests,
     )
     if before is None:
         directory.start()
@@ -141,15 +157,6 @@ def _recorded_before(
             raise Diverged(str(before.get("reason")))
         raise RecordError(f"{directory.path} cannot be resumed: {before.get('reason')}")
     return before
-
-
-def _check_budget(run: RunConfig, name: str) -> Cost:
-    """Count the model, or raise BudgetExceeded with what would fit."""
-    try:
-        return check_budget(run, name)
-    except BudgetExceeded as error:
-        hint = what_fits(run.model, error.limit)
-        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
 
 
 def objective(run: RunConfig, result: dict[str, Any]) -> Objective:

@@ -15,14 +15,21 @@ from mnist_sweep.data import Dataset
 from mnist_sweep.errors import LeaseLost, UserError
 from mnist_sweep.models.layout import set_layout
 from mnist_sweep.objectives import METRICS
-from mnist_sweep.run.build import build_pipeline, build_training, choose_layout
+from mnist_sweep.run.build import (
+    build_loss,
+    build_pipeline,
+    build_training,
+    choose_layout,
+    widths_of,
+)
 from mnist_sweep.run.checkpoint import check_checkpoint
 from mnist_sweep.run.console import Narrator
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.run.tracking import Tracker, draws_figures, trackers
 from mnist_sweep.text import one_line, relative
 from mnist_sweep.training.cuda_graph import repeats
-from mnist_sweep.training.loop import Diverged, Epoch, Precision, evaluate, fit
+from mnist_sweep.training.distillation import Teacher
+from mnist_sweep.training.loop import Diverged, Epoch, Precision, Recipe, evaluate, fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +61,8 @@ class Session:
     """A run's objects together; `facts` go into its result, `reporter` is told each epoch.
 
     `sweep` is what the run is part of. Such a run never looks at test. `until` is the epoch after
-    which the run stops, where that is not its last. `tests`: whether it looks at test at its end.
+    which the run stops, where that is not its last. `teacher`: whom it learns from beside the
+    labels. `tests`: whether it looks at test at its end.
     """
 
     def __init__(
@@ -67,10 +75,11 @@ class Session:
         reporter: Reporter | None,
         sweep: str | None,
         until: int | None = None,
+        teacher: Teacher | None = None,
         tests: bool = True,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
-        self.device, self.sweep = device, sweep
+        self.device, self.sweep, self.teacher = device, sweep, teacher
         self.tests = tests and sweep is None
         self.until = min(until or run.epochs, run.epochs)
         # What is known before the first epoch cannot be reported epoch by epoch.
@@ -82,6 +91,8 @@ class Session:
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
         self.training = build_training(run, self.steps, device)
+        if widths := widths_of(self.training.model):
+            facts["widths"] = widths
         graph = repeats(self.training.model) if run.cuda_graph is None else run.cuda_graph
         self.cuda_graph = graph and device.type == "cuda"
         if device.type == "cuda":
@@ -155,6 +166,7 @@ class Session:
                 after_epoch=self._after_epoch,
                 progress=self._batches,
                 cuda_graph=self.cuda_graph,
+                recipe=Recipe(build_loss(self.run), self.run.clip_norm, self.teacher),
             )
             result = self._finish(reason)
         except LeaseLost:
@@ -180,6 +192,8 @@ class Session:
         # Now that the run is recorded: the model is passed through, and may do what it likes.
         layout = choose_layout(self.run, self.device)
         set_layout(self.training.model, layout)
+        if self.training.averaging:
+            set_layout(self.training.averaging.model, layout)
         self.facts["layout"] = {"name": layout.name, "reason": layout.reason}
         self.narrator.layout(layout)
 
@@ -237,7 +251,7 @@ class Session:
         self._check_lease()
         self.directory.append_metrics(figures)
         if is_best:
-            self.directory.save_best(self.training.model)
+            self.directory.save_best(self.training.judged)
         # Last, so that a checkpoint never knows of an epoch whose record is not written.
         self.directory.save_last(
             {

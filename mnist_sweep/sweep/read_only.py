@@ -56,6 +56,23 @@ def file_of(address: str) -> Path | None:
     return _path(url)
 
 
+def in_a_file_or_server(address: str | None) -> bool:
+    """Whether a storage outlives its process, and can be reached by others."""
+    if address is None or address.startswith(JOURNAL):
+        return address is not None
+    try:
+        url = make_url(address)
+    except Exception as error:  # SQLAlchemy's kinds
+        raise _cannot(address, error) from error
+    return url.get_backend_name() != "sqlite" or url.database not in NO_FILE
+
+
+def is_there(address: str) -> bool:
+    """Whether a storage's file exists; a server is taken to be there."""
+    path = file_of(address)
+    return path is None or path.is_file()
+
+
 def open_to_read(address: str) -> BaseStorage:
     """Open a storage without a lock, and without a change to it or to what lies beside it.
 

@@ -5,7 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from mnist_sweep.confirm.ablation import ablation, alone, changes_between, ordered, way, with_changes
+from mnist_sweep.confirm.ablation import (
+    ablation,
+    alone,
+    changes_between,
+    ordered,
+    way,
+    with_changes,
+)
 from mnist_sweep.confirm.candidates import Candidate
 from mnist_sweep.confirm.conclude import arms_of
 from mnist_sweep.models.cost import BudgetExceeded

@@ -43,9 +43,7 @@ def test_a_difference_turned_round_has_the_other_sign():
     ("first", "second"), [((3, 50), (3, 40)), ((3, 50), (2, 50)), ((1, 50), (1, 50)), ((9,), (9,))]
 )
 def test_hits_of_other_seeds_or_images_are_refused(first, second):
-    with pytest.raises(
-        ValueError, match="of the same seeds and images|at least two seeds and two images"
-    ):
+    with pytest.raises(ValueError, match=r"of the same seeds|at least two seeds"):
         of_difference(np.ones(first, dtype=bool), np.ones(second, dtype=bool))
 
 

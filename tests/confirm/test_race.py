@@ -1,4 +1,4 @@
-"""Who is dropped and when, from scores made by hand; the simulated truth is in benchmarks/race.py."""
+"""Who is dropped and when, from scores made by hand; benchmarks/race.py has simulated truths."""
 
 import numpy as np
 import pytest
