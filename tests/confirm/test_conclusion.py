@@ -201,7 +201,7 @@ def test_small_differences_are_equivalent_within_the_margin(ended):
     assert wide.comparisons[0].equivalent
     assert "equivalent within the margin of 5 points" in " ".join(sentences(wide))
     deciding = wide.comparisons[0].equivalence
-    assert deciding == difference({**same, 3: range(4)}, same, 0.9)
+    assert deciding == difference(same, {**same, 3: range(4)}, 0.9)
     narrow = conclude(runs, Terms("val_acc", margin=deciding.high))
     assert not narrow.comparisons[0].equivalent
     assert "cannot be told apart" in " ".join(sentences(narrow))
