@@ -110,8 +110,9 @@ def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:
         f"answer: {winner.model}, {winner.parameters:,} parameters{limit}: {winner.title} of "
         f"study {question.study}"
     )
+    test = "not measured" if winner.test_acc is None else wording.percent(winner.test_acc)
     yield (
-        f"  test accuracy {wording.percent(winner.test_acc)} over "
+        f"  test accuracy {test} over "
         f"{counted(len(winner.seeds), 'fresh seed')} ({conclusion.level:.0%}; "
         f"{conclusion.images:,} test images of {conclusion.data})"
     )

@@ -34,23 +34,22 @@ Differences are of test images, with 95% intervals that hold for other seeds and
 for all comparisons together. docs/confirmation.md has the statistics.
 """
 
-import math
 import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from mnist_sweep.cli import arguments
-from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.ablate import ablate
+from mnist_sweep.confirm.asked import Confirm, check_asked, folder_of
 from mnist_sweep.confirm.candidates import (
     Candidate,
     Changes,
@@ -61,8 +60,8 @@ from mnist_sweep.confirm.candidates import (
     of_trials,
     seeds_for,
 )
-from mnist_sweep.confirm.conclude import MARGIN, Terms, conclude
-from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, write_conclusion
+from mnist_sweep.confirm.conclude import Terms, conclude
+from mnist_sweep.confirm.conclusion import Conclusion, write_conclusion
 from mnist_sweep.confirm.course import Course, Deadline, look_at_test
 from mnist_sweep.confirm.default import default_of
 from mnist_sweep.confirm.runs import SeedRun, planned
@@ -76,38 +75,16 @@ from mnist_sweep.text import duration, relative
 COLUMNS = "  "
 
 
-@dataclass
-class Confirm:
-    """The command line; see the module."""
-
-    study: str | None = None
-    storage: str = "sqlite:///multirun/optuna.db"
-    top: int = 3
-    default: bool = True
-    runs: str = ""
-    seeds: int = 5
-    race: bool = True
-    hours: float | None = None
-    margin: float = 100 * MARGIN
-    ablate: bool = False
-    first: int = 1000
-    split_seeds: int | None = None
-    epochs: int | None = None
-    data: str | None = None
-    n_jobs: int | None = None
-    to: str | None = None
-
-
 def main(asked: Confirm) -> None:
     """Train, conclude, and say what came out."""
     started = time.monotonic()
     deadline = Deadline(asked.hours)
-    _check(asked)
+    check_asked(asked)
     record = read_study(asked.study, asked.storage) if asked.study else None
     candidates, ranked_by = _candidates(asked, record)
     default = _add_default(asked, record, candidates)
     check_same_data(candidates)
-    folder = _folder(asked, record)
+    folder = folder_of(asked, record)
     seeds = seeds_for(candidates, asked.seeds, asked.first)
     with _alone_in(folder):
         runs = planned(candidates, seeds, folder, asked.split_seeds)
@@ -192,25 +169,6 @@ def _candidates(asked: Confirm, record: StudyRecord | None) -> tuple[list[Candid
     return candidates, ranked_by
 
 
-def _folder(asked: Confirm, record: StudyRecord | None) -> Path:
-    """Return where the runs go: other data or epochs are another confirmation."""
-    if asked.to:
-        return Path(asked.to)
-    home = record.home if record else Path("outputs")
-    if home is None:
-        raise ConfirmError(
-            f"study={asked.study!r} cannot be a folder's name; name a folder with to="
-        )
-    name = CONFIRMATION
-    if asked.data is not None:
-        name += f"-{asked.data}"
-    if asked.epochs is not None:
-        name += f"-{asked.epochs}-epoch{'' if asked.epochs == 1 else 's'}"
-    if asked.split_seeds is not None:
-        name += f"-{asked.split_seeds}-split{'' if asked.split_seeds == 1 else 's'}"
-    return home / name
-
-
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Keep a second confirmation out, which would train the same runs. Raises ConfirmError."""
@@ -229,37 +187,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _check(asked: Confirm) -> None:
-    for name, value, least in (
-        ("top", asked.top, 1),
-        ("seeds", asked.seeds, 2),
-        ("first", asked.first, 0),
-        ("epochs", asked.epochs, 1),
-        ("split_seeds", asked.split_seeds, 1),
-        ("n_jobs", asked.n_jobs, 1),
-    ):
-        if value is not None and value < least:
-            why = ": one run has no interval" if name == "seeds" else ""
-            raise ArgumentError(f"{name} must be at least {least}, but got {value}{why}")
-    if asked.hours is not None and not 0 < asked.hours < math.inf:
-        raise ArgumentError(f"hours must be above 0, but got {asked.hours:g}")
-    if not 0 <= asked.margin <= 100:
-        raise ArgumentError(f"margin must be from 0 to 100 points, but got {asked.margin:g}")
-    if asked.split_seeds is not None and asked.split_seeds > asked.seeds:
-        raise ArgumentError(
-            f"split_seeds={asked.split_seeds} are more splits than seeds={asked.seeds} can take"
-        )
-    if asked.ablate and not (asked.study and asked.default):
-        lacking = "study=" if not asked.study else "default=true"
-        raise ArgumentError(f"ablate=true needs {lacking}: the way begins at its default")
-    # Seeds are below 2**32, and each configuration's own is passed over.
-    most = 2**32 - asked.seeds - asked.top - 1 - len(arguments.paths(asked.runs))
-    if asked.first > most:
-        raise ArgumentError(f"first must be at most {most}, but got {asked.first}")
-    if not asked.study and not arguments.paths(asked.runs):
-        raise ArgumentError("give study=, or run directories with runs=; see --help")
 
 
 def wrapped(sentence: str, columns: int | None) -> str:

@@ -6,6 +6,7 @@ n(n + 1) / 2 configurations for n changes; here the order is that of each change
 default, which takes at most 2n - 2.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.config import check
 from mnist_sweep.confirm.candidates import Candidate
-from mnist_sweep.confirm.conclude import Arm, comparison, is_usable
+from mnist_sweep.confirm.comparisons import comparison
+from mnist_sweep.confirm.conclude import Arm, is_usable
 from mnist_sweep.confirm.conclusion import Ablation, Step
 from mnist_sweep.confirm.crossed import Crossed
 from mnist_sweep.confirm.intervals import holm, over_seeds
@@ -25,6 +27,8 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.run.build import check_budget, check_objects
 
 ORDER_SEEDS = 3  # that decide in which order changes are made
+FEW = 4  # changes that a title counts instead of naming them
+MOST_NAMED = 100  # characters of a folder's name
 WHOLE = ("keep", "early_stopping", "budget", "augmentation")  # nodes whose settings go together
 
 
@@ -51,7 +55,11 @@ def changes_between(default: Candidate, best: Candidate) -> list[Change]:
     """
     one, other = default.settings, best.settings
     names = [name for key in one for name in _different(key, one[key], other[key])]
-    return [Change(name, _said(name, default), _said(name, best)) for name in names]
+    said = [(name, _said(name, default), _said(name, best)) for name in names]
+    return [
+        Change(name, before, after if after != before else f"{after} with other settings")
+        for name, before, after in said
+    ]
 
 
 def _different(name: str, one: Any, other: Any) -> list[str]:
@@ -76,7 +84,7 @@ def _said(name: str, candidate: Candidate) -> str:
     assert isinstance(plain, dict)
     if "_target_" in plain:
         return str(plain["_target_"]).rpartition(".")[2]
-    return ",".join(f"{key}={each}" for key, each in plain.items())
+    return ",".join(f"{key!s}={each}" for key, each in plain.items())
 
 
 def with_changes(default: Candidate, best: Candidate, made: Sequence[Change]) -> Candidate:
@@ -90,9 +98,12 @@ def with_changes(default: Candidate, best: Candidate, made: Sequence[Change]) ->
     run = check(config)
     check_budget(run, model)
     check_objects(run)
-    title = f"{default.title} + {', '.join(names)}"
-    key = f"{default.key}-to-{best.key}-{'-'.join(sorted(names))}"
-    return Candidate(key, title, config, {"model": model})
+    called = ", ".join(names) if len(names) < FEW else f"{len(names)} changes"
+    made_of = "-".join(sorted(names))
+    if len(made_of) > MOST_NAMED:  # a folder's name has its limits
+        made_of = hashlib.sha256(made_of.encode()).hexdigest()[:16]
+    key = f"{default.key}-to-{best.key}-{made_of}"
+    return Candidate(key, f"{default.title} + {called}", config, {"model": model})
 
 
 def alone(default: Candidate, best: Candidate, changes: Sequence[Change]) -> list[Candidate | None]:

@@ -1,5 +1,6 @@
 """A mean over seeds and images that are crossed: how well it is known for others of both."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,7 @@ class Crossed:
         of_seeds, of_images = (
             float(stats.t.ppf((1 + level) / 2, count - 1)) for count in (self.seeds, self.images)
         )
-        return (share * of_seeds + (1 - share) * of_images) * total**0.5
+        return (share * of_seeds + (1 - share) * of_images) * math.sqrt(total)
 
     def interval(self, level: float = LEVEL) -> Interval:
         """Return the mean with its interval at a level."""
@@ -84,7 +85,7 @@ class Crossed:
 
     def detectable(self, level: float = LEVEL) -> float:
         """Return the true difference that would be told from zero with probability POWER."""
-        return self.reach(level) + float(stats.norm.ppf(POWER)) * self.variance**0.5
+        return self.reach(level) + float(stats.norm.ppf(POWER)) * math.sqrt(self.variance)
 
 
 def crossed(scores: Scores) -> Crossed:

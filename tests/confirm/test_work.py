@@ -15,6 +15,7 @@ from filelock import FileLock
 from mnist_sweep.cli import arguments
 from mnist_sweep.confirm import __main__ as entry
 from mnist_sweep.confirm.__main__ import Confirm
+from mnist_sweep.confirm.asked import folder_of
 from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_runs
 from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.confirm.runs import errors_in, planned
@@ -230,7 +231,7 @@ def test_sentences_are_lines_of_whole_words_in_a_terminal_and_one_line_elsewhere
 )
 def test_other_work_has_a_folder_of_its_own(asked, folder):
     record = SimpleNamespace(home=Path("multirun") / asked.study) if asked.study else None
-    assert entry._folder(asked, record) == Path(folder)
+    assert folder_of(asked, record) == Path(folder)
 
 
 @pytest.mark.parametrize(
