@@ -30,10 +30,10 @@ from mnist_sweep.run.build import (
     check_objects,
     choose_layout,
     count_within_budget,
+    uses_cuda_graph,
 )
 from mnist_sweep.run.directory import plain_weights
 from mnist_sweep.run.machine import choose_device, set_seeds, set_threads
-from mnist_sweep.training.cuda_graph import repeats
 from mnist_sweep.training.loop import Diverged, Epoch, Precision, Training, fit
 
 # Training and test images of the sets of this size that torchvision downloads, as published.
@@ -150,8 +150,7 @@ class _Blocks:
     ) -> None:
         self.run, self.training, self.dataset = run, training, dataset
         self.pipeline, self.precision = build_pipeline(run), Precision(run.precision)
-        graph = repeats(training.model) if run.cuda_graph is None else run.cuda_graph
-        self.cuda_graph = graph and device.type == "cuda"
+        self.cuda_graph = uses_cuda_graph(run, training.model, device)
         self.val = _first(dataset.val, EVALUATED)
 
     def measure(self, steps: int) -> tuple[float, float]:
