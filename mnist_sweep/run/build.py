@@ -255,6 +255,12 @@ def _check_last_batch(run: RunConfig, images: int) -> None:
         ) from error
 
 
+def check_cuda_graph(run: RunConfig, device: torch.device) -> None:
+    """Raise ConfigError where a graph is asked for on a CPU."""
+    if run.cuda_graph and device.type != "cuda":
+        raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
+
+
 def choose_layout(run: RunConfig, device: torch.device) -> Layout:
     """Return the memory layout of a run's model on a device. Raises UnsafeLayout."""
     if device.type != "cpu":

@@ -76,12 +76,12 @@ def _lacking(search: Search, name: str) -> str | None:
     """Return under which choices of the searched groups a setting exists; None where always."""
     if name not in search.space.varying:
         return None
-    for group, distribution in search.space.distributions():
-        choices = getattr(distribution, "choices", ())
-        if not search.current.is_group(group):
-            continue
-        texts = [override_value(choice) for choice in choices]
-        having = [text for text in texts if search.current.has(name, (f"{group}={text}",))]
-        if len(having) < len(texts):
-            return f"{group}={' or '.join(having)}"
-    return None
+    having: dict[str, list[str]] = {}
+    lacking = set()
+    for group, choice, groups in search.space.group_choices(search.current):
+        if search.current.has(name, groups):
+            having.setdefault(group, []).append(choice)
+        else:
+            lacking.add(group)
+    where = [f"{group}={' or '.join(having.get(group, []))}" for group in sorted(lacking)]
+    return " and ".join(where) or None
