@@ -28,8 +28,8 @@ def read_teacher(
 ) -> tuple[Teacher, dict[str, Any]]:
     """Read what `distill.teacher` names; return it, and what the run records of it.
 
-    `student`: the directory of the run that learns, if it has one; `before`: what that recorded of its teacher
-    when it began. Raises ConfigError, and what reading a run or a bundle does.
+    `student`: the directory of the run that learns, if it has one; `before`: what that recorded of
+    its teacher when it began. Raises ConfigError, and what reading a run or a bundle does.
     """
     path = Path(given)
     if student is not None and path.resolve() == student.resolve():

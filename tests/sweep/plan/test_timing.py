@@ -17,7 +17,7 @@ def test_what_a_user_can_cause_is_said_as_it_is():
     def probe(config, hydra, seconds):
         raise UserError("no such data")
 
-    with pytest.raises(UserError, match="^no such data$"):
+    with pytest.raises(UserError, match=r"^no such data$"):
         ask(probe, {}, {}, 0.0)
 
 
