@@ -262,6 +262,12 @@ def uses_cuda_graph(run: RunConfig, model: nn.Module, device: torch.device) -> b
     return asked and device.type == "cuda"
 
 
+def check_cuda_graph(run: RunConfig, device: torch.device) -> None:
+    """Raise ConfigError where a graph is asked for on a CPU."""
+    if run.cuda_graph and device.type != "cuda":
+        raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
+
+
 def choose_layout(run: RunConfig, device: torch.device) -> Layout:
     """Return the memory layout of a run's model on a device. Raises UnsafeLayout."""
     if device.type != "cpu":

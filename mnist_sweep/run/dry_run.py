@@ -78,8 +78,8 @@ class RunPlan:
     notes: tuple[str, ...]
 
 
-def plan_run(config: DictConfig, seconds: float = SECONDS) -> RunPlan:
-    """Find out what a composed single run costs, timed for so many seconds. Nothing is written.
+def plan_run(config: DictConfig) -> RunPlan:
+    """Find out what a composed single run costs. Nothing is written.
 
     Raises UserError where the run would be refused.
     """
@@ -102,7 +102,7 @@ def plan_run(config: DictConfig, seconds: float = SECONDS) -> RunPlan:
     name = str(config.hydra.runtime.choices.get("model"))
     plan = planned(run, name)
     start_up = time.time() - psutil.Process().create_time()
-    found = timed(plan, seconds)
+    found = timed(plan, SECONDS)
     dataset = plan.dataset
     return RunPlan(
         name,

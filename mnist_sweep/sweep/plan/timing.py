@@ -55,6 +55,11 @@ def ask(probe: Probe, config: DictConfig, hydra: DictConfig, seconds: float) -> 
             "hydra.sweeper.probe must return a mnist_sweep.sweep.probe.RunCost, but returned a "
             f"{type(cost).__name__}"
         )
+    if seconds and not cost.epoch_seconds:
+        raise SweepError(
+            f"hydra.sweeper.probe was given {seconds:g} seconds and timed nothing: have it fill "
+            "epoch_seconds"
+        )
     return cost
 
 
