@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import UserError
@@ -174,9 +174,9 @@ class RunConfig:
     def recipe(self) -> dict[str, Any]:
         """Loss, clipping, averaging and distillation, where they are not as usual."""
         usual = {
-            "loss": "cross_entropy",
-            "label_smoothing": 0.0,
-            "clip_norm": None,
+            "loss": RunConfig.loss,
+            "label_smoothing": RunConfig.label_smoothing,
+            "clip_norm": RunConfig.clip_norm,
             "ema": asdict(EmaConfig()),
             "distill": asdict(DistillConfig()),
         }
@@ -236,6 +236,14 @@ def config_directory() -> str:
     package = Path(__file__).resolve().parent
     installed = package / "conf"
     return str(installed if installed.is_dir() else package.parent / "conf")
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Return a composed config as a job has it: a copy without Hydra's part."""
+    job: DictConfig = config.copy()
+    with open_dict(job):
+        del job["hydra"]
+    return job
 
 
 def given_overrides(hydra: Any, which: str) -> list[str]:
@@ -447,10 +455,11 @@ def _check_recipe(run: RunConfig) -> None:
 def _check_effects(run: RunConfig) -> None:
     """Refuse settings of the recipe that change nothing beside the others."""
     distill, augmentation = run.distill, run.data.augmentation
-    only_teacher = distill.teacher is not None and distill.weight == 1
+    usual, no_one = DistillConfig(), distill.teacher is None
+    only_teacher = not no_one and distill.weight == 1
     no_labels = "with distill.weight=1, which leaves the labels out: change that"
     no_teacher = "without distill.teacher: set that"
-    for name, value, usual, idle, why in (
+    for name, value, default, idle, why in (
         (
             "label_smoothing",
             run.label_smoothing,
@@ -459,10 +468,16 @@ def _check_effects(run: RunConfig) -> None:
             "with loss=mse: change that",
         ),
         ("label_smoothing", run.label_smoothing, 0, only_teacher, no_labels),
-        ("loss", run.loss, "cross_entropy", only_teacher, no_labels),
-        ("ema.every", run.ema.every, 1, run.ema.decay is None, "without ema.decay: set that"),
-        ("distill.temperature", distill.temperature, 4, distill.teacher is None, no_teacher),
-        ("distill.weight", distill.weight, 0.9, distill.teacher is None, no_teacher),
+        ("loss", run.loss, RunConfig.loss, only_teacher, no_labels),
+        (
+            "ema.every",
+            run.ema.every,
+            EmaConfig.every,
+            run.ema.decay is None,
+            "without ema.decay: set that",
+        ),
+        ("distill.temperature", distill.temperature, usual.temperature, no_one, no_teacher),
+        ("distill.weight", distill.weight, usual.weight, no_one, no_teacher),
         (
             "data.augmentation.until",
             augmentation.until,
@@ -471,7 +486,9 @@ def _check_effects(run: RunConfig) -> None:
             "without augmentation: set rotation, shift, scale or shear",
         ),
     ):
-        _require(value == usual or not idle, f"{name}={value} has no effect {why}, or leave it out")
+        _require(
+            value == default or not idle, f"{name}={value} has no effect {why}, or leave it out"
+        )
     _require(
         not augmentation.active or augmented_epochs(run) > 0,
         f"data.augmentation.until={augmentation.until} ends augmentation before the first of "

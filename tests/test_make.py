@@ -64,6 +64,15 @@ def test_a_question_is_its_hours_and_what_else_is_given(make):
     assert {"budget.max_parameters=8000", "data=mnist", "top=2", "seeds=4"} < set(asked)
 
 
+def test_a_plan_is_a_dry_run_of_the_same_sweep(make):
+    words = ["TRIALS=3", "EPOCHS=2", "STUDY=s", "ARGS=optimizer=sgd"]
+    assert arguments(make("plan", *words)) == [
+        *arguments(make("sweep", *words))[:-1],
+        "dry_run=true",
+        "optimizer=sgd",
+    ]
+
+
 def test_no_storage_is_null_to_hydra(make):
     assert "hydra.sweeper.storage=null" in arguments(make("sweep", "STORAGE=null"))
 

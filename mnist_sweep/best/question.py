@@ -8,10 +8,10 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from mnist_sweep.cli.plugin_checks import register_named_callbacks
-from mnist_sweep.config import check, config_directory, register_resolvers
+from mnist_sweep.config import check, config_directory, register_resolvers, without_hydra
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.settings import take_study_name
 from mnist_sweep.sweep.space import width_interval
@@ -62,7 +62,7 @@ def read_question(words: Sequence[str]) -> Question:
     overrides = (*(() if _names(words, "search") else (SEARCH,)), *words)
     config = _composed(overrides)
     name = take_study_name(config)
-    run = check(_settings_of_the_run(config))
+    run = check(without_hydra(config))
     if len(run.objectives) > 1:
         raise QuestionError(
             f"objective={','.join(run.objectives)}: the best of several objectives is a front; "
@@ -96,12 +96,6 @@ def _composed(overrides: Iterable[str]) -> DictConfig:
         raise QuestionError(one_line(error)) from error
     HydraConfig.instance().set_config(config)  # for what names ${hydra:...}
     return config
-
-
-def _settings_of_the_run(config: DictConfig) -> DictConfig:
-    settings = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    assert isinstance(settings, DictConfig)
-    return settings
 
 
 def _names(words: Iterable[str], group: str) -> bool:

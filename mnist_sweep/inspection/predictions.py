@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mnist_sweep.data import Images, Pipeline
+from mnist_sweep.data.batches import EVALUATION_BATCH
 from mnist_sweep.data.sources import CLASSES
-from mnist_sweep.training.loop import EVALUATION_BATCH
 
 ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.SiLU)
 

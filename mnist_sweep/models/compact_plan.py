@@ -8,7 +8,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from mnist_sweep.models.checks import CLASSES, IN_CHANNELS, check_at_least_one
+from mnist_sweep.models.checks import (
+    CLASSES,
+    IN_CHANNELS,
+    check_at_least_one,
+    check_positive,
+)
 
 KERNELS = ("3x3", "separable_3x3", "separable_5x5", "3x1_1x3")
 POOLINGS = ("max", "blur", "stride")
@@ -22,12 +27,6 @@ def check_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
     """Raise ValueError unless a setting has one of the allowed values."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}, but got {value!r}")
-
-
-def check_positive(name: str, value: float) -> None:
-    """Raise ValueError unless a number is positive and finite."""
-    if not 0 < value < math.inf:
-        raise ValueError(f"{name} must be greater than 0 and finite, but got {value}")
 
 
 @dataclass(frozen=True)

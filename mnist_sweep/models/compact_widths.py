@@ -7,8 +7,8 @@ here and in `compact_plan` is part of their format.
 import math
 from collections.abc import Sequence
 
-from mnist_sweep.models.checks import check_at_least_one
-from mnist_sweep.models.compact_plan import Options, Plan, check_positive, plan
+from mnist_sweep.models.checks import check_at_least_one, check_positive
+from mnist_sweep.models.compact_plan import Options, Plan, plan
 from mnist_sweep.models.cost import largest_fitting
 
 MOST_STAGES = 4  # 28 -> 14 -> 7 -> 3 or 4 pixels

@@ -25,6 +25,7 @@ from mnist_sweep.run.targets import build, check_node
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.text import one_line, shortened
 from mnist_sweep.training.averaging import Averaging
+from mnist_sweep.training.cuda_graph import repeats
 from mnist_sweep.training.loop import BestEpoch, Criterion, EarlyStopping, Training
 from mnist_sweep.training.losses import Loss
 
@@ -253,6 +254,18 @@ def _check_last_batch(run: RunConfig, images: int) -> None:
             f"batch_size={run.batch_size} leaves a last batch of one of {images:,} images, which "
             f"this model cannot train on ({one_line(error)}); choose another"
         ) from error
+
+
+def uses_cuda_graph(run: RunConfig, model: nn.Module, device: torch.device) -> bool:
+    """Whether a run replays a graph: on a GPU where it is asked to, or its model is known to."""
+    asked = repeats(model) if run.cuda_graph is None else run.cuda_graph
+    return asked and device.type == "cuda"
+
+
+def check_cuda_graph(run: RunConfig, device: torch.device) -> None:
+    """Raise ConfigError where a graph is asked for on a CPU."""
+    if run.cuda_graph and device.type != "cuda":
+        raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
 
 
 def choose_layout(run: RunConfig, device: torch.device) -> Layout:

@@ -15,10 +15,17 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from mnist_sweep.cli.ineffective_settings import check_effects
-from mnist_sweep.config import ConfigError, RunConfig, check, check_no_trial, seen_from
+from mnist_sweep.config import (
+    ConfigError,
+    RunConfig,
+    check,
+    check_no_trial,
+    seen_from,
+    without_hydra,
+)
 from mnist_sweep.errors import UserError, explain, full_errors
 from mnist_sweep.text import command_folder, counted, duration, megabytes, short_duration
 
@@ -71,8 +78,8 @@ class RunPlan:
     notes: tuple[str, ...]
 
 
-def plan_run(config: DictConfig, seconds: float = SECONDS) -> RunPlan:
-    """Find out what a composed single run costs, timed for so many seconds. Nothing is written.
+def plan_run(config: DictConfig) -> RunPlan:
+    """Find out what a composed single run costs. Nothing is written.
 
     Raises UserError where the run would be refused.
     """
@@ -95,7 +102,7 @@ def plan_run(config: DictConfig, seconds: float = SECONDS) -> RunPlan:
     name = str(config.hydra.runtime.choices.get("model"))
     plan = planned(run, name)
     start_up = time.time() - psutil.Process().create_time()
-    found = timed(plan, seconds)
+    found = timed(plan, SECONDS)
     dataset = plan.dataset
     return RunPlan(
         name,
@@ -120,10 +127,7 @@ def plan_run(config: DictConfig, seconds: float = SECONDS) -> RunPlan:
 
 def _checked(config: DictConfig) -> RunConfig:
     """Return a run as a job has it: without Hydra's part. Raises ConfigError."""
-    job = config.copy()
-    with open_dict(job):
-        del job["hydra"]
-    run = seen_from(command_folder(), check(job))
+    run = seen_from(command_folder(), check(without_hydra(config)))
     check_no_trial(run)
     return run
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.config import RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.models.cost import Cost
 from mnist_sweep.run.build import (
     build_dataset,
+    check_cuda_graph,
     check_objects,
     count_within_budget,
     model_name,
@@ -106,8 +107,7 @@ def _prepare(
         return before
 
     device = choose_device(run.device)
-    if run.cuda_graph and device.type != "cuda":
-        raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
+    check_cuda_graph(run, device)
     threads = set_threads(run.threads)
     teacher, taught_by = None, None
     if run.distill.teacher is not None:  # before seeding: to build a network draws weights

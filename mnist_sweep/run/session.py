@@ -20,6 +20,7 @@ from mnist_sweep.run.build import (
     build_pipeline,
     build_training,
     choose_layout,
+    uses_cuda_graph,
     widths_of,
 )
 from mnist_sweep.run.checkpoint import check_checkpoint
@@ -27,7 +28,6 @@ from mnist_sweep.run.console import Narrator
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.run.tracking import Tracker, draws_figures, trackers
 from mnist_sweep.text import one_line, relative
-from mnist_sweep.training.cuda_graph import repeats
 from mnist_sweep.training.distillation import Teacher
 from mnist_sweep.training.loop import Diverged, Epoch, Precision, Recipe, evaluate, fit
 
@@ -93,8 +93,7 @@ class Session:
         self.training = build_training(run, self.steps, device)
         if widths := widths_of(self.training.model):
             facts["widths"] = widths
-        graph = repeats(self.training.model) if run.cuda_graph is None else run.cuda_graph
-        self.cuda_graph = graph and device.type == "cuda"
+        self.cuda_graph = uses_cuda_graph(run, self.training.model, device)
         if device.type == "cuda":
             facts["cuda_graph"] = self.cuda_graph
         self.narrator = Narrator(run, self.until)

@@ -24,15 +24,15 @@ SETTING = "distill.teacher"
 
 
 def read_teacher(
-    given: str, student: Path, device: torch.device, before: dict[str, Any] | None
+    given: str, student: Path | None, device: torch.device, before: dict[str, Any] | None
 ) -> tuple[Teacher, dict[str, Any]]:
     """Read what `distill.teacher` names; return it, and what the run records of it.
 
-    `student`: the directory of the run that learns; `before`: what that recorded of its teacher
-    when it began. Raises ConfigError, and what reading a run or a bundle does.
+    `student`: the directory of the run that learns, if it has one; `before`: what that recorded of
+    its teacher when it began. Raises ConfigError, and what reading a run or a bundle does.
     """
     path = Path(given)
-    if path.resolve() == student.resolve():
+    if student is not None and path.resolve() == student.resolve():
         raise ConfigError(f"{SETTING}={given} is this run itself; name another")
     if (path / DESCRIPTION).is_file():
         bundle = read_bundle(given, device, SETTING)

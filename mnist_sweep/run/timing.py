@@ -24,17 +24,21 @@ from mnist_sweep.models.cost import Cost
 from mnist_sweep.models.layout import set_layout
 from mnist_sweep.run.build import (
     build_dataset,
+    build_loss,
     build_pipeline,
     build_training,
     check_batches,
+    check_cuda_graph,
     check_objects,
     choose_layout,
     count_within_budget,
+    uses_cuda_graph,
 )
 from mnist_sweep.run.directory import plain_weights
 from mnist_sweep.run.machine import choose_device, set_seeds, set_threads
-from mnist_sweep.training.cuda_graph import repeats
-from mnist_sweep.training.loop import Diverged, Epoch, Precision, Training, fit
+from mnist_sweep.run.teacher import read_teacher
+from mnist_sweep.training.distillation import Teacher
+from mnist_sweep.training.loop import Diverged, Epoch, Precision, Recipe, Training, fit
 
 # Training and test images of the sets of this size that torchvision downloads, as published.
 PUBLISHED = dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST"), (60_000, 10_000))
@@ -110,56 +114,65 @@ def planned(run: RunConfig, name: str) -> Planned:
 def timed(plan: Planned, seconds: float) -> Timed:
     """Train a run's network for so many seconds; return what its epochs will take.
 
-    An epoch is its training pass, its evaluation, and what is written after it.
+    An epoch is its training pass, its evaluation, and what is written after it. Raises what reading
+    a teacher raises, and ConfigError for a graph without a GPU.
     """
-    run = plan.run
-    device = choose_device(run.device)
-    set_threads(run.threads)
-    set_seeds(run.seed, run.deterministic)
-    dataset = plan.dataset.to(device)
-    # More is trained than the run has, and its schedule must know so many epochs.
-    stopping = replace(run.early_stopping, patience=None)
-    longer = replace(run, epochs=run.epochs + BLOCKS + 2, early_stopping=stopping)
-    training = build_training(longer, plan.steps, device)
-    set_layout(training.model, choose_layout(run, device))
-    blocks = _Blocks(longer, training, dataset, device)
-    blocks.measure(WARM_UP)
-    pace = blocks.measure(WARM_UP)[0]
-    steps = max(WARM_UP, round(seconds / BLOCKS / pace))
+    device = choose_device(plan.run.device)
+    check_cuda_graph(plan.run, device)
+    set_threads(plan.run.threads)
+    blocks = _Blocks(plan, device)
+    blocks.take(WARM_UP)
+    blocks.measure()
+    pace = blocks.measure()[0]
+    blocks.take(max(WARM_UP, round(seconds / BLOCKS / pace)))
+    if blocks.teacher is not None:
+        blocks.measure()  # the outputs of the teacher, which are computed once
     found: list[tuple[float, float]] = []
     end = time.monotonic() + PATIENCE * seconds
     wall, processor = time.perf_counter(), time.process_time()
     while len(found) < BLOCKS and (len(found) < FEWEST or time.monotonic() < end):
-        found.append(blocks.measure(steps))
+        found.append(blocks.measure())
     share = (time.process_time() - processor) / (time.perf_counter() - wall)
     disturbed = device.type == "cpu" and share < OWN
     evaluation = statistics.median(each for _, each in found)
-    epochs = plan.images / run.batch_size  # in steps, of which the last may be short
+    steps = plan.images / plan.run.batch_size  # the last one may be short
     return Timed(
-        tuple(epochs * step + evaluation + EPOCH_OVERHEAD for step, _ in found),
-        _disk(run, training),
+        tuple(steps * step + evaluation + EPOCH_OVERHEAD for step, _ in found),
+        _disk(plan.run, blocks.training),
         (DISTURBED,) if disturbed else (),
     )
 
 
 class _Blocks:
-    """Epochs of a few steps, by the loop that trains the run."""
+    """Epochs of a few steps of a run, by the loop that trains it."""
 
-    def __init__(
-        self, run: RunConfig, training: Training, dataset: Dataset, device: torch.device
-    ) -> None:
-        self.run, self.training, self.dataset = run, training, dataset
-        self.pipeline, self.precision = build_pipeline(run), Precision(run.precision)
-        graph = repeats(training.model) if run.cuda_graph is None else run.cuda_graph
-        self.cuda_graph = graph and device.type == "cuda"
-        self.val = _first(dataset.val, EVALUATED)
+    def __init__(self, plan: Planned, device: torch.device) -> None:
+        run = plan.run
+        self.teacher: Teacher | None = None
+        if run.distill.teacher is not None:
+            self.teacher, _ = read_teacher(run.distill.teacher, None, device, None)
+        set_seeds(run.seed, run.deterministic)
+        # More is trained than the run has, and its schedule must know so many epochs.
+        stopping = replace(run.early_stopping, patience=None)
+        longer = replace(run, epochs=run.epochs + BLOCKS + 3, early_stopping=stopping)
+        self.training = build_training(longer, plan.steps, device)
+        set_layout(self.training.model, choose_layout(run, device))
+        self.cuda_graph = uses_cuda_graph(run, self.training.model, device)
+        # Of a run that ends without augmentation, the epochs that have it count.
+        always = replace(run.data, augmentation=replace(run.data.augmentation, until=1))
+        self.pipeline = build_pipeline(replace(run, data=always))
+        self.precision = Precision(run.precision)
+        self.run, self.dataset = run, plan.dataset.to(device)
+        self.images, self.val = self.dataset.train, _first(self.dataset.val, EVALUATED)
 
-    def measure(self, steps: int) -> tuple[float, float]:
-        """Train so many steps, of an epoch's at most; return the seconds of one.
+    def take(self, steps: int) -> None:
+        """Have the epochs to come so many steps, but no more than the run's."""
+        self.images = _first(self.dataset.train, steps * self.run.batch_size)
+        if self.teacher is not None:
+            self.teacher = replace(self.teacher, outputs=None)  # it has those of other images
 
-        And the seconds that evaluating all validation images would take.
-        """
-        images = _first(self.dataset.train, steps * self.run.batch_size)
+    def measure(self) -> tuple[float, float]:
+        """Train such an epoch; return the seconds of a step, and of a whole evaluation."""
         ended: list[tuple[Epoch, float]] = []
 
         def note(figures: Epoch, is_best: bool) -> None:
@@ -169,7 +182,7 @@ class _Blocks:
         with suppress(Diverged):  # what it computes does not matter
             fit(
                 self.training,
-                images,
+                self.images,
                 self.val,
                 self.pipeline,
                 epochs=self.training.epoch + 1,
@@ -177,10 +190,11 @@ class _Blocks:
                 precision=self.precision,
                 after_epoch=note,
                 cuda_graph=self.cuda_graph,
+                recipe=Recipe(build_loss(self.run), self.run.clip_norm, self.teacher),
             )
         figures, end = ended[0]
         evaluation = (end - began - figures.seconds) * len(self.dataset.val) / len(self.val)
-        return figures.seconds / math.ceil(len(images) / self.run.batch_size), evaluation
+        return figures.seconds / math.ceil(len(self.images) / self.run.batch_size), evaluation
 
 
 def _first(split: Images, count: int) -> Images:

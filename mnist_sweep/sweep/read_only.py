@@ -14,8 +14,9 @@ from urllib.parse import quote, unquote
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import said_of, without_password
@@ -68,9 +69,18 @@ def in_a_file_or_server(address: str | None) -> bool:
 
 
 def is_there(address: str) -> bool:
-    """Whether a storage's file exists; a server is taken to be there."""
+    """Whether a storage's file exists, or a server's database has studies' tables.
+
+    Raises StorageError where that cannot be told.
+    """
     path = file_of(address)
-    return path is None or path.is_file()
+    if path is not None:
+        return path.is_file()
+    try:
+        engine = create_engine(address, poolclass=NullPool)
+        return inspect(engine).has_table("studies")
+    except Exception as error:  # each database driver raises its own kinds
+        raise _cannot(address, error) from error
 
 
 def open_to_read(address: str) -> BaseStorage:

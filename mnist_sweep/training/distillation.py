@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mnist_sweep.data import Images, Pipeline
-
-COMPUTED_AT_ONCE = {"cpu": 250, "cuda": 2_500}  # images; as in evaluation
+from mnist_sweep.data.batches import EVALUATION_BATCH
 
 
 @dataclass
@@ -50,7 +49,7 @@ class Teacher:
 
     def _of_split(self, split: Images) -> Tensor:
         if self.outputs is None:
-            size = COMPUTED_AT_ONCE[split.labels.device.type]
+            size = EVALUATION_BATCH[split.labels.device.type]
             batches = self.pipeline.evaluation_batches(split, size)
             self.outputs = torch.cat([self.logits(images) for images, _ in batches])
         return self.outputs

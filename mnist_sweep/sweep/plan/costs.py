@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from optuna.pruners import BasePruner
+from optuna.pruners import BasePruner, NopPruner
 
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.opening import Search
@@ -23,11 +23,14 @@ from mnist_sweep.sweep.probe import Probe, RunCost
 T = TypeVar("T")
 
 ESTIMATED = 60  # feasible draws whose cost is estimated
+# A machine's speed from one minute to the next, standard deviation as a share: docs/performance.md
+# has seen 15% more or less.
+DRIFT = 0.075
 EXPECTED = "the pruner's own rule on made-up learning curves"
 
 
 @dataclass(frozen=True)
-class Timed:
+class TimedDraw:
     """A configuration that was timed."""
 
     drawn: Drawn
@@ -71,7 +74,7 @@ class Costs:
     `disk` is by the mean of what was timed; None where the application does not say.
     """
 
-    timed: list[Timed]
+    timed: list[TimedDraw]
     runs: list[float]
     rates: Rates
     start_up: float
@@ -81,12 +84,12 @@ class Costs:
     notes: tuple[str, ...]
 
     @property
-    def smallest(self) -> Timed:
+    def smallest(self) -> TimedDraw:
         """The feasible configuration with the smallest count."""
         return self.timed[0]
 
     @property
-    def largest(self) -> Timed:
+    def largest(self) -> TimedDraw:
         """The feasible configuration with the largest count."""
         return self.timed[1]
 
@@ -125,7 +128,7 @@ def find_costs(
         file=sys.stderr,
     )
     found = timer.time([drawn.overrides for drawn in chosen])
-    timed = [Timed(drawn, cost) for drawn, cost in zip(chosen, found, strict=True)]
+    timed = [TimedDraw(drawn, cost) for drawn, cost in zip(chosen, found, strict=True)]
     rates = fitted(found)
     runs = [rates.run(cost) for cost in untimed]
     overhead = statistics.mean(cost.overhead for cost in untimed)
@@ -137,7 +140,7 @@ def find_costs(
             standing.left,
             timer.workers,
             timer.start_up,
-            rates.spread,
+            math.hypot(rates.spread, DRIFT),
             given.settings.timeout,
             overhead,
         )
@@ -179,6 +182,8 @@ def _shares(
     pruner: BasePruner, standing: Standing, epochs: int, trials: int, workers: int
 ) -> tuple[list[list[float]], str | None]:
     """Return what share of its epochs each trial trains, and who says so; None: nobody does."""
+    if isinstance(pruner, NopPruner):
+        return [], None
     if standing.epochs_share is not None:
         source = f"the {standing.ended} trials of the study so far"
         return [[standing.epochs_share] * trials], source

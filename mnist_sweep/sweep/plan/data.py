@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from mnist_sweep.sweep.plan.costs import Costs, Timed
+from mnist_sweep.sweep.plan.costs import Costs, TimedDraw
 from mnist_sweep.sweep.plan.draws import Drawn, Survey
 from mnist_sweep.sweep.plan.make import Plan
 from mnist_sweep.sweep.plan.span import Span
@@ -70,7 +70,7 @@ def _example(drawn: Drawn) -> dict[str, Any]:
 
 
 def _seconds(costs: Costs) -> dict[str, Any]:
-    def timed(each: Timed) -> dict[str, Any]:
+    def timed(each: TimedDraw) -> dict[str, Any]:
         seconds = each.cost.epoch_seconds
         return {
             "counts": each.drawn.figures,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 
 from mnist_sweep.sweep.hydra_adapter import Given
-from mnist_sweep.sweep.plan.costs import Costs, Timed
+from mnist_sweep.sweep.plan.costs import Costs, TimedDraw
 from mnist_sweep.sweep.plan.data import EXAMPLES, as_data
 from mnist_sweep.sweep.plan.draws import LEVEL, Drawn, Survey
 from mnist_sweep.sweep.plan.make import Plan, plan_sweep
@@ -187,14 +187,14 @@ def _time(plan: Plan, costs: Costs) -> Iterator[str]:
             yield from _wrapped(f"hydra.sweeper.{name}={value:g} may end it sooner", 2)
 
 
-def _count(plan: Plan, timed: Timed) -> str:
+def _count(plan: Plan, timed: TimedDraw) -> str:
     if not plan.survey.counted:
         return ""
     name = plan.survey.counted[0]
     return f" ({timed.drawn.figures[name]:,} {name})"
 
 
-def _epoch(timed: Timed) -> str:
+def _epoch(timed: TimedDraw) -> str:
     seconds: Sequence[float] = timed.cost.epoch_seconds
     low, high = short_duration(min(seconds)), short_duration(max(seconds))
     return f"{short_duration(timed.epoch)} ({low} to {high})"

@@ -15,8 +15,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
+from mnist_sweep.config import without_hydra
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
@@ -54,6 +55,11 @@ def ask(probe: Probe, config: DictConfig, hydra: DictConfig, seconds: float) -> 
             "hydra.sweeper.probe must return a mnist_sweep.sweep.probe.RunCost, but returned a "
             f"{type(cost).__name__}"
         )
+    if seconds and not cost.epoch_seconds:
+        raise SweepError(
+            f"hydra.sweeper.probe was given {seconds:g} seconds and timed nothing: have it fill "
+            "epoch_seconds"
+        )
     return cost
 
 
@@ -76,10 +82,7 @@ class ProbeTask:
         Singleton.set_state(self.singletons)
         config = self.context.config_loader.load_sweep_config(self.config, list(overrides))
         HydraConfig.instance().set_config(config)
-        hydra = config.hydra
-        job = config.copy()
-        with open_dict(job):
-            del job["hydra"]
+        job, hydra = without_hydra(config), config.hydra
         with redirect_stdout(sys.stderr):  # standard output is the plan's
             cost = ask(self.probe, job, hydra, self.seconds if number >= 0 else WARM_UP)
         returned = JobReturn(status=JobStatus.COMPLETED)
