@@ -13,7 +13,7 @@ is printed as it begins:
 
 plan     what is searched, and what the hours are enough for
 search   trials, in up to three fifths of the time
-confirm  the best and the default with fresh seeds, in what is left
+confirm  the best and the default race for fresh seeds, in what is left
 report   the study's page, which begins with the conclusion
 export   the winner as a bundle, of the fresh run that is best on validation images
 

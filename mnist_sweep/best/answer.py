@@ -4,64 +4,42 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from mnist_sweep.best.question import Question, QuestionError
 from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.candidates import key_of
-from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, Standing, read_conclusions
-from mnist_sweep.confirm.intervals import Interval
+from mnist_sweep.confirm.conclusion import (
+    CONFIRMATION,
+    Comparison,
+    Conclusion,
+    Standing,
+    read_conclusions,
+)
 from mnist_sweep.run.directory import COMPLETE, RunDirectory
-from mnist_sweep.sweep.space.values import same, value_of
-from mnist_sweep.sweep.study_record import Row, StudyRecord, read_study
+from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted, duration, relative
 
 BUNDLES = "bundles"  # below the study's directory
-UNLAUNCHED = (TrialStatus.REJECTED, TrialStatus.REFUSED)
 
 
 @dataclass(frozen=True)
 class Found:
     """What is known once the best are confirmed.
 
-    `run`: the winner's fresh run that is best on validation images; `bundle`: where it is exported
-    to; `default`: how the default configuration was called, None where it was not trained.
+    `run`: the winner's fresh run that is best on validation images; `bundle`: where that is
+    exported to.
     """
 
     record: StudyRecord
     conclusion: Conclusion
     run: Path
     bundle: Path
-    default: str | None
 
     @property
     def winner(self) -> Standing:
         """The first of the confirmation."""
         return self.conclusion.standings[0]
-
-
-def default_row(question: Question, record: StudyRecord) -> Row | None:
-    """Return the trial of the default configuration; None where none was launched.
-
-    A default that does not fit the budget is rejected, and another configuration takes its place.
-    """
-    for row in record.rows:
-        if row.settings and row.status not in UNLAUNCHED and _is_default(question, row):
-            return row
-    return None
-
-
-def _is_default(question: Question, row: Row) -> bool:
-    choices = question.config.hydra.runtime.choices
-    return all(
-        same(
-            choices[name] if name in choices else OmegaConf.select(question.config, name),
-            value_of(value),
-        )
-        for name, value in row.settings.items()
-    )
 
 
 def find(question: Question, storage: str) -> Found:
@@ -78,7 +56,7 @@ def find(question: Question, storage: str) -> Found:
     key = key_of(winner.title)
     run = _best_seed(folder / key, winner.seeds, conclusion.ranked_by)
     bundle = question.home / BUNDLES / f"{key}-seed-{run.name}"
-    return Found(record, conclusion, run, bundle, _default_title(question, record, conclusion))
+    return Found(record, conclusion, run, bundle)
 
 
 def _best_seed(folder: Path, seeds: list[int], ranked_by: str) -> Path:
@@ -91,17 +69,6 @@ def _best_seed(folder: Path, seeds: list[int], ranked_by: str) -> Path:
     return folder / str(min(seeds, key=rank))
 
 
-def _default_title(question: Question, record: StudyRecord, conclusion: Conclusion) -> str | None:
-    """Return what the confirmation calls the default: by its trial, or by its run directory."""
-    row = default_row(question, record)
-    if row is None:
-        return None
-    directory = row.attributes.get("run_directory")
-    names = {f"trial {row.number}"} | ({relative(Path(directory))} if directory else set())
-    titles = [s.title for s in conclusion.standings] + conclusion.unsettled
-    return next((title for title in titles if title in names), None)
-
-
 def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:
     """Yield the answer in five lines; `seconds`: what it took."""
     winner, conclusion = found.winner, found.conclusion
@@ -110,12 +77,13 @@ def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:
         f"answer: {winner.model}, {winner.parameters:,} parameters{limit}: {winner.title} of "
         f"study {question.study}"
     )
+    test = "not measured" if winner.test_acc is None else wording.percent(winner.test_acc)
     yield (
-        f"  test accuracy {wording.percent(winner.test_acc)} over "
+        f"  test accuracy {test} over "
         f"{counted(len(winner.seeds), 'fresh seed')} ({conclusion.level:.0%}; "
         f"{conclusion.images:,} test images of {conclusion.data})"
     )
-    yield f"  {_against_default(found)}"
+    yield f"  {_against_default(conclusion)}"
     counts = found.record.counts
     runs = sum(len(s.seeds) + len(s.diverged) for s in conclusion.standings)
     yield (
@@ -126,29 +94,33 @@ def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:
     yield f"  use it: {use}"
 
 
-def _against_default(found: Found) -> str:
-    if found.default is None:
-        return (
-            "the default configuration was not launched: it is outside of the budget or the search"
-        )
-    if found.winner.title == found.default:
+def _against_default(conclusion: Conclusion) -> str:
+    default, found = conclusion.default, conclusion.against_default
+    if default is None:
+        return "no default configuration to compare with: it is over the budget, or no run"
+    if conclusion.standings[0].title == default:
         return "it is the default configuration: nothing that was searched is better"
-    for comparison in found.conclusion.comparisons:
-        if comparison.title == found.default:
-            return _difference(found.conclusion, comparison.difference)
+    if found is not None:
+        return _difference(conclusion, found)
+    if default in conclusion.missing:
+        return "the default configuration has too few seeds to compare with: give more hours="
     return "too many seeds of the default configuration diverged to compare with it"
 
 
-def _difference(conclusion: Conclusion, found: Interval) -> str:
-    amount = (
-        f"{wording.points(found.mean)} points of test accuracy "
-        f"({wording.points(found.low)} to {wording.points(found.high)})"
-    )
+def _difference(conclusion: Conclusion, found: Comparison) -> str:
+    amount = wording.difference(found.difference, " points of test accuracy")
     if found.sign > 0:
         return f"better than the default: {amount}"
     if found.sign < 0:
         return f"worse than the default on test images, though better on validation: {amount}"
+    if found.equivalent and conclusion.margin is not None:
+        return f"equivalent to the default within {100 * conclusion.margin:g} points: {amount}"
     return f"cannot be told apart from the default: {amount}"
+
+
+def is_confirmed(question: Question) -> bool:
+    """Whether there is a conclusion. Raises ConfirmError for a damaged one."""
+    return bool(read_conclusions(question.home, CONFIRMATION))
 
 
 def confirmed_runs(question: Question) -> int:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from mnist_sweep.best import steps
 from mnist_sweep.best.allowance import CLOSING, SEEDS, Allowance, Costs, allow, seeds_that_fit
-from mnist_sweep.best.answer import Found, confirmed_runs, default_row, find
+from mnist_sweep.best.answer import Found, confirmed_runs, find, is_confirmed
 from mnist_sweep.best.ledger import Ledger
 from mnist_sweep.best.planning import lines, plan_words, read_costs
 from mnist_sweep.best.question import Question
+from mnist_sweep.best.steps import StepFailed
 from mnist_sweep.cli.printed_commands import override
-from mnist_sweep.sweep.study_record import read_study
 from mnist_sweep.text import duration
 
 PLAN, SEARCH, CONFIRM, REPORT, EXPORT = STEPS = ("plan", "search", "confirm", "report", "export")
@@ -95,26 +95,32 @@ class Work:
         self._run(SEARCH, words)
 
     def _confirm(self, costs: Costs) -> None:
-        """Confirm with as many seeds as the time is enough for."""
-        if self.left < SHORTEST:
-            return
-        record = read_study(self.question.study, self.terms.storage)
-        default = default_row(self.question, record)
-        runs = default.attributes.get("run_directory") if default else None
-        done = confirmed_runs(self.question) * costs.trial / costs.workers
-        for top in range(self.terms.top, 0, -1):
-            arms = top + (runs is not None)
-            seeds = seeds_that_fit(self.left + done, costs, arms, self.terms.seeds)
-            if seeds >= min(SEEDS + 1, self.terms.seeds):
-                break
+        """Confirm the best within the time; where that gives no answer, as little as one takes."""
         words = [
             "mnist_sweep.confirm",
             f"study={self.question.study}",
             f"storage={self.terms.storage}",
-            f"top={top}",
-            f"seeds={max(seeds, SEEDS)}",
         ]
-        self._run(CONFIRM, [*words, *([f"runs='{runs}'"] if runs else [])])
+        if self.left > SHORTEST:
+            hours = f"hours={self.left / 3600:.4f}"
+            known = [f"top={self._top(costs)}", f"seeds={self.terms.seeds}", hours]
+            try:
+                self._run(CONFIRM, [*words, *known])
+            except StepFailed:
+                if is_confirmed(self.question):
+                    raise
+        if not is_confirmed(self.question):
+            print(f"nothing can be concluded yet: {SEEDS} seeds of the best and of the default")
+            self._run(CONFIRM, [*words, "top=1", f"seeds={SEEDS}"])
+
+    def _top(self, costs: Costs) -> int:
+        """Return how many of the best there is time for, so that most get three seeds."""
+        done = confirmed_runs(self.question) * costs.trial / costs.workers
+        enough = min(SEEDS + 1, self.terms.seeds)
+        for top in range(self.terms.top, 1, -1):
+            if seeds_that_fit(self.left + done, costs, top + 1, self.terms.seeds) >= enough:
+                return top
+        return 1
 
     def _report(self) -> None:
         words = [f"study={self.question.study}", f"storage={self.terms.storage}"]

@@ -24,12 +24,16 @@ class ConfirmError(UserError):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration. `key`: its folder's name; `result`: of the run that it is taken from."""
+    """A configuration. `key`: its folder's name; `result`: of the run that it is taken from.
+
+    `directory`: of that run; None where the configuration was composed.
+    """
 
     key: str
     title: str
     config: DictConfig
     result: dict[str, Any]
+    directory: str | None = None
 
     @property
     def model(self) -> str:
@@ -137,13 +141,22 @@ def seeds_for(candidates: Sequence[Candidate], number: int, first: int) -> list[
 def _read(directory: str, title: str, changes: Changes, setting: str = "runs") -> Candidate:
     """Read a run directory, named by a setting, as a single run with some changes."""
     config, result = read_as_single(directory, setting)
-    changed: dict[str, Any] = {}
+    config = changed(title, config, changes)
+    return Candidate(key_of(title), title, config, result, relative(Path(directory)))
+
+
+def changed(title: str, config: DictConfig, changes: Changes) -> DictConfig:
+    """Return a config with changes. Raises ConfigError, and ConfirmError for data of another kind.
+
+    `title`: what the configuration is called.
+    """
+    config, settings = config.copy(), dict[str, Any]()
     if changes.epochs is not None:
-        changed["epochs"] = changes.epochs
+        settings["epochs"] = changes.epochs
     if changes.data is not None:
-        changed["data.name"] = _interchangeable(title, check(config).data.name, changes.data)
-    change(config, changed)
-    return Candidate(key_of(title), title, config, result)
+        settings["data.name"] = _interchangeable(title, check(config).data.name, changes.data)
+    change(config, settings)
+    return config
 
 
 def _interchangeable(title: str, known: str, name: str) -> str:

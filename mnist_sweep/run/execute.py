@@ -61,7 +61,7 @@ def execute(
 
 
 def execute_or_resume(run: RunConfig, path: Path, name: str) -> None:
-    """Train and record a run, from where its directory stands; it looks at test at its end.
+    """Train and record a run, from where its directory stands; it never looks at test.
 
     One that is complete or has diverged is left alone. Raises what `execute` raises, but for a run
     that diverges, whose result says so.
@@ -70,7 +70,7 @@ def execute_or_resume(run: RunConfig, path: Path, name: str) -> None:
     if before and before.get("status") == DIVERGED:
         return
     with suppress(Diverged):  # it has recorded that, also where it did before it was stopped
-        found = _prepare(run, path, name, before is not None, None, None, again=True)
+        found = _prepare(run, path, name, before is not None, None, None, True, tests=False)
         if isinstance(found, Session):
             found.complete()
 
@@ -84,6 +84,7 @@ def _prepare(
     reporter: Reporter | None,
     again: bool = False,
     until: int | None = None,
+    tests: bool = True,
 ) -> Session | dict[str, Any]:
     """Check a run and build its objects; return the result of one that has nothing left to do.
 
@@ -119,7 +120,16 @@ def _prepare(
         facts["teacher"] = taught_by
         warn_of_other_data(taught_by, dataset.fingerprint)
     session = Session(
-        run, directory, facts, dataset.to(device), device, reporter, sweep, until, teacher
+        run,
+        directory,
+        facts,
+        dataset.to(device),
+        device,
+        reporter,
+        sweep,
+        until,
+        teacher,
+        tests,
     )
     if before is None:
         directory.start()

@@ -62,7 +62,7 @@ class Session:
 
     `sweep` is what the run is part of. Such a run never looks at test. `until` is the epoch after
     which the run stops, where that is not its last. `teacher`: whom it learns from beside the
-    labels.
+    labels. `tests`: whether it looks at test at its end.
     """
 
     def __init__(
@@ -76,9 +76,11 @@ class Session:
         sweep: str | None,
         until: int | None = None,
         teacher: Teacher | None = None,
+        tests: bool = True,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
         self.device, self.sweep, self.teacher = device, sweep, teacher
+        self.tests = tests and sweep is None
         self.until = min(until or run.epochs, run.epochs)
         # What is known before the first epoch cannot be reported epoch by epoch.
         only = run.objectives[0] if len(run.objectives) == 1 else None
@@ -301,7 +303,7 @@ class Session:
             "val_loss": kept.get("val_loss"),
             "val_acc": kept.get("val_acc"),
         }
-        if self.sweep is None:
+        if self.tests:
             self._take_kept_weights()
             result["test_loss"], result["test_acc"] = evaluate(
                 self.training.model, self.dataset.test, self.pipeline, self.precision

@@ -8,11 +8,10 @@ import pytest
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState, create_trial
 
-from mnist_sweep.best.answer import confirmed_runs, default_row, find, lines
+from mnist_sweep.best.answer import confirmed_runs, find, lines
 from mnist_sweep.best.question import QuestionError, read_question
 from mnist_sweep.confirm.conclusion import Comparison, Conclusion, Standing, write_conclusion
 from mnist_sweep.confirm.intervals import Interval
-from mnist_sweep.sweep.study_record import read_study
 
 STORAGE = "sqlite:///optuna.db"
 STUDY = "mlp-mnist_5k"
@@ -52,19 +51,38 @@ def standing(title, test_acc):
     return Standing(title, "mlp", 8_000, 2, None, seeds, accuracies, [], *figures)
 
 
-def confirm(*titles, difference=None, low=-0.01, high=0.03):
+def confirm(
+    *titles,
+    difference=0.01,
+    low=-0.01,
+    high=0.03,
+    default="trial 0",
+    missing=None,
+    equivalent=False,
+):
     """Leave a confirmation, the first of which leads; its seed 1001 is better on validation."""
     folder = HOME / "confirmation"
     for title in titles:
         for seed, val_acc in ((1000, 0.91), (1001, 0.92)):
-            run = folder / title.replace(" ", "-").replace("/", "-") / str(seed)
+            run = folder / title.replace(" ", "-") / str(seed)
             run.mkdir(parents=True)
             (run / "result.json").write_text(json.dumps({"status": "complete", "val_acc": val_acc}))
     compared = [
-        Comparison(title, 2, Interval(difference or 0.01, low, high)) for title in titles[1:]
+        Comparison(title, 2, Interval(difference, low, high), equivalent=equivalent)
+        for title in titles[1:]
     ]
-    standings = [standing(title, 0.9) for title in titles]
-    conclusion = Conclusion("mnist_5k", 500, "val_acc", 0.95, standings, compared, [])
+    conclusion = Conclusion(
+        data="mnist_5k",
+        images=500,
+        ranked_by="val_acc",
+        level=0.95,
+        standings=[standing(title, 0.9) for title in titles],
+        comparisons=compared,
+        unsettled=[],
+        margin=0.0005,
+        default=default,
+        missing=missing or {},
+    )
     write_conclusion(conclusion, folder)
 
 
@@ -95,7 +113,7 @@ def test_the_answer_is_five_lines_of_what_how_good_compared_cost_and_use(study):
 )
 def test_a_difference_from_the_default_is_said_with_its_interval(study, low, high, said):
     study((25, "complete"), (12, "complete"))
-    confirm("trial 1", f"multirun/{STUDY}/0", low=low, high=high)
+    confirm("trial 1", "trial 0", low=low, high=high)
     assert said in answered()[2]
 
 
@@ -105,21 +123,32 @@ def test_the_default_may_win(study):
     assert answered()[2] == "  it is the default configuration: nothing that was searched is better"
 
 
-def test_a_default_that_was_not_launched_is_said_to_be_missing(study):
+def test_that_there_is_no_default_to_compare_with_is_said(study):
     study((25, "rejected"), (12, "complete"))
-    confirm("trial 1")
-    assert "the default configuration was not launched" in answered()[2]
+    confirm("trial 1", default=None)
+    assert "no default configuration to compare with" in answered()[2]
 
 
-def test_the_default_is_the_trial_with_the_configs_own_values(study):
-    study((12, "complete"), (25, "pruned"))
-    record = read_study(STUDY, STORAGE)
-    row = default_row(read_question(ASKED), record)
-    assert row is not None
-    assert row.number == 1
-    other = read_question([*ASKED[:-1], "+model.width=range(5,30)"])
-    other.config.model.hidden = 13
-    assert default_row(other, record) is None
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ({}, "too many seeds of the default configuration diverged"),
+        ({"trial 0": 1}, "has too few seeds to compare with: give more hours="),
+    ],
+)
+def test_why_the_default_is_not_compared_is_said(study, missing, said):
+    study((25, "complete"), (12, "complete"))
+    confirm("trial 1", missing=missing)
+    assert said in answered()[2]
+
+
+def test_a_difference_within_the_margin_is_said_to_be_equivalent(study):
+    study((25, "complete"), (12, "complete"))
+    confirm("trial 1", "trial 0", low=-0.0001, high=0.0003, difference=0.0001, equivalent=True)
+    assert answered()[2] == (
+        "  equivalent to the default within 0.05 points: +0.01 points of test accuracy "
+        "(-0.01 to +0.03)"
+    )
 
 
 def test_runs_that_are_complete_count_as_confirmed(study):
