@@ -83,4 +83,4 @@ def choose_image(image: str, split: Images, digits: bool = True) -> Tensor:
 
 
 if __name__ == "__main__":
-    arguments.run(Pictures, __doc__ or "", main)
+    arguments.run(Pictures, __doc__ or "", main, wait="drawing the pictures")

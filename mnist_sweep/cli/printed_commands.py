@@ -51,9 +51,9 @@ class Program:
         return entry(name, self.environment, **settings)
 
     def for_study(self, name: str, study: str, address: str | None) -> str:
-        """Return the line that starts an entry for a study: by make where that is to be had."""
-        if self.ours and has_targets():
-            return target(name, self.environment, study=study, storage=address)
+        """Return the line that starts an entry for a study of this application."""
+        if self.ours:
+            return for_study(name, study, address, self.environment)
         return self.entry(name, study=study, storage=address)
 
     def recorded(self) -> dict[str, Any]:
@@ -95,6 +95,18 @@ def has_targets() -> bool:
         and Path(sys.prefix).resolve() == (checkout / VENV).resolve()
         and shutil.which("make") is not None
     )
+
+
+def for_study(
+    name: str,
+    study: str,
+    address: str | None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Return the line that starts an entry for a study: by make where its targets can be made."""
+    if has_targets():
+        return target(name, environment, study=study, storage=address)
+    return entry(name, environment, study=study, storage=address)
 
 
 def target(

@@ -31,7 +31,7 @@ class LiveView:
         for number, line in enumerate(self.lines):
             line.set_description_str(f"worker {number}: starting")
         self.clock = ExitStack()
-        self.clock.enter_context(ticking(self.bar))
+        self.clock.enter_context(ticking(self.bar.refresh))
 
     def update(self, done: int, standing: str, running: Sequence[str]) -> None:
         """Draw the view anew."""
