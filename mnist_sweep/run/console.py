@@ -3,14 +3,14 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from mnist_sweep.cli.printed_commands import override, resuming
-from mnist_sweep.cli.terminal import columns
+from mnist_sweep.cli.terminal import columns_of, handlers
 from mnist_sweep.config import RunConfig
 from mnist_sweep.models.layout import Layout
 from mnist_sweep.text import counted, duration, percent, relative
@@ -38,7 +38,7 @@ def say_once(line: str) -> None:
 
 def say_fitted(line: str, short: str, level: int = logging.INFO) -> None:
     """Say a line in a short form where it is wider than the terminal; files have the whole one."""
-    width = columns(sys.stdout)
+    width = columns_of(log)
     if width is None or len(line) <= width:
         log.log(level, line)
     else:
@@ -49,18 +49,10 @@ def _to_handlers(level: int, in_files: str, elsewhere: str | None = None) -> Non
     """Say one thing in files, and another or nothing on streams."""
     if not log.isEnabledFor(level):
         return
-    for handler in _handlers():
+    for handler in handlers(log):
         line = in_files if isinstance(handler, logging.FileHandler) else elsewhere
         if line is not None and level >= handler.level:
             handler.handle(log.makeRecord(log.name, level, __file__, 0, line, (), None))
-
-
-def _handlers() -> Iterator[logging.Handler]:
-    """Yield all that a line of ours goes to."""
-    logger: logging.Logger | None = log
-    while logger is not None:
-        yield from logger.handlers
-        logger = logger.parent if logger.propagate else None
 
 
 class Narrator:

@@ -10,7 +10,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from mnist_sweep.cli.terminal import can_show, columns
+from mnist_sweep.cli.terminal import can_show, columns_of
 from mnist_sweep.errors import full_errors
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import summary
@@ -169,8 +169,8 @@ class Console(SweepCallback):
             max(attributes.get("max_epochs", 0), len(curve), 1),
             [change.short for change in self._changes(trial)],
         )
-        bars = BARS if can_show(sys.stdout, BARS) else PLAIN_BARS
-        self._say(line.fitted(columns(sys.stdout), bars))
+        bars = BARS if can_show(log, BARS) else PLAIN_BARS
+        self._say(line.fitted(columns_of(log), bars))
 
     def _changes(self, trial: FrozenTrial) -> list[Change]:
         return changes(trial.params, self.space.space.names(), self.space.current)

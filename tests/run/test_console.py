@@ -1,9 +1,6 @@
 """The lines of a run."""
 
 import logging
-import os
-import pty
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -76,12 +73,8 @@ def test_an_epochs_figures_are_named(narrator, caplog):
 def test_an_epochs_line_fits_the_terminal_and_its_log_has_all_of_it(
     narrator, caplog, log_file, monkeypatch, columns, line
 ):
-    theirs, ours = pty.openpty()
-    with os.fdopen(ours, "w") as stream:
-        monkeypatch.setattr(sys, "stdout", stream)
-        monkeypatch.setattr(console, "columns", lambda stream: columns)
-        narrator.epoch(epoch())
-    os.close(theirs)
+    monkeypatch.setattr(console, "columns_of", lambda log: columns)
+    narrator.epoch(epoch())
     assert caplog.messages[-1].startswith(line)
     assert len(caplog.messages[-1]) <= columns
     assert log_file.read_text(encoding="utf-8").splitlines()[-1].startswith(WHOLE)
