@@ -28,6 +28,7 @@ def columns_of(log: logging.Logger) -> int | None:
         width - len(handler.format(empty))
         for handler in handlers(log)
         if isinstance(handler, logging.StreamHandler)
+        and not isinstance(handler, logging.FileHandler)  # it may not be open yet
         and (width := columns(handler.stream)) is not None
     )
     return min(widths, default=None)

@@ -45,8 +45,9 @@ def test_a_terminal_that_does_not_say_how_wide_it_is_has_the_usual_width():
 
 
 def test_a_log_is_as_wide_as_its_narrowest_terminal(log, tmp_path):
-    log.addHandler(logging.FileHandler(tmp_path / "log", encoding="utf-8"))
+    log.addHandler(logging.FileHandler(tmp_path / "log", encoding="utf-8", delay=True))
     assert columns_of(log) is None
+    assert can_show(log, BARS)
     with terminal(140) as wide, terminal(100) as narrow:
         log.addHandler(logging.StreamHandler(wide))
         log.addHandler(logging.StreamHandler(narrow))
