@@ -44,6 +44,9 @@ class Closing:
             yield from self._best(trial)
         if len(best) > MOST_NAMED:
             yield f"and {len(best) - MOST_NAMED} more on the front"
+        default = self._default()
+        if default is not None and all(trial.number != default.number for trial in best):
+            yield f"default: {self._how_good(default)}"
         if not best:
             yield "no trial is complete and feasible, so there is no best one"
         yield from self._counts(seconds)
@@ -60,11 +63,7 @@ class Closing:
     def _best(self, trial: FrozenTrial) -> Iterator[str]:
         """Yield how good a trial is, what it is, and how it is trained again."""
         attributes = attributes_of(trial)
-        named = f" ({attributes['name']})" if attributes.get("name") else ""
-        yield (
-            f"best: trial {trial.number}{named} with {self.written.name} "
-            f"{self.written.all(trial.values)}{self._size(attributes.get('parameters'))}"
-        )
+        yield f"best: {self._how_good(trial)}"
         images = self.written.images
         if len(trial.values) == 1 and self.written.is_accuracy() and images is not None:
             low, high = (percent(end, images) for end in wilson(trial.values[0], images))
@@ -78,11 +77,16 @@ class Closing:
             yield f"{INDENT}other than the default: {different}"
         else:
             yield f"{INDENT}it is the default configuration"
-        default = self._default()
-        if changed and default is not None:
-            yield f"{INDENT}the default, trial {default.number}: {self.written.all(default.values)}"
         yield f"{INDENT}run: {attributes.get('run_directory')}"
         yield f"{INDENT}train it again: {self._again(trial)}"
+
+    def _how_good(self, trial: FrozenTrial) -> str:
+        attributes = attributes_of(trial)
+        named = f" ({attributes['name']})" if attributes.get("name") else ""
+        return (
+            f"trial {trial.number}{named} with {self.written.name} "
+            f"{self.written.all(trial.values)}{self._size(attributes.get('parameters'))}"
+        )
 
     def _size(self, parameters: int | None) -> str:
         if parameters is None:

@@ -158,7 +158,7 @@ class Console(SweepCallback):
 
     def _say_trial(self, trial: FrozenTrial, state: str, value: str) -> None:
         attributes = attributes_of(trial)
-        curve = [value for _, value in sorted(trial.intermediate_values.items())]
+        curve = [report for _, report in sorted(trial.intermediate_values.items())]
         line = TrialLine(
             trial.number,
             state,

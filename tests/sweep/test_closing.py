@@ -59,9 +59,9 @@ def test_the_answer_is_the_first_line_and_each_command_is_there_once(closing):
         "best: trial 1 with val_acc 97.0%, 13,441 parameters (67% of the budget)",
         "  500 validation images leave 95.1% to 98.2% open (95% interval of one run)",
         "  other than the default: lr=0.01",
-        "  the default, trial 0: 96.6%",
         "  run: multirun/s/1",
         "  train it again: python -m mnist_sweep.train lr=0.01",
+        "default: trial 0 with val_acc 96.6%, 13,441 parameters (67% of the budget)",
     ]
     assert lines[6] == (
         "study s: 2 of 3 trials finished, 0 of them pruned, 0 failed; 0 proposals rejected; 1m05s"
@@ -93,7 +93,7 @@ def test_the_default_configuration_is_named_as_the_best_where_it_is(closing):
     closing.study.add_trials([trial(0.966), trial(0.95, lr=0.01, number=1)])
     lines = list(closing.lines(65))
     assert lines[2] == "  it is the default configuration"
-    assert not [line for line in lines if "the default, trial" in line]
+    assert not [line for line in lines if line.startswith("default")]
 
 
 def test_another_applications_study_has_its_own_value_and_no_word_of_ours(closing):
@@ -116,10 +116,14 @@ def test_a_study_without_a_best_trial_says_so(closing):
 def test_a_long_front_is_cut_and_counted(closing):
     study = optuna.create_study(directions=["maximize", "minimize"])
     written = ObjectiveText(["val_acc", "parameters"])
-    front = replace(closing, study=study, written=written, changes=lambda t: [])
-    for n in range(7):
-        study.add_trial(create_trial(values=[n / 10, n], user_attrs={DATA: "d"}))
+    front = replace(
+        closing, study=study, written=written, changes=lambda t: [LR] if t.number < 7 else []
+    )
+    for n in [*range(7), -1]:
+        value = 0.05 if n < 0 else n / 10
+        study.add_trial(create_trial(values=[value, n % 8], user_attrs={DATA: "d"}))
     lines = list(front.lines(65))
+    assert lines.count("default: trial 7 with val_acc, parameters 0.05, 7") == 1
     assert len([line for line in lines if line.startswith("best: ")]) == 5
     assert "and 2 more on the front" in lines
 
