@@ -83,17 +83,16 @@ class Closing:
     def _how_good(self, trial: FrozenTrial) -> str:
         attributes = attributes_of(trial)
         named = f" ({attributes['name']})" if attributes.get("name") else ""
-        return (
-            f"trial {trial.number}{named} with {self.written.name} "
-            f"{self.written.all(trial.values)}{self._size(attributes.get('parameters'))}"
-        )
+        size = self._size(attributes.get("parameters"))
+        return f"trial {trial.number}{named} with {self.written.named(trial.values)}{size}"
 
     def _size(self, parameters: int | None) -> str:
         if parameters is None:
             return ""
         most = self.given.task.budget
         share = f" ({parameters / most:.0%} of the budget)" if most else ""
-        return f", {parameters:,} parameters{share}"
+        said = "parameters" in self.written.names
+        return share if said else f", {parameters:,} parameters{share}"
 
     def _default(self) -> FrozenTrial | None:
         """Return the complete trial of the default configuration; None where there is none."""

@@ -22,11 +22,6 @@ class ObjectiveText:
         self.ours = False
         self.images: int | None = None  # that each accuracy is measured on
 
-    @property
-    def name(self) -> str:
-        """What the user calls the objective, or all of them."""
-        return ", ".join(self.names) or "value"
-
     def learn(self, facts: Mapping[str, Any]) -> None:
         """Know from what a run of ours has recorded on how many images it is validated."""
         self.ours = True
@@ -57,6 +52,15 @@ class ObjectiveText:
     def all(self, values: Sequence[float]) -> str:
         """Return the values of all objectives."""
         return ", ".join(self.one(value, n) for n, value in enumerate(values))
+
+    def named(self, values: Sequence[float]) -> str:
+        """Return the values of all objectives, each after what the user calls it."""
+        if len(self.names) != len(values):
+            return f"value{'s' if len(values) > 1 else ''} {self.all(values)}"
+        return ", ".join(
+            f"{name} {self.one(value, n)}"
+            for n, (name, value) in enumerate(zip(self.names, values, strict=True))
+        )
 
     def _figure(self, position: int) -> Figure | None:
         known = self.ours and position < len(self.names)

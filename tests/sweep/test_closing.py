@@ -123,7 +123,7 @@ def test_a_long_front_is_cut_and_counted(closing):
         value = 0.05 if n < 0 else n / 10
         study.add_trial(create_trial(values=[value, n % 8], user_attrs={DATA: "d"}))
     lines = list(front.lines(65))
-    assert lines.count("default: trial 7 with val_acc, parameters 0.05, 7") == 1
+    assert lines.count("default: trial 7 with val_acc 0.05, parameters 7") == 1
     assert len([line for line in lines if line.startswith("best: ")]) == 5
     assert "and 2 more on the front" in lines
 
@@ -132,3 +132,15 @@ def test_a_long_front_is_cut_and_counted(closing):
 def test_the_interval_is_wilsons(right, images):
     expected = binomtest(right, images).proportion_ci(0.95, "wilson")
     assert wilson(right / images, images) == pytest.approx(tuple(expected), abs=1e-5)
+
+
+def test_a_trial_of_a_front_has_each_figure_once(closing):
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    written = ObjectiveText(["val_acc", "parameters"])
+    written.learn({"data": {"sizes": {"val": 500}}})
+    attributes = {DATA: "d", "parameters": 13_441}
+    study.add_trial(create_trial(values=[0.97, 13_441], user_attrs=attributes))
+    front = replace(closing, study=study, written=written, changes=lambda t: [LR])
+    assert next(front.lines(65)) == (
+        "best: trial 0 with val_acc 97.0%, parameters 13,441 (67% of the budget)"
+    )

@@ -26,7 +26,8 @@ def test_an_objective_of_another_application_is_written_as_it_is_also_by_our_nam
     written.recognize(study.trials[0])
     assert written.one(0.97) == "0.97"
     assert not written.is_accuracy()
-    assert ObjectiveText([]).name == "value"
+    assert ObjectiveText([]).named([1.0]) == "value 1"
+    assert ObjectiveText([]).named([1.0, 2.0]) == "values 1, 2"
     assert ObjectiveText([]).all([1.0, 1e-7]) == "1, 1e-07"
 
 
@@ -40,7 +41,7 @@ def test_each_of_several_objectives_is_written_in_its_own_way():
     written = ObjectiveText(["val_acc", "parameters", "val_loss"])
     written.learn(facts(500))
     assert written.all([0.97, 13441.0, 0.082511]) == "97.0%, 13,441, 0.082511"
-    assert written.name == "val_acc, parameters, val_loss"
+    assert written.named([0.97, 13441.0, 0.08]) == "val_acc 97.0%, parameters 13,441, val_loss 0.08"
 
 
 @pytest.mark.parametrize("data", [None, {}, {"sizes": 3}, {"sizes": {"val": "many"}}])
