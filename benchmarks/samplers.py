@@ -180,9 +180,9 @@ def main(name: str, trials: int, sweeps: int) -> None:
         found[contender] = [quality for quality, _, _ in ran]
         rejected[contender] = statistics.mean(number for _, number, _ in ran)
         slow[contender] = statistics.median(seconds for _, _, seconds in ran)
-        print(f"  {contender}: {slow[contender]:.1f} s a sweep", file=sys.stderr, flush=True)
+        line = {"sampler": contender, "winners": found[contender], "rejected": rejected[contender]}
+        print(json.dumps(line), f"{slow[contender]:.1f} s a sweep", file=sys.stderr, flush=True)
     print_table(found, rejected)
-    print(json.dumps({"benchmark": "samplers", "task": name, "trials": trials, "found": found}))
 
 
 def print_table(found: dict[str, list[float]], rejected: dict[str, float]) -> None:
