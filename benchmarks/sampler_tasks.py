@@ -2,7 +2,7 @@
 
 `recorded` is the default search space with the accuracies of `benchmarks.sampler_table`, between
 which a Gaussian process interpolates. `conditional` has the shape of a space of architectures, with
-22 to 28 settings of which up to 8 depend on others, and a function that somebody made up.
+18 to 26 settings, up to 8 of which depend on others, and a made-up function.
 """
 
 import math
