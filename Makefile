@@ -4,10 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 # Choices of train and sweep; ARGS takes any further overrides, say ARGS="optimizer=sgd seed=1".
-MODEL ?= enhanced
 ARGS ?=
 # Choices of sweep. DATA=mnist searches the full set: give it hours, not minutes.
 SEARCH ?= schedule
+ifeq ($(SEARCH),architecture)
+MODEL ?= compact
+endif
+MODEL ?= enhanced
 TRIALS ?= 20
 EPOCHS ?= 5
 DATA ?= mnist_5k
@@ -18,7 +21,7 @@ UV ?= uv
 
 # Values are passed on unchanged, whatever characters they have: through the environment, which
 # neither make nor the shell interprets. The shell splits ARGS into words.
-unexport RUN STUDY STORAGE ARGS SEARCH MODEL DATA EPOCHS TRIALS
+unexport RUN STUDY STORAGE ARGS SEARCH MODEL DATA EPOCHS TRIALS BUDGET HOURS
 export SWEEP_SEARCH := search=$(value SEARCH)
 export SWEEP_MODEL := model=$(value MODEL)
 export SWEEP_DATA := data=$(value DATA)
@@ -30,6 +33,8 @@ hydra_quoted = '$(subst ',\',$(1))'
 export SWEEP_STUDY := hydra.sweeper.study_name=$(call hydra_quoted,$(value STUDY))
 export SWEEP_STORAGE := hydra.sweeper.storage=$(if $(filter-out null,$(value \
 	STORAGE)),$(call hydra_quoted,$(value STORAGE)),null)
+export SWEEP_BUDGET := budget.max_parameters=$(value BUDGET)
+export SWEEP_HOURS := hours=$(value HOURS)
 export REPRODUCED_RUN := run=$(value RUN)
 # The name of the study: STUDY, or the default that a sweep has.
 export STUDY_NAME := study=$(or $(value STUDY),$(value SEARCH)-$(value MODEL)-$(value DATA))
@@ -37,6 +42,8 @@ export STUDY_NAME := study=$(or $(value STUDY),$(value SEARCH)-$(value MODEL)-$(
 # A variable that no target uses is refused: a mistyped one would have no effect.
 USED_train := MODEL DATA EPOCHS ARGS
 USED_sweep := SEARCH MODEL DATA EPOCHS TRIALS STUDY STORAGE ARGS
+USED_plan := $(USED_sweep)
+USED_best := BUDGET HOURS SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_report := SEARCH MODEL DATA STUDY STORAGE
 USED_reproduce := RUN
@@ -63,10 +70,11 @@ $(error make reproduce needs RUN, a run directory: make reproduce RUN=multirun/S
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train sweep test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report lock clean
+.PHONY: help setup best train sweep plan test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
+	@echo "make best BUDGET=8000 HOURS=3 [DATA=mnist] [SEARCH=architecture]"
 	@echo "make sweep [TRIALS=30] [DATA=mnist] [EPOCHS=20] [STUDY=name] [ARGS=\"optimizer=sgd\"]"
 	@echo "make train [MODEL=baseline] [ARGS=\"epochs=5 seed=1\"]"
 	@echo
@@ -84,6 +92,11 @@ $(BIN)/.ready: requirements.lock pyproject.toml
 # A single run has other defaults than sweep: what is not given is left out.
 given = $(if $(filter command environment,$(firstword $(origin $(1)))),"$$SWEEP_$(1)")
 
+best: setup ## the best network for BUDGET parameters in HOURS, and whether it beats the default
+	$(BIN)/python -m mnist_sweep.best "$$SWEEP_DATA" $(call given,BUDGET) $(call given,HOURS) \
+		$(call given,SEARCH) $(call given,MODEL) $(call given,EPOCHS) "$$STUDY_STORAGE" \
+		$(if $(value STUDY),"$$SWEEP_STUDY") $(value ARGS)
+
 train: setup ## train one network; data=auto takes the full MNIST where it can
 	$(BIN)/python -m mnist_sweep.train "$$SWEEP_MODEL" $(call given,DATA) \
 		$(call given,EPOCHS) $(value ARGS)
@@ -92,6 +105,11 @@ sweep: setup ## search under the parameter budget; the same command resumes the 
 	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_SEARCH" "$$SWEEP_MODEL" "$$SWEEP_DATA" \
 		"$$SWEEP_EPOCHS" "$$SWEEP_TRIALS" "$$SWEEP_STORAGE" \
 		$(if $(value STUDY),"$$SWEEP_STUDY") $(value ARGS)
+
+plan: setup ## say what make sweep would do, and what it costs, with the same variables
+	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_SEARCH" "$$SWEEP_MODEL" "$$SWEEP_DATA" \
+		"$$SWEEP_EPOCHS" "$$SWEEP_TRIALS" "$$SWEEP_STORAGE" \
+		$(if $(value STUDY),"$$SWEEP_STUDY") dry_run=true $(value ARGS)
 
 # As many processes as there are cores.
 test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIST)

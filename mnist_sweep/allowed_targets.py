@@ -23,6 +23,7 @@ ENVIRONMENT_VARIABLE = "MNIST_SWEEP_TARGETS"
 # What Hydra itself instantiates from this project's configs: callbacks, by their exact names.
 CALLBACKS = (
     "mnist_sweep.cli.plugin_checks.CheckPlugins",
+    "mnist_sweep.run.dry_run.DryRun",
     "mnist_sweep.run.tracking.mlflow.SweepRun",
     "hydra.experimental.callbacks.LogJobReturnCallback",
 )
@@ -75,6 +76,12 @@ KINDS = {
     "hydra.sweeper.gate": Kind(
         ("mnist_sweep.sweep.gate",),
         ("mnist_sweep.sweep.gate.Verdict",),
+        functions=True,
+        classes=False,
+    ),
+    "hydra.sweeper.probe": Kind(
+        ("mnist_sweep.sweep.probe",),
+        ("mnist_sweep.sweep.probe.RunCost",),
         functions=True,
         classes=False,
     ),

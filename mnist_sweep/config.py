@@ -4,12 +4,12 @@ Nothing here imports torch: `--help` and `--cfg job` must not pay for it.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.errors import UserError
@@ -17,6 +17,13 @@ from mnist_sweep.objectives import METRICS, OBJECTIVES, direction_of
 from mnist_sweep.text import one_line, shortened
 from mnist_sweep.untrusted_files import is_line, parse_config
 
+LOSSES = ("cross_entropy", "mse")
+DRY_RUN = (False, True, "json")  # what `dry_run` may be
+DRY_RUN_CHOICES = "false, true, json"
+NO_PLAN = (
+    "dry_run plans a single run, or a search by hydra/sweeper=mnist_sweep, and no other sweep: "
+    "leave dry_run out, or search=none"
+)
 MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 
 
@@ -51,11 +58,18 @@ class EarlyStoppingConfig:
 
 @dataclass
 class AugmentationConfig:
-    """See `mnist_sweep.data.Augmentation`."""
+    """See `mnist_sweep.data.Augmentation`. `until`: the share of the run's epochs that have it."""
 
     rotation: float = 0.0
     shift: float = 0.0
     scale: float = 0.0
+    shear: float = 0.0
+    until: float = 1.0
+
+    @property
+    def active(self) -> bool:
+        """Whether any change is asked for."""
+        return bool(self.rotation or self.shift or self.scale or self.shear)
 
 
 @dataclass
@@ -72,6 +86,23 @@ class DataConfig:
     mean: float = 0.1307
     std: float = 0.3081
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+
+
+@dataclass
+class EmaConfig:
+    """See `mnist_sweep.training.averaging`; `decay` None: no averaging."""
+
+    decay: float | None = None
+    every: int = 1
+
+
+@dataclass
+class DistillConfig:
+    """See `mnist_sweep.training.losses`; `teacher`: a run directory or a bundle, None: none."""
+
+    teacher: str | None = None
+    temperature: float = 4.0
+    weight: float = 0.9
 
 
 @dataclass
@@ -131,6 +162,26 @@ class RunConfig:
     cuda_graph: bool | None = False  # older runs were recorded without it
     name: str | None = None  # older runs were recorded without it
     notes: str | None = None  # older runs were recorded without it
+    dry_run: Any = False  # older runs were recorded without it
+    # Of the recipe, which older runs were recorded without.
+    loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
+    clip_norm: float | None = None
+    ema: EmaConfig = field(default_factory=EmaConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Loss, clipping, averaging and distillation, where they are not as usual."""
+        usual = {
+            "loss": RunConfig.loss,
+            "label_smoothing": RunConfig.label_smoothing,
+            "clip_norm": RunConfig.clip_norm,
+            "ema": asdict(EmaConfig()),
+            "distill": asdict(DistillConfig()),
+        }
+        own = asdict(self)
+        return {name: own[name] for name in usual if own[name] != usual[name]}
 
     @property
     def objectives(self) -> list[str]:
@@ -155,6 +206,15 @@ def _trial_directory(*, _root_: Any) -> str:
     return str(number)
 
 
+def _setting_in_a_name(name: str, *, _root_: Any) -> str:
+    value = _setting(name, _root_)
+    return "null" if value is None else str(value)
+
+
+def _dry_run(*, _root_: Any) -> Any:
+    return _setting("dry_run", _root_) or False
+
+
 def _direction_of_objective(*, _root_: Any) -> Any:
     return direction_of(_setting("objective", _root_))
 
@@ -169,6 +229,21 @@ def _output_subdirectory(directory: str) -> str | None:
     """Keep Hydra from overwriting the record of a run that is there already."""
     occupied = any((Path(directory) / name).exists() for name in ("metrics.jsonl", "result.json"))
     return None if occupied else ".hydra"
+
+
+def config_directory() -> str:
+    """Return conf/ as an absolute path: inside the installed package, else beside it."""
+    package = Path(__file__).resolve().parent
+    installed = package / "conf"
+    return str(installed if installed.is_dir() else package.parent / "conf")
+
+
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Return a composed config as a job has it: a copy without Hydra's part."""
+    job: DictConfig = config.copy()
+    with open_dict(job):
+        del job["hydra"]
+    return job
 
 
 def given_overrides(hydra: Any, which: str) -> list[str]:
@@ -192,6 +267,8 @@ def register_resolvers() -> None:
     OmegaConf.register_resolver("output_subdirectory", _output_subdirectory, replace=True)
     OmegaConf.register_resolver("direction_of", direction_of, replace=True)
     OmegaConf.register_resolver("direction_of_objective", _direction_of_objective, replace=True)
+    OmegaConf.register_resolver("dry_run", _dry_run, replace=True)
+    OmegaConf.register_resolver("setting", _setting_in_a_name, replace=True)
     OmegaConf.register_resolver("trial_directory", _trial_directory, replace=True)
 
 
@@ -232,6 +309,7 @@ def check(config: DictConfig) -> RunConfig:
         run.name is None or is_line(run.name),
         f"name must be one line of 1 to 200 printable characters, but got {shortened(run.name)!r}",
     )
+    _check_recipe(run)
     return run
 
 
@@ -243,7 +321,20 @@ def seen_from(folder: Path, run: RunConfig) -> RunConfig:
     """
     if folder == Path.cwd():
         return run
-    return replace(run, data=replace(run.data, root=str(folder / run.data.root)))
+    data = replace(run.data, root=str(folder / run.data.root))
+    distill = run.distill
+    if distill.teacher:
+        distill = replace(distill, teacher=str(folder / distill.teacher))
+    return replace(run, data=data, distill=distill)
+
+
+def check_no_trial(run: RunConfig) -> None:
+    """Refuse a run by itself that says it is a sweep's trial. Raises ConfigError."""
+    if run.trial is not None:
+        raise ConfigError(
+            f"this is trial {run.trial} of study {run.study}, and only its sweep may run it: "
+            "give the sweep's command again, or leave study and trial out"
+        )
 
 
 def _require(satisfied: bool, message: str) -> None:
@@ -271,6 +362,7 @@ def _check_ranges(run: RunConfig) -> None:
         ("early_stopping.min_delta", run.early_stopping.min_delta, 0),
         ("data.validation", run.data.validation, 1),
         ("data.split_seed", run.data.split_seed, 0),
+        ("ema.every", run.ema.every, 1),
     ):
         _require(
             value is None or value >= least, f"{name} must be at least {least}, but got {value}"
@@ -297,6 +389,10 @@ def _check_choices(run: RunConfig) -> None:
             f"{group}.mode={criterion.mode} makes no sense for "
             f"{group}.monitor={criterion.monitor}: {better} is better",
         )
+    _require(
+        run.dry_run in DRY_RUN,
+        f"dry_run must be one of {DRY_RUN_CHOICES}, but got {run.dry_run!r}",
+    )
     _one_of("device", run.device, ("auto", "cpu", "cuda"))
     _one_of("precision", run.precision, ("float32", "bfloat16"))
     _one_of("tracking.figures", run.tracking.figures, ("single", "always", "never"))
@@ -321,6 +417,82 @@ def _check_choices(run: RunConfig) -> None:
     _require(
         run.lease is None or run.trial is not None,
         f"lease={run.lease}: only the sweep sets it, for a trial; leave it out",
+    )
+
+
+def augmented_epochs(run: RunConfig) -> int:
+    """Return how many of a run's epochs are augmented: the whole ones in its share."""
+    # 0.7 * 30 is a hair below 21.
+    return math.floor(run.data.augmentation.until * run.epochs + 1e-9)
+
+
+def _check_recipe(run: RunConfig) -> None:
+    """Check loss, averaging, clipping, distillation and the end of augmentation."""
+    _one_of("loss", run.loss, LOSSES)
+    until, decay, distill = run.data.augmentation.until, run.ema.decay, run.distill
+    for name, inside, allowed, value in (
+        ("label_smoothing", 0 <= run.label_smoothing < 1, "[0, 1)", run.label_smoothing),
+        ("ema.decay", decay is None or 0 < decay < 1, "(0, 1)", decay),
+        (
+            "clip_norm",
+            run.clip_norm is None or 0 < run.clip_norm < math.inf,
+            "(0, inf)",
+            run.clip_norm,
+        ),
+        (
+            "distill.temperature",
+            0 < distill.temperature < math.inf,
+            "(0, inf)",
+            distill.temperature,
+        ),
+        ("distill.weight", 0 < distill.weight <= 1, "(0, 1]", distill.weight),
+        ("data.augmentation.until", 0 < until <= 1, "(0, 1]", until),
+    ):
+        _require(inside, f"{name} must be in {allowed}, but got {value}")
+    _check_effects(run)
+
+
+def _check_effects(run: RunConfig) -> None:
+    """Refuse settings of the recipe that change nothing beside the others."""
+    distill, augmentation = run.distill, run.data.augmentation
+    usual, no_one = DistillConfig(), distill.teacher is None
+    only_teacher = not no_one and distill.weight == 1
+    no_labels = "with distill.weight=1, which leaves the labels out: change that"
+    no_teacher = "without distill.teacher: set that"
+    for name, value, default, idle, why in (
+        (
+            "label_smoothing",
+            run.label_smoothing,
+            0,
+            run.loss == "mse",
+            "with loss=mse: change that",
+        ),
+        ("label_smoothing", run.label_smoothing, 0, only_teacher, no_labels),
+        ("loss", run.loss, RunConfig.loss, only_teacher, no_labels),
+        (
+            "ema.every",
+            run.ema.every,
+            EmaConfig.every,
+            run.ema.decay is None,
+            "without ema.decay: set that",
+        ),
+        ("distill.temperature", distill.temperature, usual.temperature, no_one, no_teacher),
+        ("distill.weight", distill.weight, usual.weight, no_one, no_teacher),
+        (
+            "data.augmentation.until",
+            augmentation.until,
+            1,
+            not augmentation.active,
+            "without augmentation: set rotation, shift, scale or shear",
+        ),
+    ):
+        _require(
+            value == default or not idle, f"{name}={value} has no effect {why}, or leave it out"
+        )
+    _require(
+        not augmentation.active or augmented_epochs(run) > 0,
+        f"data.augmentation.until={augmentation.until} ends augmentation before the first of "
+        f"epochs={run.epochs}: raise it, or leave augmentation out",
     )
 
 

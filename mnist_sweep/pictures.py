@@ -19,10 +19,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mnist_sweep.bundle.drawings import DIGITS, read_drawing
+from mnist_sweep.bundle.drawings import read_drawing
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.data import Images
+from mnist_sweep.data.sources import DIGITS
 from mnist_sweep.files import writing
 from mnist_sweep.inspection import figures, predictions
 from mnist_sweep.run.build import build_dataset

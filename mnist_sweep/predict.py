@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from PIL import Image
 
-from mnist_sweep.bundle.bundle import Bundle, read_bundle
 from mnist_sweep.bundle.drawings import Drawing, read_drawing
 from mnist_sweep.cli import arguments
 from mnist_sweep.data import DataError
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import FileError, where, writing
+from mnist_sweep.run.exported import Bundle, read_bundle
 from mnist_sweep.run.machine import choose_device, describe
 from mnist_sweep.text import one_line
 

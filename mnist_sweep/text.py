@@ -17,6 +17,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+def short_duration(seconds: float) -> str:
+    """Return seconds with two digits where they are few: 0.15s, 2.3s; else as `duration`."""
+    return f"{seconds:.2g}s" if seconds < 9.95 else duration(seconds)
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, one of which is none of several: 1 trial, 2,000 trials."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -23,8 +23,11 @@ from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.cli.plugin_checks import register_named_callbacks
 from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.config import (
+    NO_PLAN,
     ConfigError,
     check,
+    check_no_trial,
+    config_directory,
     given_overrides,
     load_recorded,
     register_resolvers,
@@ -42,13 +45,6 @@ if TYPE_CHECKING:
     from mnist_sweep.run.execute import Objective
 
 log = logging.getLogger("mnist_sweep")
-
-
-def config_directory() -> str:
-    """Return conf/ as an absolute path: inside the installed package, else beside it."""
-    package = Path(__file__).resolve().parent
-    installed = package / "conf"
-    return str(installed if installed.is_dir() else package.parent / "conf")
 
 
 register_resolvers()
@@ -79,11 +75,10 @@ def train(config: DictConfig, directory: Path) -> "Objective":
         config = load_recorded(str(before))
         name = None
     run = seen_from(command_folder(), check(config))
-    if run.trial is not None and not swept:
-        raise ConfigError(
-            f"this is trial {run.trial} of study {run.study}, and only its sweep may run it: "
-            "give the sweep's command again, or leave study and trial out"
-        )
+    if run.dry_run:  # single runs and our sweeps have planned, and are not here any more
+        raise ConfigError(NO_PLAN)
+    if not swept:
+        check_no_trial(run)
 
     from mnist_sweep.run import console
     from mnist_sweep.run.execute import execute  # torch comes with it

@@ -1,7 +1,7 @@
 """What must not go wrong on any processor, to be run in a process of its own: it may crash.
 
     python -m tests.every_processor convolutions
-    python -m tests.every_processor runs resnet 0.3 0.45
+    python -m tests.every_processor runs resnet model.width=0.3 model.width=0.45
 
 Each prints what it is about to do, so that the last line names what a crash was in.
 """
@@ -46,14 +46,17 @@ def convolutions() -> None:
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3 * other.abs().max().item())
 
 
-def runs(model: str, widths: list[str]) -> None:
-    """Train a shipped model as a run does, at each width, for an epoch of 100 images."""
+def runs(model: str, variants: list[str]) -> None:
+    """Train a shipped model as a run does, in each variant, for an epoch of 100 images.
+
+    A variant is further overrides, separated by spaces.
+    """
     few = torch.arange(100)
-    for width in widths:
-        print(f"model={model} width={width}")
+    for variant in variants:
+        print(f"model={model} {variant}")
         overrides = [f"model={model}", *SETTINGS]
-        if width != "its own":
-            overrides.append(f"model.width={width}")
+        if variant != "its own":
+            overrides += variant.split()
         with initialize_config_dir(train.config_directory()):
             run = check(compose("config", overrides=overrides))
         dataset, cpu = build_dataset(run), torch.device("cpu")

@@ -3,8 +3,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
-from mnist_sweep.config import ConfigError, check, load_recorded
+from mnist_sweep.config import ConfigError, augmented_epochs, check, load_recorded, seen_from
 from mnist_sweep.objectives import direction_of
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -67,6 +68,15 @@ def test_every_experiment_composes_and_passes_the_checks(composed, experiment):
         ("data.timeout=-1", "data.timeout must be greater than 0"),
         ("+data.sise=3", "data.sise: Key 'sise' not in 'DataConfig'"),
         ("+bacth_size=3", "bacth_size: Key 'bacth_size' not in 'RunConfig'"),
+        ("loss=hinge", "loss must be one of cross_entropy, mse, but got 'hinge'"),
+        ("label_smoothing=1", "label_smoothing must be in [0, 1), but got 1.0"),
+        ("ema.decay=1", "ema.decay must be in (0, 1), but got 1.0"),
+        ("ema.every=0", "ema.every must be at least 1, but got 0"),
+        ("clip_norm=0", "clip_norm must be in (0, inf), but got 0.0"),
+        ("clip_norm=nan", "clip_norm must be in (0, inf), but got nan"),
+        ("distill.temperature=0", "distill.temperature must be in (0, inf), but got 0.0"),
+        ("distill.weight=1.5", "distill.weight must be in (0, 1], but got 1.5"),
+        ("data.augmentation.until=0", "data.augmentation.until must be in (0, 1], but got 0.0"),
         ("trial=3", "study=None and trial=3: the sweep sets both or neither"),
         ("tracking.tensorboard.images=-1", "images cannot be negative, but got -1"),
     ],
@@ -138,5 +148,69 @@ def test_printing_help_or_config_imports_no_torch(argument):
 def test_help_lists_the_choices_and_examples(command, capfd):
     command("--help")
     printed = capfd.readouterr().out
-    assert "model: baseline, enhanced, linear, mlp, residual, resnet, simple, wide" in printed
+    assert (
+        "model: baseline, compact, enhanced, linear, mlp, residual, resnet, simple, wide" in printed
+    )
     assert "python -m mnist_sweep.train model=baseline seed=1" in printed
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["loss=mse", "label_smoothing=0.1"], "label_smoothing=0.1 has no effect with loss=mse"),
+        (["ema.every=5"], "ema.every=5 has no effect without ema.decay"),
+        (["distill.temperature=2"], "distill.temperature=2.0 has no effect without distill.teach"),
+        (["distill.weight=0.5"], "distill.weight=0.5 has no effect without distill.teacher"),
+        (
+            ["distill.teacher=run", "distill.weight=1", "loss=mse"],
+            "loss=mse has no effect with distill.weight=1",
+        ),
+        (
+            ["distill.teacher=run", "distill.weight=1", "label_smoothing=0.1"],
+            "label_smoothing=0.1 has no effect with distill.weight=1",
+        ),
+        (["data.augmentation.until=0.5"], "until=0.5 has no effect without augmentation"),
+        (
+            ["data.augmentation.shear=5", "data.augmentation.until=0.1", "epochs=9"],
+            "until=0.1 ends augmentation before the first of epochs=9",
+        ),
+    ],
+)
+def test_a_recipe_with_a_setting_that_has_no_effect_is_refused(composed, overrides, message):
+    with pytest.raises(ConfigError) as raised:
+        check(composed(*overrides))
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("until", "epochs", "augmented"),
+    [(1.0, 7, 7), (0.9, 40, 36), (0.9, 5, 4), (0.7, 30, 21), (0.29, 100, 29), (0.99, 3, 2)],
+)
+def test_the_share_of_epochs_that_is_augmented_leaves_a_plain_one_where_it_is_below_1(
+    composed, until, epochs, augmented
+):
+    words = ["data.augmentation.shift=1", f"data.augmentation.until={until}", f"epochs={epochs}"]
+    assert augmented_epochs(check(composed(*words))) == augmented
+
+
+def test_a_run_that_was_recorded_without_a_recipe_has_the_usual_one(composed):
+    config = composed()
+    OmegaConf.set_struct(config, False)
+    for name in ("loss", "label_smoothing", "clip_norm", "ema", "distill"):
+        del config[name]
+    for name in ("shear", "until"):
+        del config.data.augmentation[name]
+    assert check(config) == check(composed())
+    assert check(config).recipe == {}
+
+
+def test_the_recipe_is_what_is_not_as_usual(composed):
+    run = check(composed("loss=mse", "ema.decay=0.99"))
+    assert run.recipe == {"loss": "mse", "ema": {"decay": 0.99, "every": 1}}
+
+
+def test_a_teacher_is_found_from_the_folder_of_the_command(composed, tmp_path):
+    run = check(composed("distill.teacher=runs/big"))
+    assert seen_from(tmp_path / "else", run).distill.teacher == str(tmp_path / "else/runs/big")
+    assert seen_from(Path.cwd(), run).distill.teacher == "runs/big"
+    assert seen_from(tmp_path / "else", check(composed())).distill.teacher is None

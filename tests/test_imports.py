@@ -20,6 +20,7 @@ ORDER = (
     "sweep",
     "confirm",
     "report",
+    "best",
 )
 COMMANDS = ("train", "predict", "pictures", "export", "dashboard", "reproduce")
 

@@ -55,6 +55,24 @@ def test_a_run_to_reproduce_is_named_before_anything_is_set_up(make):
     assert "make reproduce needs RUN, a run directory" in refused.stderr
 
 
+def test_a_question_is_its_hours_and_what_else_is_given(make):
+    assert arguments(make("best", "HOURS=0.1")) == [
+        *("-m", "mnist_sweep.best", "data=mnist_5k", "hours=0.1"),
+        "storage=sqlite:///multirun/optuna.db",
+    ]
+    asked = arguments(make("best", "BUDGET=8000", "HOURS=3", "DATA=mnist", "ARGS=top=2 seeds=4"))
+    assert {"budget.max_parameters=8000", "data=mnist", "top=2", "seeds=4"} < set(asked)
+
+
+def test_a_plan_is_a_dry_run_of_the_same_sweep(make):
+    words = ["TRIALS=3", "EPOCHS=2", "STUDY=s", "ARGS=optimizer=sgd"]
+    assert arguments(make("plan", *words)) == [
+        *arguments(make("sweep", *words))[:-1],
+        "dry_run=true",
+        "optimizer=sgd",
+    ]
+
+
 def test_no_storage_is_null_to_hydra(make):
     assert "hydra.sweeper.storage=null" in arguments(make("sweep", "STORAGE=null"))
 

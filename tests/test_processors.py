@@ -18,6 +18,19 @@ HAS_AVX2 = HERE == "AVX2" or HERE.startswith("AVX512")
 # This processor as it is, and where it has more than AVX2, as one that has not.
 PROCESSORS = {HERE: {}} | ({"AVX2": AVX2} if HAS_AVX2 else {})
 MODELS = sorted(path.stem for path in (Path(train.config_directory()) / "model").glob("*.yaml"))
+WIDTHS = [f"model.width={width}" for width in (0.1, 0.3, 0.45, 0.6, 1.0)]
+VARIANTS = {
+    "linear": ["its own"],
+    "mlp": ["its own"],
+    "compact": [
+        "its own",
+        "model.channels=4 model.pooling=stride",
+        "model.channels=6 model.pooling=stride model.kernel=separable_3x3 model.shared=true",
+        "model.channels=6 model.pooling=stride model.kernel=3x1_1x3 model.bottleneck=null",
+        "model.channels=7 model.pooling=blur model.kernel=separable_5x5 model.width_step=1",
+        "model.affine=false model.squeeze_excite=true model.head=conv model.activation=silu",
+    ],
+}
 
 # A convolution as ONEDNN_VERBOSE=1 has it: kernel's name, pass, and shape.
 EXECUTED = re.compile(r"exec,cpu,convolution,([\w:]+),(\w+),.*,mb\d+_(?:g\d+)?ic(\d+)oc\d+_(\S+?),")
@@ -48,8 +61,7 @@ def test_our_convolutions_are_right(processor):
 @pytest.mark.parametrize("processor", PROCESSORS.values(), ids=PROCESSORS)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_shipped_model_trains_and_meets_no_faulty_kernel(model, processor):
-    widths = ["its own"] if model in ("linear", "mlp") else ["0.1", "0.3", "0.45", "0.6", "1.0"]
-    arguments = ["-m", "tests.every_processor", "runs", model, *widths]
+    arguments = ["-m", "tests.every_processor", "runs", model, *VARIANTS.get(model, WIDTHS)]
     said = separately(arguments, processor, ONEDNN_VERBOSE="1")
     assert said.endswith("done\n")
     kernels = EXECUTED.findall(said)

@@ -1,6 +1,6 @@
 import pytest
 
-from mnist_sweep.text import counted, duration, megabytes, nearest
+from mnist_sweep.text import counted, duration, megabytes, nearest, short_duration
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,14 @@ def test_one_of_a_noun_is_no_several(number, expected):
 )
 def test_durations_are_written_as_people_say_them(seconds, expected):
     assert duration(seconds) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0.012, "0.012s"), (2.34, "2.3s"), (9.94, "9.9s"), (9.96, "10s"), (307, "5m07s")],
+)
+def test_few_seconds_have_two_digits(seconds, expected):
+    assert short_duration(seconds) == expected
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,18 @@ def test_several_objectives_are_returned_in_order(composed):
             "model.hidden=9 would fit (19,021), budget.max_parameters=null lifts the budget",
         ),
         (
+            ["model=compact", "budget.max_parameters=8000"],
+            "error: model=compact has 18,534 parameters, 10,534 more than "
+            "budget.max_parameters=8,000 allows; model.fill=1 would fit (7,730), "
+            "budget.max_parameters=null lifts the budget",
+        ),
+        (
+            ["model=compact", "model.depth1=4", "model.fill=1", "budget.max_parameters=900"],
+            "error: model=compact has 1,206 parameters, 306 more than "
+            "budget.max_parameters=900 allows; its narrowest has 1,206: take fewer stages or "
+            "convolutions, budget.max_parameters=null lifts the budget",
+        ),
+        (
             ["model=linear", "budget.max_parameters=7849"],
             "error: model=linear has 7,850 parameters, 1 more than budget.max_parameters=7,849 "
             "allows; budget.max_parameters=null lifts the budget",

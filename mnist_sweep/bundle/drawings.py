@@ -27,8 +27,6 @@ BRIGHTEST, CLEAN = 250 / 255, 0.9
 # Of strokes that were taken off their paper, and may have gone through a lossy format.
 ASTRAY, SIDES = 1.25, (17, 21)
 
-DIGITS = ("mnist", "mnist_5k")  # the data sets whose images are placed like that
-
 POLARITIES = ("light on dark", "dark on light")
 
 LARGEST = 512  # pixels a side: of more, so many are made one that the longer side has no more

@@ -127,7 +127,12 @@ def _is_there(path: str) -> bool:
 
 
 def run(schema: type[Arguments], usage: str, entry: Callable[[Arguments], Any]) -> None:
-    """Parse the command line and call the entry; end the process as a user expects.
+    """Parse the command line and call the entry; see `run_words` for how the process ends."""
+    run_words(usage, lambda words: entry(parse(schema, words)))
+
+
+def run_words(usage: str, entry: Callable[[list[str]], Any]) -> None:
+    """Call the entry with the command line's words; end the process as a user expects.
 
     An error that a user can cause, one of the system's included, is one line and exit code 1;
     `--help` prints the usage. Where the reader of the output has gone, as `head` does, the process
@@ -139,7 +144,7 @@ def run(schema: type[Arguments], usage: str, entry: Callable[[Arguments], Any]) 
         if any(word in ("-h", "--help") for word in words):
             print(usage.strip())
         else:
-            entry(parse(schema, words))
+            entry(words)
         print(end="", flush=True)
     except UserError as error:
         encoding.fail(str(error))

@@ -6,40 +6,50 @@
 study    a study, whose best trials are taken
 storage  where it is; sqlite:///multirun/optuna.db where that is left out
 top      how many of its trials; 3
+default  whether the study's default configuration is taken too; true
 runs     run directories, separated by commas, whose configurations are taken as well. A path that
          has a comma is found where it is there; quotes around it ('a,b') take it as it is
 seeds    how many fresh seeds each is trained with; 5. Below 4 hardly anything can be told
+race     whether those that fall behind on validation images get no more seeds: true. It decides
+         after 2, 3, 5, 10, 20, 50 and 100 seeds; false trains all with all seeds
+hours    how long; without an end where that is left out. What there is then is concluded from
+margin   differences of so many points of accuracy count as none; 0.05
+ablate   whether the way from the default to the best is trained too, change by change; false
 first    the first seed; 1000. Those of the runs that are taken are left out
+split_seeds  how many other splits of the training images the seeds take in turn: for what holds
+         beyond the split of the search. That one alone where it is left out
 epochs   epochs of each run; as many as it had where that is left out
 data     auto, mnist or mnist_5k; what each was trained on where that is left out
 n_jobs   processes; one a GPU, else one a core, where that is left out
 to       where it goes. Left out: multirun/<study>/confirmation, or outputs/confirmation where no
-         study is named; other data and epochs are part of the name
+         study is named; other data, epochs and splits are part of the name
 
 Every run is a run directory of its own, <to>/<configuration>/<seed>. The same command resumes after
 a kill, and with more seeds keeps the runs that are there. They are tracked in TensorBoard where the
 runs that they are taken from were, and not in MLflow. <to>/confirmation.json has all figures; a
 study's report shows those in multirun/<study>/.
 
-The order is by validation images, over the fresh seeds. Differences are of test images, with 95%
-intervals that hold for other seeds and other images, and for all comparisons together.
+The order is by validation images, over the fresh seeds. Test images are looked at once, at the end.
+Differences are of test images, with 95% intervals that hold for other seeds and other images, and
+for all comparisons together. docs/confirmation.md has the statistics.
 """
 
 import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from mnist_sweep.cli import arguments
-from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.confirm import wording
+from mnist_sweep.confirm.ablate import ablate
+from mnist_sweep.confirm.asked import Confirm, check_asked, folder_of
 from mnist_sweep.confirm.candidates import (
     Candidate,
     Changes,
@@ -50,9 +60,13 @@ from mnist_sweep.confirm.candidates import (
     of_trials,
     seeds_for,
 )
-from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, conclude, write_conclusion
-from mnist_sweep.confirm.runs import planned
-from mnist_sweep.confirm.work import train
+from mnist_sweep.confirm.conclude import Terms, conclude
+from mnist_sweep.confirm.conclusion import Conclusion, write_conclusion
+from mnist_sweep.confirm.course import Course, Deadline, look_at_test
+from mnist_sweep.confirm.default import default_of
+from mnist_sweep.confirm.runs import SeedRun, planned
+from mnist_sweep.confirm.work import Workers
+from mnist_sweep.errors import UserError
 from mnist_sweep.files import where, writing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
@@ -61,50 +75,84 @@ from mnist_sweep.text import duration, relative
 COLUMNS = "  "
 
 
-@dataclass
-class Confirm:
-    """The command line; see the module."""
-
-    study: str | None = None
-    storage: str = "sqlite:///multirun/optuna.db"
-    top: int = 3
-    runs: str = ""
-    seeds: int = 5
-    first: int = 1000
-    epochs: int | None = None
-    data: str | None = None
-    n_jobs: int | None = None
-    to: str | None = None
-
-
 def main(asked: Confirm) -> None:
     """Train, conclude, and say what came out."""
     started = time.monotonic()
-    _check(asked)
+    deadline = Deadline(asked.hours)
+    check_asked(asked)
     record = read_study(asked.study, asked.storage) if asked.study else None
     candidates, ranked_by = _candidates(asked, record)
+    default = _add_default(asked, record, candidates)
     check_same_data(candidates)
-    folder = _folder(asked, record)
+    folder = folder_of(asked, record)
     seeds = seeds_for(candidates, asked.seeds, asked.first)
     with _alone_in(folder):
-        runs = planned(candidates, seeds, folder)
+        runs = planned(candidates, seeds, folder, asked.split_seeds)
+        terms = Terms(ranked_by, asked.margin / 100, None, default, asked.split_seeds)
         try:
-            train(runs, folder / "workers", asked.n_jobs)
+            conclusion = _confirmed(asked, runs, seeds, terms, deadline, folder)
         except KeyboardInterrupt:
             done = sum(run.done for run in runs)
             print(f"stopped with {done} of {len(runs)} runs done; the same command resumes")
             raise
-        conclusion = conclude(runs, ranked_by)
         with writing("to", folder):
             path = write_conclusion(conclusion, folder)
-    print(table(conclusion))
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(table(wording.HEADER, [wording.row(each) for each in conclusion.standings]))
+    if wording.steps(conclusion):
+        print(table(wording.STEPS, wording.steps(conclusion)))
     for sentence in wording.sentences(conclusion):
         print(wrapped(sentence, columns))
     print(f"{duration(time.monotonic() - started)}; figures: {relative(path)}")
     if asked.study and not asked.to:
         address = without_password(asked.storage)
         print(f"look next: {entry('report', study=asked.study, storage=address)}")
+
+
+def _confirmed(
+    asked: Confirm,
+    runs: list[SeedRun],
+    seeds: list[int],
+    terms: Terms,
+    deadline: Deadline,
+    folder: Path,
+) -> Conclusion:
+    """Train what is to be trained, look at test, and return what follows."""
+    with Workers(runs, folder / "workers", asked.n_jobs) as workers:
+        dropped = Course(runs, seeds, terms.ranked_by, asked.race).run(workers, deadline)
+        terms = replace(terms, dropped=dropped if asked.race else None)
+        look_at_test(runs, terms, workers)
+        conclusion = conclude(runs, terms)
+        if not asked.ablate:
+            return conclusion
+        way = ablate(runs, conclusion.standings[0].title, terms, workers, deadline, folder)
+        # It may have trained more seeds of the default, which say more of it.
+        return replace(conclude(runs, terms), ablation=way)
+
+
+def _add_default(
+    asked: Confirm, record: StudyRecord | None, candidates: list[Candidate]
+) -> str | None:
+    """Add the study's default configuration, and return its key; say why where there is none."""
+    if not asked.default:
+        return None
+    if record is None:
+        print("no default configuration: runs= names none; give its run directory among them")
+        return None
+    try:
+        default = default_of(record, candidates[0], Changes(asked.epochs, asked.data))
+    except UserError as error:
+        if asked.ablate:
+            raise ConfirmError(
+                f"ablate=true needs the default configuration: {error}; leave ablate out"
+            ) from error
+        print(f"no default configuration: {error}")
+        return None
+    known = next((each for each in candidates if each.settings == default.settings), None)
+    if known is None:
+        add(candidates, default)
+        known = candidates[-1]
+    return known.key
 
 
 def _candidates(asked: Confirm, record: StudyRecord | None) -> tuple[list[Candidate], str]:
@@ -119,23 +167,6 @@ def _candidates(asked: Confirm, record: StudyRecord | None) -> tuple[list[Candid
     for candidate in of_runs(arguments.paths(asked.runs), changes):
         add(candidates, candidate)
     return candidates, ranked_by
-
-
-def _folder(asked: Confirm, record: StudyRecord | None) -> Path:
-    """Return where the runs go: other data or epochs are another confirmation."""
-    if asked.to:
-        return Path(asked.to)
-    home = record.home if record else Path("outputs")
-    if home is None:
-        raise ConfirmError(
-            f"study={asked.study!r} cannot be a folder's name; name a folder with to="
-        )
-    name = CONFIRMATION
-    if asked.data is not None:
-        name += f"-{asked.data}"
-    if asked.epochs is not None:
-        name += f"-{asked.epochs}-epoch{'' if asked.epochs == 1 else 's'}"
-    return home / name
 
 
 @contextmanager
@@ -158,25 +189,6 @@ def _alone_in(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _check(asked: Confirm) -> None:
-    for name, value, least in (
-        ("top", asked.top, 1),
-        ("seeds", asked.seeds, 2),
-        ("first", asked.first, 0),
-        ("epochs", asked.epochs, 1),
-        ("n_jobs", asked.n_jobs, 1),
-    ):
-        if value is not None and value < least:
-            why = ": one run has no interval" if name == "seeds" else ""
-            raise ArgumentError(f"{name} must be at least {least}, but got {value}{why}")
-    # Seeds are below 2**32, and each configuration's own is passed over.
-    most = 2**32 - asked.seeds - asked.top - len(arguments.paths(asked.runs))
-    if asked.first > most:
-        raise ArgumentError(f"first must be at most {most}, but got {asked.first}")
-    if not asked.study and not arguments.paths(asked.runs):
-        raise ArgumentError("give study=, or run directories with runs=; see --help")
-
-
 def wrapped(sentence: str, columns: int | None) -> str:
     """Return a sentence in lines of whole words; in one where no width is given."""
     if columns is None:
@@ -184,9 +196,9 @@ def wrapped(sentence: str, columns: int | None) -> str:
     return textwrap.fill(sentence, columns, break_long_words=False, break_on_hyphens=False)
 
 
-def table(conclusion: Conclusion) -> str:
-    """Return the configurations as lines of text, in columns."""
-    lines = [wording.HEADER, *(wording.row(standing) for standing in conclusion.standings)]
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return rows under their header as lines of text, in columns."""
+    lines = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         COLUMNS.join(

@@ -24,12 +24,16 @@ class ConfirmError(UserError):
 
 @dataclass(frozen=True)
 class Candidate:
-    """A configuration. `key`: its folder's name; `result`: of the run that it is taken from."""
+    """A configuration. `key`: its folder's name; `result`: of the run that it is taken from.
+
+    `directory`: of that run; None where the configuration was composed.
+    """
 
     key: str
     title: str
     config: DictConfig
     result: dict[str, Any]
+    directory: str | None = None
 
     @property
     def model(self) -> str:
@@ -40,7 +44,7 @@ class Candidate:
     def settings(self) -> dict[str, Any]:
         """What decides its figures, whatever its seed."""
         settings = asdict(check(self.config))
-        for name in ("seed", "tracking", "progress", "name", "notes"):
+        for name in ("seed", "tracking", "progress", "dry_run", "name", "notes"):
             del settings[name]
         for name in ("root", "download", "timeout"):  # the fingerprint tells other data
             del settings["data"][name]
@@ -75,7 +79,7 @@ def of_trials(
                 "neither here, nor beside the study's database, nor in multirun/; give this "
                 "command in the folder where the sweep was started"
             )
-        add(found, _read(directory, f"trial-{number}", f"trial {number}", changes, "study"))
+        add(found, _read(directory, f"trial {number}", changes, "study"))
         if len(found) == top:
             break
     return found
@@ -91,8 +95,13 @@ def of_runs(directories: Iterable[str], changes: Changes) -> list[Candidate]:
     for given in directories:
         # best/ holds links into the run that is best today, and another tomorrow.
         where = relative((Path(given) / ".hydra").resolve().parent)
-        found.append(_read(given, re.sub(r"[^\w.-]+", "-", where).strip("-"), where, changes))
+        found.append(_read(given, where, changes))
     return found
+
+
+def key_of(title: str) -> str:
+    """Return the name of a configuration's folder: "trial 17" is in trial-17."""
+    return re.sub(r"[^\w.-]+", "-", title).strip("-")
 
 
 def add(candidates: list[Candidate], other: Candidate) -> None:
@@ -129,18 +138,25 @@ def seeds_for(candidates: Sequence[Candidate], number: int, first: int) -> list[
     return [seed for seed in range(first, first + number + len(used)) if seed not in used][:number]
 
 
-def _read(
-    directory: str, key: str, title: str, changes: Changes, setting: str = "runs"
-) -> Candidate:
+def _read(directory: str, title: str, changes: Changes, setting: str = "runs") -> Candidate:
     """Read a run directory, named by a setting, as a single run with some changes."""
     config, result = read_as_single(directory, setting)
-    changed: dict[str, Any] = {}
+    config = changed(title, config, changes)
+    return Candidate(key_of(title), title, config, result, relative(Path(directory)))
+
+
+def changed(title: str, config: DictConfig, changes: Changes) -> DictConfig:
+    """Return a config with changes. Raises ConfigError, and ConfirmError for data of another kind.
+
+    `title`: what the configuration is called.
+    """
+    config, settings = config.copy(), dict[str, Any]()
     if changes.epochs is not None:
-        changed["epochs"] = changes.epochs
+        settings["epochs"] = changes.epochs
     if changes.data is not None:
-        changed["data.name"] = _interchangeable(title, check(config).data.name, changes.data)
-    change(config, changed)
-    return Candidate(key, title, config, result)
+        settings["data.name"] = _interchangeable(title, check(config).data.name, changes.data)
+    change(config, settings)
+    return config
 
 
 def _interchangeable(title: str, known: str, name: str) -> str:

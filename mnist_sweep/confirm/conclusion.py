@@ -1,57 +1,43 @@
-"""The conclusion of a confirmation: each configuration's figures over its seeds, the better one."""
+"""The conclusion of a confirmation as data, and its record."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mnist_sweep.confirm.candidates import ConfirmError
-from mnist_sweep.confirm.intervals import (
-    LEVEL,
-    Hits,
-    Interval,
-    of_difference,
-    over_seeds,
-    shared_level,
-)
-from mnist_sweep.confirm.runs import SeedRun
+from mnist_sweep.confirm.intervals import LEVEL, Interval
+from mnist_sweep.confirm.race import Dropped
+from mnist_sweep.confirm.scores import INDICES, NUMBERS
 from mnist_sweep.files import replacing
-from mnist_sweep.run.directory import COMPLETE
-from mnist_sweep.text import one_line, relative
+from mnist_sweep.text import one_line
 from mnist_sweep.untrusted_files import (
-    COUNTED,
     LINE,
     NUMBER,
+    SIZES,
     TEXT,
+    TRUTH,
     WHOLE,
     Check,
     Kinds,
     check_kinds,
-    is_number,
-    is_whole,
     parse_json,
 )
 
 CONFIRMATION = "confirmation"  # what folders that hold one are called, or begin with
 FILE = "confirmation.json"
 
-
-MOST_IMAGES = 10_000_000  # of a test split, a thousand times MNIST's
-
-INDICES = Check(
-    "a list of whole numbers",
-    lambda value: isinstance(value, list) and all(map(is_whole, value)),
-)
-NUMBERS = Check(
-    "a list of numbers", lambda value: isinstance(value, list) and all(map(is_number, value))
-)
 FLOAT = Check(
     "a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)
 )
+TEXTS = Check(
+    "a list of texts",
+    lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
+)
+LIST = Check("a list", lambda value: isinstance(value, list))
 INTERVAL: Kinds = dict.fromkeys(("mean", "low", "high"), FLOAT)
+DROPPED: Kinds = {"seeds": WHOLE, "leader": TEXT, "difference": INTERVAL, "level": NUMBER}
 STANDING: Kinds = {
     "title": TEXT,
     "model": LINE,
@@ -61,19 +47,40 @@ STANDING: Kinds = {
     "seeds": INDICES,
     "accuracies": NUMBERS,
     "diverged": INDICES,
-    **dict.fromkeys(("val_acc", "val_loss", "test_acc"), INTERVAL),
+    "directory": TEXT,
+    "dropped": DROPPED,
+    **dict.fromkeys(("val_acc", "val_loss", "test_acc", "optimism"), INTERVAL),
 }
-COMPARISON: Kinds = {"title": TEXT, "seeds": WHOLE, "difference": INTERVAL}
+COMPARISON: Kinds = {
+    "title": TEXT,
+    "seeds": WHOLE,
+    "difference": INTERVAL,
+    "p": NUMBER,
+    "equivalence": INTERVAL,
+    "equivalent": TRUTH,
+}
+STEP: Kinds = {
+    "changes": TEXTS,
+    "val_acc": INTERVAL,
+    "test_acc": INTERVAL,
+    "comparison": COMPARISON,
+}
 CONCLUSION: Kinds = {
     "data": TEXT,
     "images": WHOLE,
     "ranked_by": TEXT,
     "level": NUMBER,
-    "unsettled": Check(
-        "a list of texts",
-        lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
-    ),
+    "unsettled": TEXTS,
+    "race": TRUTH,
+    "margin": NUMBER,
+    "default": TEXT,
+    "splits": WHOLE,
+    "missing": SIZES,
+    "power": {"detectable": NUMBER, "more_seeds": WHOLE},
+    "ablation": {"first": TEXT, "order_seeds": WHOLE, "steps": LIST},
 }
+# What a conclusion had from the first release on; the rest is None in older ones.
+ALWAYS = ("data", "images", "ranked_by", "level", "unsettled")
 
 
 @dataclass(frozen=True)
@@ -81,8 +88,10 @@ class Standing:
     """One configuration: accuracies as fractions, losses in nats, over seeds.
 
     `searched`: validation accuracy of the run that it is taken from, None where that was another
-    data set or number of epochs. `seeds` and `accuracies`, one test accuracy a seed, are of the
-    runs that are complete with finite figures; `diverged` are the seeds of the others.
+    data set or number of epochs; `optimism`: by how much that is above the mean of fresh seeds.
+    `seeds` are of the runs that are complete with finite figures, `diverged` those of the others.
+    `accuracies`: one test accuracy a seed; none, and no `test_acc`, where the race `dropped` it.
+    `directory`: of the run that it is taken from, None where it was composed.
     """
 
     title: str
@@ -95,23 +104,87 @@ class Standing:
     diverged: list[int]
     val_acc: Interval
     val_loss: Interval
-    test_acc: Interval
+    test_acc: Interval | None
+    optimism: Interval | None = None
+    dropped: Dropped | None = None
+    directory: str | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference of the first configuration's test accuracy from another's."""
+    """The difference of the first configuration's test accuracy from another's.
+
+    `difference` is with the interval that holds with all others at the conclusion's level. `p`:
+    adjusted for all comparisons by Holm's procedure; None in older records. `equivalent`: whether
+    `equivalence`, the interval that decides, lies within the conclusion's margin.
+    """
 
     title: str
     seeds: int
     difference: Interval
+    p: float | None = None
+    equivalence: Interval | None = None
+    equivalent: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 where the first is certainly better, -1 where it is certainly worse, else 0.
+
+        Holm's procedure decides, which finds all that the interval does; without it, the interval.
+        """
+        if self.p is None:
+            return self.difference.sign
+        mean = self.difference.mean
+        return int(mean > 0) - int(mean < 0) if self.p <= 1 - LEVEL else 0
+
+
+@dataclass(frozen=True)
+class Power:
+    """What the seeds were enough for, between the first two configurations, on test images.
+
+    `detectable`: the true difference that would have been found 4 times in 5. `more_seeds`: about
+    how many more would settle the difference that was found; None where no number would, or it is
+    settled.
+    """
+
+    detectable: float
+    more_seeds: int | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Some changes on the way from the default configuration to the best, and what they brought.
+
+    `comparison` is with the step before; None where too few seeds of one are complete.
+    """
+
+    changes: list[str]
+    val_acc: Interval
+    test_acc: Interval
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """The way from `first`, the default configuration, to the best, in steps.
+
+    The order is that of each change alone on the default, by validation over `order_seeds` seeds.
+    """
+
+    first: str
+    order_seeds: int
+    steps: list[Step]
 
 
 @dataclass(frozen=True)
 class Conclusion:
     """Configurations in the order of what `ranked_by` says, on validation images; the first leads.
 
-    The intervals of all `comparisons` hold together at `level`; each standing's holds alone.
+    Those that the `race` dropped are last. The intervals of all `comparisons` hold together at
+    `level`; each standing's holds alone. `margin`: differences below it count as none; a fraction,
+    as accuracies are. `default`: which is the default configuration. `splits`: how many splits the
+    seeds are on, None for that of the search. `missing`: how many seeds a configuration lacks,
+    where there was no time for more.
     """
 
     data: str
@@ -121,133 +194,19 @@ class Conclusion:
     standings: list[Standing]
     comparisons: list[Comparison]
     unsettled: list[str]
+    race: bool = False
+    margin: float | None = None
+    default: str | None = None
+    splits: int | None = None
+    missing: Mapping[str, int] = field(default_factory=dict)
+    power: Power | None = None
+    ablation: Ablation | None = None
 
-
-def conclude(runs: Sequence[SeedRun], ranked_by: str) -> Conclusion:
-    """Return the conclusion of runs that are all done.
-
-    `ranked_by`: val_acc or val_loss. Test decides nothing but the comparisons. A configuration of
-    which fewer than two seeds are complete is `unsettled`. Raises ConfirmError where all are.
-    """
-    _check_same_data(runs)
-    by_candidate: dict[str, list[SeedRun]] = {}
-    for run in runs:
-        by_candidate.setdefault(run.candidate.key, []).append(run)
-    settled, unsettled = [], []
-    for own in by_candidate.values():
-        usable = [run for run in own if _is_usable(run.result)]
-        if len(usable) < 2:
-            unsettled.append(own[0].candidate.title)
-            continue
-        hits = _hits(usable)
-        settled.append((_standing(own, usable, hits), hits))
-    if not settled:
-        raise ConfirmError(
-            "no configuration has two seeds that did not diverge: there is nothing to compare"
-        )
-    settled.sort(key=lambda each: _rank(each[0], ranked_by))
-    (leader, hits), *others = settled
-    # The networks that are compared have also chosen who leads, and so which pairs are shown: what
-    # holds for these holds if it does for every pair.
-    level = shared_level(len(settled) * (len(settled) - 1) // 2)
-    comparisons = []
-    for other, theirs in others:
-        shared = [seed for seed in leader.seeds if seed in other.seeds]
-        if len(shared) < 2:
-            unsettled.append(other.title)
-            continue
-        ours = hits[[leader.seeds.index(seed) for seed in shared]]
-        its = theirs[[other.seeds.index(seed) for seed in shared]]
-        comparisons.append(Comparison(other.title, len(shared), of_difference(ours, its, level)))
-    return Conclusion(
-        data=runs[0].result["data"]["name"],
-        images=hits.shape[1],
-        ranked_by=ranked_by,
-        level=LEVEL,
-        standings=[standing for standing, _ in settled],
-        comparisons=comparisons,
-        unsettled=unsettled,
-    )
-
-
-def _check_same_data(runs: Sequence[SeedRun]) -> None:
-    """Refuse runs between which the data have changed, as those of data=auto can."""
-    by_fingerprint: dict[str, SeedRun] = {}
-    for run in runs:
-        by_fingerprint.setdefault(run.result["data"]["fingerprint"], run)
-    if len(by_fingerprint) > 1:
-        one, other, *_ = by_fingerprint.values()
-        raise ConfirmError(
-            f"{relative(one.directory)} was trained on other data than {relative(other.directory)}:"
-            " choose another folder with to="
-        )
-
-
-def _rank(standing: Standing, by: str) -> float:
-    return standing.val_loss.mean if by == "val_loss" else -standing.val_acc.mean
-
-
-def _is_usable(result: dict[str, Any]) -> bool:
-    """Whether a run is complete, and of finite figures."""
-    figures = (result.get("val_acc"), result.get("val_loss"))
-    return result.get("status") == COMPLETE and None not in figures
-
-
-def _standing(own: Sequence[SeedRun], usable: Sequence[SeedRun], hits: Hits) -> Standing:
-    results = [run.result for run in usable]
-    candidate = own[0].candidate
-    accuracies = hits.mean(1).tolist()
-
-    def figure(name: str) -> Interval:
-        return over_seeds([float(result[name]) for result in results])
-
-    return Standing(
-        title=candidate.title,
-        model=candidate.model,
-        parameters=results[0]["parameters"],
-        epochs=own[0].epochs,
-        searched=_searched(candidate.result, results[0]),
-        seeds=[run.seed for run in usable],
-        accuracies=accuracies,
-        diverged=[run.seed for run in own if run not in usable],
-        val_acc=figure("val_acc"),
-        val_loss=figure("val_loss"),
-        test_acc=over_seeds(accuracies),
-    )
-
-
-def _searched(before: dict[str, Any], fresh: dict[str, Any]) -> float | None:
-    """Return the figure of the run that was chosen, where it can be held against the fresh ones."""
-
-    def work(result: dict[str, Any]) -> tuple[Any, Any]:
-        return (result.get("data") or {}).get("fingerprint"), result.get("max_epochs")
-
-    return before.get("val_acc") if work(before) == work(fresh) else None
-
-
-def _hits(runs: Sequence[SeedRun]) -> Hits:
-    """Return which test images each run has right: [seeds, images]."""
-    rows = []
-    for run in runs:
-        errors = _errors(run.errors)
-        row = np.ones(errors["images"], dtype=np.bool_)
-        row[errors["wrong"]] = False
-        rows.append(row)
-    return np.stack(rows)
-
-
-def _errors(path: Path) -> dict[str, Any]:
-    try:
-        found = parse_json(path.read_text(encoding="utf-8"))
-        check_kinds(found, {"images": COUNTED, "wrong": INDICES}, ("images", "wrong"))
-        if found["images"] > MOST_IMAGES or max(found["wrong"], default=0) >= found["images"]:
-            raise ValueError(f"images and wrong contradict each other: {found['images']} images")
-    except (OSError, ValueError) as error:
-        raise ConfirmError(
-            f"{path} is damaged ({one_line(error)}); delete it, and the same command writes it "
-            "again"
-        ) from error
-    return found
+    @property
+    def against_default(self) -> Comparison | None:
+        """How the first compares with the default; None where it is that, or is not compared."""
+        found = (each for each in self.comparisons if each.title == self.default)
+        return next(found, None)
 
 
 def write_conclusion(conclusion: Conclusion, folder: Path) -> Path:
@@ -258,24 +217,26 @@ def write_conclusion(conclusion: Conclusion, folder: Path) -> Path:
     return path
 
 
-def read_conclusions(study: Path) -> list[Conclusion]:
-    """Return the conclusions of all confirmations in a study's folder, by name.
+def read_conclusions(study: Path, names: str = f"{CONFIRMATION}*") -> list[Conclusion]:
+    """Return the conclusions of the confirmations in a study's folder, by name.
 
-    Raises ConfirmError for a file that is damaged.
+    `names` is a pattern of their folders' names. Raises ConfirmError for a file that is damaged.
     """
-    return [_read(path) for path in sorted(study.glob(f"{CONFIRMATION}*/{FILE}"))]
+    return [_read(path) for path in sorted(study.glob(f"{names}/{FILE}"))]
 
 
 def _read(path: Path) -> Conclusion:
     try:
         found = parse_json(path.read_text(encoding="utf-8"))
-        check_kinds(found, CONCLUSION, tuple(CONCLUSION))
-        for standing in found["standings"]:
-            check_kinds(standing, STANDING, ("title", "model", "parameters", "epochs"))
-        for comparison in found["comparisons"]:
-            check_kinds(comparison, COMPARISON, tuple(COMPARISON))
-        found["standings"] = [Standing(**_intervals(each)) for each in found["standings"]]
-        found["comparisons"] = [Comparison(**_intervals(each)) for each in found["comparisons"]]
+        check_kinds(found, CONCLUSION, ALWAYS)
+        found["standings"] = [_standing(each) for each in found["standings"]]
+        found["comparisons"] = [_comparison(each) for each in found["comparisons"]]
+        found["missing"] = found.get("missing") or {}
+        if found.get("power") is not None:
+            found["power"] = Power(**found["power"])
+        if found.get("ablation") is not None:
+            steps = [_step(each) for each in found["ablation"].pop("steps")]
+            found["ablation"] = Ablation(**found["ablation"], steps=steps)
         return Conclusion(**found)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfirmError(
@@ -283,5 +244,28 @@ def _read(path: Path) -> Conclusion:
         ) from error
 
 
-def _intervals(found: dict[str, Any]) -> dict[str, Any]:
-    return {k: Interval(**v) if isinstance(v, dict) else v for k, v in found.items()}
+def _standing(found: dict[str, Any]) -> Standing:
+    check_kinds(found, STANDING, ("title", "model", "parameters", "epochs"))
+    if found.get("dropped") is not None:
+        found["dropped"] = Dropped(**_intervals(found["dropped"], DROPPED))
+    return Standing(**_intervals(found, STANDING))
+
+
+def _comparison(found: dict[str, Any]) -> Comparison:
+    check_kinds(found, COMPARISON, ("title", "seeds", "difference"))
+    return Comparison(**_intervals(found, COMPARISON))
+
+
+def _step(found: dict[str, Any]) -> Step:
+    check_kinds(found, STEP, ("changes", "val_acc", "test_acc"))
+    if found.get("comparison") is not None:
+        found["comparison"] = _comparison(found["comparison"])
+    return Step(**_intervals(found, STEP))
+
+
+def _intervals(found: dict[str, Any], kinds: Kinds) -> dict[str, Any]:
+    """Return a mapping with its intervals as such."""
+    return {
+        name: Interval(**value) if kinds.get(name) is INTERVAL and value is not None else value
+        for name, value in found.items()
+    }

@@ -14,32 +14,43 @@ SILENCE = 60.0  # seconds without a line, in a log file, after which it says how
 
 
 class Progress:
-    """The printed progress of runs: lines, and in a terminal a bar of epochs below them."""
+    """The printed progress of rounds of runs: lines, and in a terminal a bar of epochs below them.
+
+    `may_drop`: whether fewer may be trained in the end, so that the time left is an upper bound.
+    """
 
     def __init__(
-        self, runs: Sequence[SeedRun], jobs: Sequence[Sequence[SeedRun]], slots: int, workers: str
+        self, rounds: Sequence[Sequence[SeedRun]], slots: int, workers: str, may_drop: bool
     ) -> None:
-        self.runs, self.pace = runs, Pace(jobs, slots)
-        self.told = {run.directory for run in runs if run.done}
-        self.total = sum(run.epochs for run in runs)
+        self.runs, self.pace = [run for each in rounds for run in each], Pace(rounds, slots)
+        self.may_drop = may_drop
+        self.told = {run.directory for run in self.runs if run.done}
         self.spoke = time.monotonic()
-        seeds = list(dict.fromkeys(run.seed for run in runs))
-        configurations = len(runs) // len(seeds)
+        seeds = sorted({run.seed for run in self.runs})
+        configurations = len({run.candidate.key for run in self.runs})
+        most = "at most " if may_drop else ""
         self.bar: tqdm[None] | None = None
-        self._say(
-            f"{counted(configurations, 'configuration')} with {len(seeds)} seeds ({seeds[0]} to "
-            f"{seeds[-1]}): {len(runs)} runs, {len(self.told)} of them done"
+        self.say(
+            f"{counted(configurations, 'configuration')} with {most}{len(seeds)} seeds "
+            f"({seeds[0]} to {seeds[-1]}): {len(self.runs)} runs, {len(self.told)} of them done"
         )
-        self._say(f"workers: {workers}")
+        self.say(f"workers: {workers}")
         if sys.stderr.isatty():
             self.bar = tqdm(
-                total=self.total,
+                total=self._total(),
                 initial=self._epochs(),
                 leave=False,
                 dynamic_ncols=True,
                 bar_format="{n}/{total} epochs |{bar:20}| {elapsed}{postfix}",
             )
             self.bar.set_postfix_str(self._left())
+
+    def only(self, rounds: Sequence[Sequence[SeedRun]], may_drop: bool) -> None:
+        """Leave out the runs that are not in these rounds; say nothing of those any more."""
+        self.runs, self.may_drop = [run for each in rounds for run in each], may_drop
+        self.pace.only(rounds)
+        if self.bar is not None:
+            self.bar.total = self._total()
 
     def watch(self, ended: Sequence[SeedRun]) -> None:
         """Say which runs have ended since the last time, and how far the others are."""
@@ -52,7 +63,7 @@ class Progress:
             self.bar.n = self._epochs()
             self.bar.set_postfix_str(self._left())
         elif time.monotonic() - self.spoke > SILENCE:
-            self._say(f"{self._epochs():,} of {self.total:,} epochs done; {self._left()}")
+            self.say(f"{self._epochs():,} of {self._total():,} epochs done; {self._left()}")
 
     def close(self) -> None:
         """Take the bar away."""
@@ -60,26 +71,33 @@ class Progress:
             self.bar.close()
             self.bar = None
 
-    def _ended(self, run: SeedRun) -> None:
-        result = run.result
-        accuracy = result.get("val_acc")
-        came_to = str(result.get("reason")) if accuracy is None else f"val {accuracy:.2%}"
-        self._say(
-            f"{run.candidate.title}, seed {run.seed}: {came_to} "
-            f"({len(self.told)}/{len(self.runs)}); {self._left()}"
-        )
-
-    def _left(self) -> str:
-        left = self.pace.left()
-        return "no epoch done yet" if left is None else f"{duration(left)} left"
-
-    def _epochs(self) -> int:
-        """Return the epochs done; a run that has ended counts as whole."""
-        return sum(done_of(run) for run in self.runs)
-
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line, above the bar where there is one."""
         self.spoke = time.monotonic()
         if self.bar is not None:
             self.bar.write(line)
         else:
             print(line, flush=True)
+
+    def _ended(self, run: SeedRun) -> None:
+        result = run.result
+        accuracy = result.get("val_acc")
+        came_to = str(result.get("reason")) if accuracy is None else f"val {accuracy:.2%}"
+        done = sum(each.directory in self.told for each in self.runs)
+        self.say(
+            f"{run.candidate.title}, seed {run.seed}: {came_to} "
+            f"({done}/{len(self.runs)}); {self._left()}"
+        )
+
+    def _left(self) -> str:
+        left = self.pace.left()
+        if left is None:
+            return "no epoch done yet"
+        return f"{'at most ' if self.may_drop else ''}{duration(left)} left"
+
+    def _epochs(self) -> int:
+        """Return the epochs done; a run that has ended counts as whole."""
+        return sum(done_of(run) for run in self.runs)
+
+    def _total(self) -> int:
+        return sum(run.epochs for run in self.runs)

@@ -11,20 +11,21 @@ from mnist_sweep.sweep.trials.outcomes import epochs_done
 
 
 class Pace:
-    """The pace of jobs, each of some runs, of which `slots` are at work at a time, in their order.
+    """The pace of rounds of runs, of which `slots` are at work at a time, in their order.
 
-    An epoch of one configuration may take as long as a hundred of another's, and the last job may
-    run while the other slots have nothing left: so epochs alone say little about the time.
+    An epoch of one configuration may take as long as a hundred of another's, and the last run of a
+    round goes on while the other slots have nothing left: so epochs alone say little about the
+    time.
     """
 
     def __init__(
         self,
-        jobs: Sequence[Sequence[SeedRun]],
+        rounds: Sequence[Sequence[SeedRun]],
         slots: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.jobs, self.slots, self.clock = jobs, slots, clock
-        self.runs = [run for job in jobs for run in job]
+        self.rounds, self.slots, self.clock = rounds, slots, clock
+        self.runs = [run for each in rounds for run in each]
         self.before = {run.directory: done_of(run) for run in self.runs}
         self.started, self.worked, self.going = clock(), 0.0, self._going()
         self.seen: float | None = None  # until when `worked` was counted
@@ -40,22 +41,48 @@ class Pace:
 
     def left(self) -> float | None:
         """Return the seconds until all have ended; None while no epoch has."""
+        costs, scale = self._costs(), self._scale()
+        if scale is None:
+            return None
+        total = 0.0
+        for each in self.rounds:
+            ends = [0.0] * self.slots
+            for run in each:
+                ahead = (run.epochs - done_of(run)) * costs[run.candidate.key]
+                heapq.heapreplace(ends, ends[0] + ahead)
+            total += max(ends)
+        return total * scale
+
+    def of(self, run: SeedRun) -> float | None:
+        """Return the seconds that a run takes from where it is; None where nothing says so.
+
+        Until an epoch is done, by the runs that the configurations are taken from.
+        """
+        scale = self._scale()
+        if scale is None:
+            known = any(_seconds_of_source(each) for each in self.runs)
+            scale = 1.0 if known else None
+        if scale is None:
+            return None
+        return (run.epochs - done_of(run)) * self._costs()[run.candidate.key] * scale
+
+    def only(self, rounds: Sequence[Sequence[SeedRun]]) -> None:
+        """Leave out what is not in these rounds: what was dropped."""
+        self.rounds = rounds
+
+    def _scale(self) -> float | None:
+        """Return the seconds that a slot takes for what costs one; None while no epoch is done."""
         costs = self._costs()
-        done = {run.directory: done_of(run) for run in self.runs}
         came_to = sum(
-            (done[run.directory] - self.before[run.directory]) * costs[run.candidate.key]
+            (done_of(run) - self.before[run.directory]) * costs[run.candidate.key]
             for run in self.runs
         )
-        if came_to <= 0:
-            return None
-        ends = [0.0] * self.slots
-        for job in self.jobs:
-            ahead = ((run.epochs - done[run.directory]) * costs[run.candidate.key] for run in job)
-            heapq.heapreplace(ends, ends[0] + sum(ahead))
-        return max(ends) * self.worked / came_to
+        return self.worked / came_to if came_to > 0 else None
 
     def _going(self) -> int:
-        return min(self.slots, sum(any(not run.done for run in job) for job in self.jobs))
+        """Return how many slots are at work: in the first round that is not over."""
+        waiting = (sum(not run.done for run in each) for each in self.rounds)
+        return min(self.slots, next((count for count in waiting if count), 0))
 
     def _began(self) -> float | None:
         """Return when the first run began: its process was started before, once for many runs."""
@@ -71,15 +98,16 @@ class Pace:
         epochs: dict[str, int] = {}
         source: dict[str, float] = {}
         for run in self.runs:
-            key, result = run.candidate.key, run.candidate.result
+            key = run.candidate.key
             seconds[key] = seconds.get(key, 0.0) + _seconds(run)
             epochs[key] = epochs.get(key, 0) + done_of(run)
-            if result.get("seconds") and result.get("max_epochs"):
-                source[key] = result["seconds"] / result["max_epochs"]
+            if taken := _seconds_of_source(run):
+                source[key] = taken
         own = {key: seconds[key] / epochs[key] for key in seconds if seconds[key] and epochs[key]}
         both = own.keys() & source.keys()
         scale = sum(own[key] for key in both) / sum(source[key] for key in both) if both else 1.0
-        usual = sum(own.values()) / len(own) if own else 1.0
+        known = own or source
+        usual = sum(known.values()) / len(known) if known else 1.0
         guess = {key: scale * source[key] if key in source else usual for key in seconds}
         return guess | own
 
@@ -87,6 +115,13 @@ class Pace:
 def done_of(run: SeedRun) -> int:
     """Return how many epochs of a run are done; one that has ended counts as whole."""
     return run.epochs if run.done else min(epochs_done(run.directory), run.epochs)
+
+
+def _seconds_of_source(run: SeedRun) -> float | None:
+    """Return the seconds of an epoch of the run that a configuration is taken from."""
+    result = run.candidate.result
+    epochs = result.get("epochs") or result.get("max_epochs")
+    return result["seconds"] / epochs if result.get("seconds") and epochs else None
 
 
 def _seconds(run: SeedRun) -> float:

@@ -36,6 +36,7 @@ MNIST_MD5 = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 SIZE, CLASSES = 28, 10
+DIGITS = ("mnist", "mnist_5k")  # the data sets that have handwritten digits, placed alike
 
 
 class DataError(UserError):

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from mnist_sweep.data import Images, Pipeline
+from mnist_sweep.data.batches import EVALUATION_BATCH
 from mnist_sweep.data.sources import CLASSES
-from mnist_sweep.training.loop import EVALUATION_BATCH
+
+ACTIVATIONS = (nn.ReLU, nn.LeakyReLU, nn.SiLU)
 
 
 @dataclass(frozen=True)
@@ -93,21 +95,19 @@ def feature_maps(model: nn.Module, image: Tensor, names: Sequence[str]) -> dict[
 def mapped_modules(model: nn.Module) -> list[str]:
     """Return the modules whose maps are worth a look: the last of each unit with a convolution.
 
-    That is its activation where the unit ends in one, else the convolution itself.
+    That is its activation where the unit ends in one, else the convolution itself. A unit that uses
+    another's convolution has a norm to be known by.
     """
-    names = []
-    for name in convolutions(model):
-        parent = model.get_submodule(name.rpartition(".")[0])
-        siblings = [child for child, _ in parent.named_children()]
-        position = siblings.index(name.rpartition(".")[2])
-        prefix = f"{name.rpartition('.')[0]}." if "." in name else ""
-        chosen = name
-        for child in siblings[position + 1 :]:
-            module = parent.get_submodule(child)
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                break
-            if isinstance(module, nn.ReLU):
-                chosen = prefix + child
-                break
-        names.append(chosen)
-    return list(dict.fromkeys(names))
+    names: list[str] = []
+    convolution, in_unit = "", False
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            names.append(convolution)
+            in_unit = isinstance(module, nn.Conv2d)
+            convolution = name if in_unit else ""
+        elif isinstance(module, nn.BatchNorm2d):
+            in_unit = True
+        elif isinstance(module, ACTIVATIONS) and in_unit:
+            names.append(name)
+            convolution, in_unit = "", False
+    return [name for name in (*names, convolution) if name]

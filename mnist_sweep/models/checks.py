@@ -19,12 +19,17 @@ def check_at_least_one(name: str, value: int) -> None:
         raise ValueError(f"{name} must be at least 1, but got {value}")
 
 
+def check_positive(name: str, value: float) -> None:
+    """Raise ValueError unless a number is positive and finite."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be greater than 0 and finite, but got {value}")
+
+
 def scaled(channels: int, width: float) -> int:
     """Return channels times the width multiplier, rounded, at least 1.
 
     Raises ValueError for a channel count below 1, or a width that is not positive and finite.
     """
     check_at_least_one("channels", channels)
-    if not 0 < width < math.inf:
-        raise ValueError(f"width must be greater than 0 and finite, but got {width}")
+    check_positive("width", width)
     return max(1, round(channels * width))

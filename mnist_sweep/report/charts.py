@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from mnist_sweep.confirm.conclusion import Conclusion
+from mnist_sweep.confirm.conclusion import Conclusion, Standing
 from mnist_sweep.inspection.plots import INK
 from mnist_sweep.report.content import Picture, best_of_each_size
 from mnist_sweep.report.effects import unit
@@ -153,6 +153,8 @@ def _confirmed(conclusion: Conclusion) -> Figure:
     figure, axes = axes_of(height=1.2 + 0.45 * count)
     for place, standing in enumerate(conclusion.standings):
         found = standing.test_acc
+        if found is None:  # it has no figures on test
+            continue
         low, high = max(found.low, 0.0), min(found.high, 1.0)  # cut there, as the table has it
         reach = [[100 * (found.mean - low)], [100 * (high - found.mean)]]
         accuracies = [100 * accuracy for accuracy in standing.accuracies]
@@ -161,10 +163,15 @@ def _confirmed(conclusion: Conclusion) -> Figure:
         axes.errorbar(
             100 * found.mean, place, xerr=reach, fmt="D", color=BLUE, markersize=6, capsize=4
         )
-    axes.set_yticks(range(count), [standing.title for standing in conclusion.standings])
+    axes.set_yticks(range(count), [_called(standing) for standing in conclusion.standings])
     axes.set_ylim(count - 0.5, -0.5)
     axes.set(xlabel=f"test accuracy in %, {conclusion.images:,} images")
     return figure
+
+
+def _called(standing: Standing) -> str:
+    dropped = standing.dropped
+    return standing.title + (f"\ndropped after {dropped.seeds} seeds" if dropped else "")
 
 
 def _parameters(record: StudyRecord) -> Figure | None:

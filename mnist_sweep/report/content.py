@@ -244,7 +244,10 @@ def _caution(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block
 
 def _confirmed(conclusion: Conclusion) -> list[Block]:
     rows = [wording.row(standing) for standing in conclusion.standings]
-    return [Table(wording.HEADER, rows), Points(list(wording.sentences(conclusion)))]
+    blocks: list[Block] = [Table(wording.HEADER, rows)]
+    if steps := wording.steps(conclusion):
+        blocks.append(Table(wording.STEPS, steps))
+    return [*blocks, Points(list(wording.sentences(conclusion)))]
 
 
 def _sizes(record: StudyRecord) -> list[Block]:

@@ -1,6 +1,6 @@
 """From checked config to objects, and the budget check that comes before everything else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.config import ConfigError, RunConfig, augmented_epochs
 from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
 from mnist_sweep.errors import UserError
+from mnist_sweep.models import Compact
 from mnist_sweep.models.cost import (
     BudgetExceeded,
     Cost,
@@ -23,7 +24,10 @@ from mnist_sweep.models.layout import Layout, set_layout, training_layout
 from mnist_sweep.run.targets import build, check_node
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.text import one_line, shortened
+from mnist_sweep.training.averaging import Averaging
+from mnist_sweep.training.cuda_graph import repeats
 from mnist_sweep.training.loop import BestEpoch, Criterion, EarlyStopping, Training
+from mnist_sweep.training.losses import Loss
 
 
 def model_name(recorded: Mapping[str, Any] | None, node: Mapping[str, Any]) -> str:
@@ -50,6 +54,11 @@ def count_model(node: Any, name: str) -> tuple[nn.Module, int]:
     with _on_meta_or(name):
         model = on_meta(lambda: build_model(node))
         return model, count_parameters(model)
+
+
+def widths_of(model: nn.Module) -> str | None:
+    """Return the widths that a model has chosen itself, as a line; None for others."""
+    return model.plan.outline if isinstance(model, Compact) else None
 
 
 def check_budget(run: RunConfig, name: str) -> Cost:
@@ -87,9 +96,9 @@ def _on_meta_or(name: str) -> Iterator[None]:
 
 
 def what_fits(node: Any, limit: int) -> str:
-    """Say which smaller `width` or `hidden` meets the budget, and how to lift it."""
+    """Say which smaller `width` or `hidden`, or a `fill`, meets the budget, and how to lift it."""
     target, settings = check_node("model", node, ())
-    suggestions = []
+    suggestions = _filled(target, settings, limit)
     for setting, unit in (("width", 0.01), ("hidden", 1)):
         current = settings.get(setting)
         if type(current) is not type(unit):  # a user's width or hidden may be anything
@@ -107,6 +116,28 @@ def what_fits(node: Any, limit: int) -> str:
             continue
     suggestions.append("budget.max_parameters=null lifts the budget")
     return ", ".join(suggestions)
+
+
+def _filled(target: Callable[..., nn.Module], settings: Mapping[str, Any], limit: int) -> list[str]:
+    """Say what a network meets the budget by that can be as wide as that allows; [] for others."""
+    if "fill" not in settings:
+        return []
+    try:
+        parameters = count_parameters(on_meta(lambda: target(**{**settings, "fill": 1.0})))
+    except Exception:  # a hint must never stand in the way of the refusal
+        return []
+    if parameters <= limit:
+        return [f"model.fill=1 would fit ({parameters:,})"]
+    return [f"its narrowest has {parameters:,}: take fewer stages or convolutions"]
+
+
+def count_within_budget(run: RunConfig, name: str) -> Cost:
+    """Count a run's model as `check_budget` does, or raise BudgetExceeded with what would fit."""
+    try:
+        return check_budget(run, name)
+    except BudgetExceeded as error:
+        hint = what_fits(run.model, error.limit)
+        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
 
 
 def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
@@ -134,11 +165,39 @@ def build_schedule(node: Any, optimizer: Optimizer, epochs: int, steps_per_epoch
 
 def build_pipeline(run: RunConfig) -> Pipeline:
     """Build what happens to pixels. Raises ConfigError."""
+    settings = dict(vars(run.data.augmentation))
+    until = settings.pop("until")
     try:
-        augmentation = Augmentation(**vars(run.data.augmentation))
+        augmentation = Augmentation(**settings)
     except ValueError as error:
         raise ConfigError(f"data.augmentation: {error}") from error
-    return Pipeline(run.data.mean, run.data.std, augmentation)
+    augmented = None if until == 1 else augmented_epochs(run)
+    return Pipeline(run.data.mean, run.data.std, augmentation, augmented)
+
+
+def build_loss(run: RunConfig) -> Loss:
+    """Build what training minimizes."""
+    return Loss(run.loss, run.label_smoothing, run.distill.temperature, run.distill.weight)
+
+
+def build_averaging(run: RunConfig, model: nn.Module, steps_per_epoch: int) -> Averaging | None:
+    """Build what averages a model's weights.
+
+    Raises ConfigError where an epoch would have no update, or the model cannot be copied.
+    """
+    if run.ema.decay is None:
+        return None
+    if run.ema.every > steps_per_epoch:
+        raise ConfigError(
+            f"ema.every={run.ema.every} is more than the {steps_per_epoch:,} steps of an epoch, "
+            "which would end without an average; lower it"
+        )
+    try:
+        return Averaging(model, run.ema.decay, run.ema.every)
+    except Exception as error:  # a user's model may hold what cannot be copied
+        raise ConfigError(
+            f"ema.decay={run.ema.decay}: {type(model).__name__} cannot be copied: {one_line(error)}"
+        ) from error
 
 
 def check_objects(run: RunConfig) -> None:
@@ -169,13 +228,18 @@ def build_dataset(run: RunConfig) -> Dataset:
         data.validation,
         data.split_seed,
     )
+    check_batches(run, dataset)
+    return dataset
+
+
+def check_batches(run: RunConfig, dataset: Dataset) -> None:
+    """Raise ConfigError for a batch size that does not fit the training split."""
     if run.batch_size > len(dataset.train):
         raise ConfigError(
             f"batch_size={run.batch_size:,} is larger than the training split of {dataset.name} "
             f"({len(dataset.train):,} images); lower it"
         )
     _check_last_batch(run, len(dataset.train))
-    return dataset
 
 
 def _check_last_batch(run: RunConfig, images: int) -> None:
@@ -190,6 +254,18 @@ def _check_last_batch(run: RunConfig, images: int) -> None:
             f"batch_size={run.batch_size} leaves a last batch of one of {images:,} images, which "
             f"this model cannot train on ({one_line(error)}); choose another"
         ) from error
+
+
+def uses_cuda_graph(run: RunConfig, model: nn.Module, device: torch.device) -> bool:
+    """Whether a run replays a graph: on a GPU where it is asked to, or its model is known to."""
+    asked = repeats(model) if run.cuda_graph is None else run.cuda_graph
+    return asked and device.type == "cuda"
+
+
+def check_cuda_graph(run: RunConfig, device: torch.device) -> None:
+    """Raise ConfigError where a graph is asked for on a CPU."""
+    if run.cuda_graph and device.type != "cuda":
+        raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
 
 
 def choose_layout(run: RunConfig, device: torch.device) -> Layout:
@@ -218,4 +294,5 @@ def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -
         torch.Generator().manual_seed(run.seed),
         BestEpoch(Criterion(run.keep.monitor, run.keep.mode)),
         early_stopping,
+        averaging=build_averaging(run, model, steps_per_epoch),
     )

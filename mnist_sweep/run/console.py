@@ -72,11 +72,19 @@ class Narrator:
             f"{facts['multiply_adds']:,} multiply-adds an image; "
             f"{counted(self.epochs, 'epoch')} of batch {run.batch_size}; seed {run.seed}"
         )
+        if facts.get("widths"):
+            self._say(f"widths: {facts['widths']}")
         train, val, test = (f"{size:,}" for size in data["sizes"].values())
         say_once(
             f"data: {data['name']}, {train} train / {val} validation / {test} test images; "
             f"{data['reason']}"
         )
+        teacher = facts.get("teacher")
+        if teacher:
+            say_once(
+                f"teacher: {teacher['model']}, {teacher['parameters']:,} parameters, not counted "
+                f"in the budget; {teacher['path']}"
+            )
         graph = ", CUDA graph" if facts.get("cuda_graph") else ""
         threads = counted(facts["threads"], "thread")
         say_once(f"device: {facts['device']}, {threads}, {facts['precision']}{graph}")

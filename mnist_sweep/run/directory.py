@@ -47,8 +47,10 @@ RESULT: Kinds = {
     "model": LINE,
     "parameters": WHOLE,
     "multiply_adds": WHOLE,
+    "widths": LINE,
     "seed": WHOLE,
     "data": {"name": LINE, "reason": TEXT, "sizes": SIZES, "fingerprint": LINE},
+    "teacher": {"path": TEXT, "model": LINE, "parameters": WHOLE, "fingerprint": LINE},
     "device": TEXT,
     "processor": TEXT,
     "threads": WHOLE,
@@ -84,14 +86,18 @@ class RunDirectory:
         self.best = path / "checkpoints" / "best.safetensors"
         self.last = path / "checkpoints" / "last.pt"
 
-    def start(self) -> None:
-        """Prepare an empty run directory. Raises RecordError when it already holds a run."""
+    def check_new(self) -> None:
+        """Raise RecordError where the directory already holds a run."""
         if self.metrics.exists() or self.result.exists():
             resume = shell([override("resume", str(self.path))])
             raise RecordError(
                 f"{self.path} already holds a run: resume it with {resume}, or choose "
                 "another hydra.run.dir"
             )
+
+    def start(self) -> None:
+        """Prepare an empty run directory. Raises RecordError when it already holds a run."""
+        self.check_new()
         self.best.parent.mkdir(parents=True, exist_ok=True)
 
     def forget(self) -> None:
@@ -172,7 +178,7 @@ def save_weights(model: nn.Module, path: Path) -> None:
     with replacing(path) as temporary:
         # safetensors refuses strided views and shared storage: channels_last weights are both. Its
         # save_file would make a file that nobody else may read.
-        temporary.write_bytes(save(_plain(model.state_dict())))
+        temporary.write_bytes(save(plain_weights(model)))
 
 
 def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
@@ -199,8 +205,10 @@ def _parsed(text: str, path: Path, kinds: Kinds, required: Sequence[str] = ()) -
     return parsed
 
 
-def _plain(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+def plain_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Return copies of a model's weights on the CPU, in the plain layout."""
+    state = model.state_dict().items()
+    return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state}
 
 
 def _finite(value: Any) -> Any:

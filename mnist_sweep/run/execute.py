@@ -9,15 +9,15 @@ from typing import Any
 
 import torch
 
-from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.config import RunConfig
 from mnist_sweep.data import Dataset
-from mnist_sweep.models.cost import BudgetExceeded, Cost
+from mnist_sweep.models.cost import Cost
 from mnist_sweep.run.build import (
     build_dataset,
-    check_budget,
+    check_cuda_graph,
     check_objects,
+    count_within_budget,
     model_name,
-    what_fits,
 )
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.run.machine import (
@@ -30,6 +30,7 @@ from mnist_sweep.run.machine import (
     versions,
 )
 from mnist_sweep.run.session import Reporter, Session
+from mnist_sweep.run.teacher import read_teacher, warn_of_other_data
 from mnist_sweep.training.loop import Diverged
 
 log = logging.getLogger("mnist_sweep")
@@ -60,7 +61,7 @@ def execute(
 
 
 def execute_or_resume(run: RunConfig, path: Path, name: str) -> None:
-    """Train and record a run, from where its directory stands; it looks at test at its end.
+    """Train and record a run, from where its directory stands; it never looks at test.
 
     One that is complete or has diverged is left alone. Raises what `execute` raises, but for a run
     that diverges, whose result says so.
@@ -69,7 +70,7 @@ def execute_or_resume(run: RunConfig, path: Path, name: str) -> None:
     if before and before.get("status") == DIVERGED:
         return
     with suppress(Diverged):  # it has recorded that, also where it did before it was stopped
-        found = _prepare(run, path, name, before is not None, None, None, again=True)
+        found = _prepare(run, path, name, before is not None, None, None, True, tests=False)
         if isinstance(found, Session):
             found.complete()
 
@@ -83,6 +84,7 @@ def _prepare(
     reporter: Reporter | None,
     again: bool = False,
     until: int | None = None,
+    tests: bool = True,
 ) -> Session | dict[str, Any]:
     """Check a run and build its objects; return the result of one that has nothing left to do.
 
@@ -91,7 +93,7 @@ def _prepare(
     directory = RunDirectory(path)
     before = _recorded_before(run, directory, resume)
     name = name or model_name(before, run.model)
-    cost = _check_budget(run, name)
+    cost = count_within_budget(run, name)
     check_objects(run)
     dataset = None
     if before and run.trial is not None:
@@ -105,13 +107,30 @@ def _prepare(
         return before
 
     device = choose_device(run.device)
-    if run.cuda_graph and device.type != "cuda":
-        raise ConfigError("cuda_graph=true needs a GPU, and this run is on the CPU; leave it out")
+    check_cuda_graph(run, device)
     threads = set_threads(run.threads)
+    teacher, taught_by = None, None
+    if run.distill.teacher is not None:  # before seeding: to build a network draws weights
+        recorded = (before or {}).get("teacher")
+        teacher, taught_by = read_teacher(run.distill.teacher, path, device, recorded)
     set_seeds(run.seed, run.deterministic)
     dataset = dataset or build_dataset(run)
     facts = _facts(run, name, cost, dataset, device, threads)
-    session = Session(run, directory, facts, dataset.to(device), device, reporter, sweep, until)
+    if taught_by is not None:
+        facts["teacher"] = taught_by
+        warn_of_other_data(taught_by, dataset.fingerprint)
+    session = Session(
+        run,
+        directory,
+        facts,
+        dataset.to(device),
+        device,
+        reporter,
+        sweep,
+        until,
+        teacher,
+        tests,
+    )
     if before is None:
         directory.start()
     else:
@@ -138,15 +157,6 @@ def _recorded_before(
             raise Diverged(str(before.get("reason")))
         raise RecordError(f"{directory.path} cannot be resumed: {before.get('reason')}")
     return before
-
-
-def _check_budget(run: RunConfig, name: str) -> Cost:
-    """Count the model, or raise BudgetExceeded with what would fit."""
-    try:
-        return check_budget(run, name)
-    except BudgetExceeded as error:
-        hint = what_fits(run.model, error.limit)
-        raise BudgetExceeded(f"{error}; {hint}", error.parameters, error.limit) from None
 
 
 def objective(run: RunConfig, result: dict[str, Any]) -> Objective:

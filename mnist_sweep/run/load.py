@@ -30,16 +30,16 @@ class Trained:
         return model_name(self.result, self.run.model)
 
 
-def load_trained(path: str, device: torch.device) -> Trained:
-    """Read a run directory, its network on a device.
+def load_trained(path: str, device: torch.device, setting: str = "run") -> Trained:
+    """Read a run directory, the value of a setting, its network on a device.
 
     Raises ConfigError and RecordError where it is none, or has kept no weights.
     """
-    run = check(load_recorded(path, "run"))
+    run = check(load_recorded(path, setting))
     directory = RunDirectory(Path(path))
     result = directory.read_result()
     if result is None:
-        raise RecordError(f"run={path} has no result.json: the run has not begun")
+        raise RecordError(f"{setting}={path} has no result.json: the run has not begun")
     name = model_name(result, run.model)
     shapes, _ = count_model(run.model, name)
     weights = directory.load_best(device)

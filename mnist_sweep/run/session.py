@@ -15,14 +15,21 @@ from mnist_sweep.data import Dataset
 from mnist_sweep.errors import LeaseLost, UserError
 from mnist_sweep.models.layout import set_layout
 from mnist_sweep.objectives import METRICS
-from mnist_sweep.run.build import build_pipeline, build_training, choose_layout
+from mnist_sweep.run.build import (
+    build_loss,
+    build_pipeline,
+    build_training,
+    choose_layout,
+    uses_cuda_graph,
+    widths_of,
+)
 from mnist_sweep.run.checkpoint import check_checkpoint
 from mnist_sweep.run.console import Narrator
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, RunDirectory
 from mnist_sweep.run.tracking import Tracker, draws_figures, trackers
 from mnist_sweep.text import one_line, relative
-from mnist_sweep.training.cuda_graph import repeats
-from mnist_sweep.training.loop import Diverged, Epoch, Precision, evaluate, fit
+from mnist_sweep.training.distillation import Teacher
+from mnist_sweep.training.loop import Diverged, Epoch, Precision, Recipe, evaluate, fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +61,8 @@ class Session:
     """A run's objects together; `facts` go into its result, `reporter` is told each epoch.
 
     `sweep` is what the run is part of. Such a run never looks at test. `until` is the epoch after
-    which the run stops, where that is not its last.
+    which the run stops, where that is not its last. `teacher`: whom it learns from beside the
+    labels. `tests`: whether it looks at test at its end.
     """
 
     def __init__(
@@ -67,9 +75,12 @@ class Session:
         reporter: Reporter | None,
         sweep: str | None,
         until: int | None = None,
+        teacher: Teacher | None = None,
+        tests: bool = True,
     ) -> None:
         self.run, self.directory, self.facts, self.dataset = run, directory, facts, dataset
-        self.device, self.sweep = device, sweep
+        self.device, self.sweep, self.teacher = device, sweep, teacher
+        self.tests = tests and sweep is None
         self.until = min(until or run.epochs, run.epochs)
         # What is known before the first epoch cannot be reported epoch by epoch.
         only = run.objectives[0] if len(run.objectives) == 1 else None
@@ -80,8 +91,9 @@ class Session:
         self.precision = Precision(run.precision)
         self.steps = math.ceil(len(dataset.train) / run.batch_size)
         self.training = build_training(run, self.steps, device)
-        graph = repeats(self.training.model) if run.cuda_graph is None else run.cuda_graph
-        self.cuda_graph = graph and device.type == "cuda"
+        if widths := widths_of(self.training.model):
+            facts["widths"] = widths
+        self.cuda_graph = uses_cuda_graph(run, self.training.model, device)
         if device.type == "cuda":
             facts["cuda_graph"] = self.cuda_graph
         self.narrator = Narrator(run, self.until)
@@ -153,6 +165,7 @@ class Session:
                 after_epoch=self._after_epoch,
                 progress=self._batches,
                 cuda_graph=self.cuda_graph,
+                recipe=Recipe(build_loss(self.run), self.run.clip_norm, self.teacher),
             )
             result = self._finish(reason)
         except LeaseLost:
@@ -178,6 +191,8 @@ class Session:
         # Now that the run is recorded: the model is passed through, and may do what it likes.
         layout = choose_layout(self.run, self.device)
         set_layout(self.training.model, layout)
+        if self.training.averaging:
+            set_layout(self.training.averaging.model, layout)
         self.facts["layout"] = {"name": layout.name, "reason": layout.reason}
         self.narrator.layout(layout)
 
@@ -235,7 +250,7 @@ class Session:
         self._check_lease()
         self.directory.append_metrics(figures)
         if is_best:
-            self.directory.save_best(self.training.model)
+            self.directory.save_best(self.training.judged)
         # Last, so that a checkpoint never knows of an epoch whose record is not written.
         self.directory.save_last(
             {
@@ -288,7 +303,7 @@ class Session:
             "val_loss": kept.get("val_loss"),
             "val_acc": kept.get("val_acc"),
         }
-        if self.sweep is None:
+        if self.tests:
             self._take_kept_weights()
             result["test_loss"], result["test_acc"] = evaluate(
                 self.training.model, self.dataset.test, self.pipeline, self.precision

@@ -17,8 +17,14 @@ def read_as_single(directory: str, setting: str) -> tuple[DictConfig, dict[str, 
     be gone; data=auto is what it found then. Raises ConfigError and RecordError.
     """
     config = load_recorded(directory, setting)
-    run = check(config)
     result = RunDirectory(Path(directory)).read_result() or {}
+    make_single(config, result)
+    return config, result
+
+
+def make_single(config: DictConfig, result: dict[str, Any]) -> None:
+    """Take out of a run's config, in place, what `read_as_single` leaves out."""
+    run = check(config)
     settings: dict[str, Any] = dict.fromkeys(("resume", "study", "trial", "lease"))
     settings["progress"] = False
     if run.data.name == "auto" and result.get("data"):
@@ -27,7 +33,6 @@ def read_as_single(directory: str, setting: str) -> tuple[DictConfig, dict[str, 
     if run.tracking.tensorboard:
         settings["tracking.tensorboard.histograms"] = False
     change(config, settings)
-    return config, result
 
 
 def change(config: DictConfig, settings: dict[str, Any]) -> None:

@@ -123,6 +123,10 @@ def _is_exactly(value: Any, annotation: Any) -> bool:
     """Whether a plain value is of an annotation's type, with nothing left to convert."""
     if annotation in (int, float, str, bool):
         return type(value) is annotation
+    if annotation in (Any, types.NoneType):
+        return value is None
+    if isinstance(annotation, types.UnionType):
+        return any(_is_exactly(value, each) for each in typing.get_args(annotation))
     if typing.get_origin(annotation) is list:
         (item,) = typing.get_args(annotation)
         return type(value) is list and all(_is_exactly(entry, item) for entry in value)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from mnist_sweep.cli.entry import is_of_logging
 from mnist_sweep.cli.ineffective_settings import check_effects
+from mnist_sweep.config import NO_PLAN
 from mnist_sweep.errors import full_errors
 from mnist_sweep.private_names import BasicSweeper
 from mnist_sweep.sweep.errors import SweepError
@@ -44,6 +45,8 @@ class Combinations(BasicSweeper):
         """Run every combination. Raises SweepError with a line for each that failed."""
         assert self.config is not None
         check_effects(self.config.hydra, sweeps=True)
+        if self.config.get("dry_run"):
+            raise SweepError(NO_PLAN)
         self.groups = groups_of(self.zip)
         returns = super().sweep(arguments)
         failures = self.listener.failed()

@@ -62,10 +62,22 @@ def extend(
     """
     if not moved:
         return None
-    trials = study.get_trials(deepcopy=False)
     history = list(study.user_attrs.get(EXTENSIONS, []))
     changes = {each.label: [span(each.before), span(each.after)] for each in moved}
-    study.set_user_attr(EXTENSIONS, [*history, {"from_trial": len(trials), "changes": changes}])
+    count = len(study.get_trials(deepcopy=False))
+    study.set_user_attr(EXTENSIONS, [*history, {"from_trial": count, "changes": changes}])
+    return what_moves(study, moved, searched)
+
+
+def what_moves(
+    study: optuna.Study,
+    moved: Sequence[Difference],
+    searched: Iterable[tuple[str, BaseDistribution]],
+) -> str | None:
+    """Say what a study's moved ranges mean for its trials; None where none are moved."""
+    if not moved:
+        return None
+    trials = study.get_trials(deepcopy=False)
     names = {each.name for each in moved}
     among = [(name, distribution) for name, distribution in searched if name in names]
     launched = [trial for trial in trials if was_launched(trial)]

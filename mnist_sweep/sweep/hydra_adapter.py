@@ -16,6 +16,7 @@ from mnist_sweep.allowed_targets import KINDS, check_tree, locate
 from mnist_sweep.cli.printed_commands import Program, this_program
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.probe import Probe
 from mnist_sweep.sweep.pruning import build_pruner
 from mnist_sweep.sweep.replaced_defaults import SAMPLER, own_settings
 from mnist_sweep.sweep.sampling import SAMPLER_TARGETS
@@ -25,7 +26,8 @@ from mnist_sweep.sweep.task_config import TaskConfig
 from mnist_sweep.sweep.trials.proposals import Extender, Gate
 from mnist_sweep.text import one_line
 
-GATE, SPACE = "hydra.sweeper.gate", "hydra.sweeper.custom_search_space"
+GATE, PROBE = "hydra.sweeper.gate", "hydra.sweeper.probe"
+SPACE = "hydra.sweeper.custom_search_space"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Prepared:
     sampler: Any
     pruner: BasePruner
     gate: Gate | None
+    probe: Probe | None
     extender: Extender | None
 
 
@@ -67,6 +70,7 @@ def prepare(given: Mapping[str, Any]) -> Prepared:
             sampler,
             build_pruner(settings.pruner),
             _named(GATE, settings.gate),
+            _named(PROBE, settings.probe),
             _named(SPACE, settings.custom_search_space),
         )
     except SweepError:

@@ -14,7 +14,7 @@ from mnist_sweep.files import where
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.trials import outcomes
-from mnist_sweep.sweep.trials.status import TrialStatus, status_of
+from mnist_sweep.sweep.trials.status import TrialStatus, is_feasible, status_of
 from mnist_sweep.text import relative
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def best_numbers(study: optuna.Study, count: int) -> set[int]:
     """
     best = {trial.number for trial in summary.best_trials(study)}
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    feasible = [t for t in complete if all(value <= 0 for value in t.constraints.values())]
+    feasible = [trial for trial in complete if is_feasible(trial)]
     if len(study.directions) == 1:
         ordered = sorted(feasible, key=lambda t: (_losses(study, t), t.number))
         return best | {trial.number for trial in ordered[:count]}

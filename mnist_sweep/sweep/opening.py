@@ -146,10 +146,7 @@ def open_sweep(
         )
         if not known:
             made(study, storage)
-        space.settings |= studies.decided(study, _computed(given.config, space))
-        definition = task.definition(space.describe())
-        moved = _check_definition(given, study, definition, may_move=points is None)
-        studies.check_distributions(study, space.distributions())
+        definition, moved = match_study(given, search, study, grid=points is not None)
         if task.names_trials:
             summary.check_directory(study, given.directory)
         extended = extend(study, moved, space.distributions())
@@ -159,11 +156,9 @@ def open_sweep(
         earlier = studies.count_sweep(study)
         study.sampler = sampling.reseed(study.sampler, settings.sampler, earlier)
         enqueue(study, space, search.current, settings.enqueue, settings.default_first)
-    # Another application's job may answer otherwise to the same question; ours does not.
-    repeatable = task.names_trials and not given.extender and points is None
-    untried = Points(study, space, search.current) if repeatable else None
+    untried = untried_points(given, search, study, points)
     total = min(settings.n_trials, points or settings.n_trials)
-    left = _left(study, untried, total)
+    left = trials_left(study, untried, total)
     if left is not None:
         total = studies.launched(study) + left
     records = TrialRecords(study, storage.optuna)
@@ -213,6 +208,22 @@ def check_given(given: Given) -> None:
     check_objective(given.config, given.settings.directions)
 
 
+def match_study(
+    given: Given, search: Search, study: optuna.Study, grid: bool
+) -> tuple[dict[str, Any], list[Difference]]:
+    """Give computed ranges the ends that the study has; refuse another search, by SweepError.
+
+    Returns the definition of this search, and the ranges that it moves, which those of a `grid`
+    may not.
+    """
+    space = search.space
+    space.settings |= studies.decided(study, _computed(given.config, space))
+    definition = given.task.definition(space.describe())
+    moved = _check_definition(given, study, definition, may_move=not grid)
+    studies.check_distributions(study, space.distributions())
+    return definition, moved
+
+
 def _computed(config: DictConfig, space: SearchSpace) -> set[str]:
     """Return the settings whose range a resolver of the config computes."""
     params = OmegaConf.select(config, "hydra.sweeper.params")
@@ -222,7 +233,19 @@ def _computed(config: DictConfig, space: SearchSpace) -> set[str]:
     return names & space.optional & space.settings.keys()
 
 
-def _left(study: optuna.Study, points: Points | None, total: int) -> int | None:
+def untried_points(
+    given: Given, search: Search, study: optuna.Study, grid: int | None
+) -> Points | None:
+    """Return what tells tried configurations from others; None where they may be repeated.
+
+    Another application's job may answer otherwise to the same question; ours does not. A `grid` of
+    so many points knows them itself.
+    """
+    repeatable = given.task.names_trials and not given.extender and grid is None
+    return Points(study, search.space, search.current) if repeatable else None
+
+
+def trials_left(study: optuna.Study, points: Points | None, total: int) -> int | None:
     """Return what a small space has left for a study; None where it has enough."""
     wanted = total - studies.launched(study)
     if points is None or wanted <= 0:

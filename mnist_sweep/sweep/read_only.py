@@ -14,8 +14,9 @@ from urllib.parse import quote, unquote
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import said_of, without_password
@@ -54,6 +55,32 @@ def file_of(address: str) -> Path | None:
     if url.database in NO_FILE:
         raise StorageError(f"storage={address} is in memory: name the file that the studies are in")
     return _path(url)
+
+
+def in_a_file_or_server(address: str | None) -> bool:
+    """Whether a storage outlives its process, and can be reached by others."""
+    if address is None or address.startswith(JOURNAL):
+        return address is not None
+    try:
+        url = make_url(address)
+    except Exception as error:  # SQLAlchemy's kinds
+        raise _cannot(address, error) from error
+    return url.get_backend_name() != "sqlite" or url.database not in NO_FILE
+
+
+def is_there(address: str) -> bool:
+    """Whether a storage's file exists, or a server's database has studies' tables.
+
+    Raises StorageError where that cannot be told.
+    """
+    path = file_of(address)
+    if path is not None:
+        return path.is_file()
+    try:
+        engine = create_engine(address, poolclass=NullPool)
+        return inspect(engine).has_table("studies")
+    except Exception as error:  # each database driver raises its own kinds
+        raise _cannot(address, error) from error
 
 
 def open_to_read(address: str) -> BaseStorage:

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.config import given_overrides, typed
+from mnist_sweep.config import DRY_RUN, DRY_RUN_CHOICES, given_overrides, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.objectives import OBJECTIVES, direction_of
 from mnist_sweep.sweep.errors import SweepError
@@ -46,6 +46,8 @@ class Settings:
     conditional: Any = None
     zip: Any = None
     gate: str | None = None
+    probe: str | None = None
+    dry_run: Any = False
     resamples: int = _setting(10, least=0)
     max_rejections: int = _setting(100, least=1)
     enqueue: Any = None
@@ -105,6 +107,10 @@ def check_settings(given: Mapping[str, Any]) -> Settings:
     if not 0 <= rate <= 1:
         raise SweepError(f"hydra.sweeper.max_failure_rate must be in [0, 1], but got {rate}")
     settings = replace(checked, **anything)
+    if settings.dry_run not in DRY_RUN:
+        raise SweepError(
+            f"hydra.sweeper.dry_run must be one of {DRY_RUN_CHOICES}, but got {settings.dry_run!r}"
+        )
     _check_shapes(settings.direction, settings.params, settings.conditional)
     if settings.target is not None and len(settings.directions) > 1:
         raise SweepError(

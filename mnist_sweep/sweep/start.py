@@ -31,6 +31,11 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
         raise SweepError("resume is for a single run: a sweep is resumed by its own command")
     made = _Made(given)
     try:
+        if given.settings.dry_run:
+            from mnist_sweep.sweep.plan.show import show_plan  # scipy comes with it
+
+            show_plan(given, arguments)
+            return
         try:
             _open_and_run(given, arguments, made)
         except BaseException:
@@ -39,6 +44,8 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
     except OSError as error:
         raise SweepError(explain(error, relative(given.directory))) from error
     except KeyboardInterrupt:
+        if given.settings.dry_run:
+            raise
         print("interrupted: the same command resumes the study", file=sys.stderr)
         sys.exit(130)
     except OUTAGE as error:

@@ -32,6 +32,7 @@ VOLATILE = (
     "data.root",
     "data.timeout",
     "device",
+    "dry_run",
     "name",
     "notes",
     "progress",
@@ -70,13 +71,18 @@ def open_study(
     except Exception as error:  # each database driver raises its own kinds
         reason = said_of(storage.address, one_line(error))[:300]
         raise SweepError(f"study {name!r} cannot be opened: {reason}") from error
+    check_directions(study, directions)
+    return study
+
+
+def check_directions(study: optuna.Study, directions: Sequence[str]) -> None:
+    """Refuse a study of other directions. Raises SweepError."""
     recorded = direction_names(study)
     if recorded != list(directions):
         raise SweepError(
-            f"study {name!r} exists with direction {', '.join(recorded)}, not "
+            f"study {study.study_name!r} exists with direction {', '.join(recorded)}, not "
             f"{', '.join(directions)}: {another_name()}"
         )
-    return study
 
 
 def exists(name: str | None, storage: Storage) -> bool:

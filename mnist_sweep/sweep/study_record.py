@@ -26,7 +26,7 @@ from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.read_only import open_to_read
 from mnist_sweep.sweep.settings import check_study_name
-from mnist_sweep.sweep.trials.status import FINISHED, attributes_of, status_of
+from mnist_sweep.sweep.trials.status import FINISHED, attributes_of, is_feasible, status_of
 
 # What a trial of ours knows, from its run or from the budget's gate.
 TRIAL_OF_OURS = {"epochs", "max_epochs", "parameters"}
@@ -222,7 +222,7 @@ def row(trial: FrozenTrial, places: Places) -> Row:
         curve=dict(trial.intermediate_values),
         began=trial.datetime_start,
         ended=trial.datetime_complete,
-        feasible=all(value <= 0 for value in trial.constraints.values()),
+        feasible=is_feasible(trial),
     )
 
 

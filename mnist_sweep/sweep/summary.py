@@ -17,7 +17,13 @@ from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.trials.gated_sampler import is_grid
-from mnist_sweep.sweep.trials.status import FINISHED, TrialStatus, attributes_of, status_of
+from mnist_sweep.sweep.trials.status import (
+    FINISHED,
+    TrialStatus,
+    attributes_of,
+    is_feasible,
+    status_of,
+)
 from mnist_sweep.text import counted, relative
 
 FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
@@ -26,7 +32,7 @@ FILE = "optimization_results.yaml"  # a study's summary, in its sweep's director
 def best_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the best feasible complete trial, or the Pareto front of several objectives."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if not any(all(value <= 0 for value in trial.constraints.values()) for trial in complete):
+    if not any(map(is_feasible, complete)):
         return []
     return [study.best_trial] if len(study.directions) == 1 else study.best_trials
 

@@ -25,6 +25,13 @@ class BudgetSweeper(Sweeper):
     gate:
         Dotted path of a function (composed config, its Hydra config) -> `gate.Verdict`, called
         before a proposal is launched; None launches every proposal.
+    probe:
+        Dotted path of a function (composed config, its Hydra config, seconds) -> `probe.RunCost`,
+        asked in a dry run what a run costs, and timed where the seconds are not 0; None says
+        nothing of time and disk.
+    dry_run:
+        Print what the sweep would do, and end without a change to anything: true for people, "json"
+        as data.
     resamples:
         How often a proposal that the gate rejects is drawn again before it counts as rejected.
     max_rejections:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Collection
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.config import ConfigError, check
+from mnist_sweep.config import ConfigError, check, without_hydra
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.settings import objective_names
@@ -40,7 +40,7 @@ class TaskConfig:
         if not self.names_trials:
             return
         try:
-            check(self._of_a_job())
+            check(without_hydra(self.config))
         except ConfigError as error:
             words = set(re.findall(r"[\w.]+", str(error)))
             if not words & {name.lstrip("+") for name in searched}:
@@ -49,16 +49,9 @@ class TaskConfig:
     def judge(self, gate: Callable[[DictConfig, DictConfig], object]) -> None:
         """Raise SweepError where the composed config is no run to the gate."""
         try:
-            gate(self._of_a_job(), self.config.hydra)
+            gate(without_hydra(self.config), self.config.hydra)
         except UserError as error:
             raise SweepError(str(error)) from error
-
-    def _of_a_job(self) -> DictConfig:
-        """Return the config without Hydra's part, as a job has it."""
-        config: DictConfig = self.config.copy()
-        with open_dict(config):
-            del config["hydra"]
-        return config
 
     def definition(self, space: dict[str, Any]) -> dict[str, Any]:
         """Return what makes a study this study: space with fixed settings, budget, objective."""

@@ -16,8 +16,9 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.text import one_line
 from mnist_sweep.training.equivalence import alike, tensors
 
-# (images [B, 1, 28, 28], labels [B]) -> the batch's summed loss and its hits; gradients are left.
-Pass: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+# A batch, (images [B, 1, 28, 28], labels [B]) and perhaps a teacher's logits [B, 10] -> its summed
+# loss and its hits; gradients are left.
+Pass: TypeAlias = Callable[..., tuple[Tensor, Tensor]]
 # Takes work and returns what does it again, to the same memory, and the tensors it leaves there.
 Recorder: TypeAlias = Callable[
     [Callable[[], tuple[Tensor, Tensor]]], tuple[Callable[[], None], tuple[Tensor, Tensor]]
@@ -45,10 +46,9 @@ class Recording:
     """
 
     def __init__(
-        self, owner: nn.Module, batch_size: int, mode: str, images: Tensor, labels: Tensor
+        self, owner: nn.Module, batch_size: int, mode: str, batch: tuple[Tensor, ...]
     ) -> None:
-        self.owner, self.batch_size, self.mode = owner, batch_size, mode
-        self.images, self.labels = images, labels
+        self.owner, self.batch_size, self.mode, self.batch = owner, batch_size, mode, batch
         self.memory = [tensor.data for tensor in tensors(owner).values()]
         self.replay: Callable[[], None]
         self.outputs: tuple[Tensor, Tensor]
@@ -59,7 +59,7 @@ class Recording:
         for parameter in self.owner.parameters():
             parameter.grad = None  # so that the graph brings its own, and does not add to these
         try:
-            self.replay, self.outputs = recorder(lambda: work(self.images, self.labels))
+            self.replay, self.outputs = recorder(lambda: work(*self.batch))
         except RuntimeError as error:
             raise CaptureError(
                 f"this network's passes cannot be captured as a CUDA graph "
@@ -82,10 +82,10 @@ class Recording:
             tensor.data = memory
         self.owner = model
 
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Pass over a batch; what is returned is overwritten by the next."""
-        self.images.copy_(images)
-        self.labels.copy_(labels)
+        for memory, given in zip(self.batch, batch, strict=True):
+            memory.copy_(given)
         self.replay()
         for parameter, gradient in zip(self.owner.parameters(), self.gradients, strict=True):
             parameter.grad = gradient  # where a batch of another size has left its own
@@ -116,18 +116,18 @@ class Captured:
         self.passes = 0
         self.recording: Recording | None = None
 
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Pass over a batch; what is returned is overwritten by the next."""
-        if len(labels) != self.batch_size:
-            return self.work(images, labels)
+        if len(batch[1]) != self.batch_size:
+            return self.work(*batch)
         if self.recording is None or self.recording.owner is not self.model:
             self.recording = self._of_another()
         if self.recording is None:
             self.passes += 1
             if self.passes <= WARM_UP:
-                return self._warm_up(images, labels)
-            self.recording = self._record(images, labels)
-        return self.recording(images, labels)
+                return self._warm_up(batch)
+            self.recording = self._record(batch)
+        return self.recording(*batch)
 
     def _of_another(self) -> Recording | None:
         for recording in self.kept:
@@ -136,22 +136,21 @@ class Captured:
                 return recording
         return None
 
-    def _warm_up(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _warm_up(self, batch: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Pass on a stream beside the default one, as a capture will."""
-        if images.device.type != "cuda":
-            return self.work(images, labels)
+        if batch[0].device.type != "cuda":
+            return self.work(*batch)
         current = torch.cuda.current_stream()
         beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         beside.wait_stream(current)
         with torch.cuda.stream(beside):
-            outputs = self.work(images, labels)
+            outputs = self.work(*batch)
         current.wait_stream(beside)
         return outputs
 
-    def _record(self, images: Tensor, labels: Tensor) -> Recording:
-        recording = Recording(
-            self.model, self.batch_size, self.mode, images.clone(), labels.clone()
-        )
+    def _record(self, batch: tuple[Tensor, ...]) -> Recording:
+        memory = tuple(tensor.clone() for tensor in batch)
+        recording = Recording(self.model, self.batch_size, self.mode, memory)
         recording.record(self.work, self.recorder)
         self.kept.append(recording)
         return recording

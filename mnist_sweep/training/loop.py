@@ -13,25 +13,26 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mnist_sweep.data import Images, Pipeline
+from mnist_sweep.data.batches import EVALUATION_BATCH
 from mnist_sweep.errors import UserError
 from mnist_sweep.schedules import Schedule
+from mnist_sweep.training.averaging import Averaging
 from mnist_sweep.training.cuda_graph import Captured, Pass
+from mnist_sweep.training.distillation import Teacher
+from mnist_sweep.training.losses import Loss
 
 
 class Diverged(UserError):
     """The training loss is no longer a finite number."""
 
 
-# On a CPU larger batches leave the cache: 250 images a pass are twice as fast as 2,000 on 2 cores.
-# On a GPU small ones leave it idle; these take some 100 MB a layer.
-EVALUATION_BATCH = {"cpu": 250, "cuda": 2_500}
-
-
 @dataclass(frozen=True)
 class Epoch:
-    """The figures of one epoch: losses in nats a sample, accuracies as fractions, time in seconds.
+    """The figures of one epoch: accuracies as fractions, time in seconds.
 
-    The training figures are of the weights as they changed; `lr` is the rate of the first step.
+    `train_loss` is what training minimized, a sample; `val_loss` is cross entropy in nats a sample,
+    whatever that was. The training figures are of the weights as they changed, the validation
+    figures of the weights that may be kept; `lr` is the rate of the first step.
     """
 
     epoch: int
@@ -127,6 +128,12 @@ class Training:
     early_stopping: EarlyStopping | None = None
     epoch: int = 0
     random: dict[str, Any] = field(default_factory=random_state)
+    averaging: Averaging | None = None
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and may be kept: of averaged weights where there are."""
+        return self.averaging.model if self.averaging else self.model
 
     def state_dict(self) -> dict[str, Any]:
         """Return tensors and plain data only, so that it loads with weights_only=True."""
@@ -140,6 +147,7 @@ class Training:
             **self.random,
             "kept": _tracker_state(self.kept),
             "early_stopping": _tracker_state(stopping.tracker) if stopping else None,
+            **({"averaging": self.averaging.state_dict()} if self.averaging else {}),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -153,6 +161,8 @@ class Training:
         _load_tracker(self.kept, state["kept"])
         if self.early_stopping and state["early_stopping"]:
             _load_tracker(self.early_stopping.tracker, state["early_stopping"])
+        if self.averaging:
+            self.averaging.load_state_dict(state["averaging"])
 
 
 TRACKED = ("best", "best_epoch", "stale")
@@ -179,30 +189,56 @@ class Precision:
         return torch.autocast(device.type, torch.bfloat16, enabled=self.name == "bfloat16")
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """What a step minimizes, the norm its gradients are scaled down to, and whom it learns from."""
+
+    loss: Loss = field(default_factory=Loss)
+    clip_norm: float | None = None
+    teacher: Teacher | None = None
+
+
 def forward_backward(
-    training: Training, precision: Precision, images: Tensor, labels: Tensor
+    training: Training,
+    precision: Precision,
+    images: Tensor,
+    labels: Tensor,
+    teacher: Tensor | None = None,
+    *,
+    minimized: Loss = Loss(),  # noqa: B008 - it cannot be changed
 ) -> tuple[Tensor, Tensor]:
-    """Leave a batch's gradients in the parameters; return its summed loss and its hits."""
+    """Leave a batch's gradients in the parameters; return its summed loss and its hits.
+
+    `teacher`: a teacher's logits for the images, [B, 10].
+    """
     with precision.autocast(images.device):
         logits = training.model(images)  # [B, 10]
-        loss = F.cross_entropy(logits, labels)
+        loss = minimized(logits, labels, teacher)
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     return loss.detach() * len(labels), (logits.detach().argmax(1) == labels).sum()
 
 
 def train_step(
-    training: Training, images: Tensor, labels: Tensor, work: Pass
+    training: Training, batch: tuple[Tensor, ...], work: Pass, clip_norm: float | None = None
 ) -> tuple[Tensor, Tensor]:
     """One optimizer step; return the batch's summed loss and its number of hits, unsynchronized."""
-    loss, hits = work(images, labels)
+    loss, hits = work(*batch)
+    if clip_norm is not None:
+        # Gradients that are not finite make weights that are not, and those the loss: Diverged.
+        nn.utils.clip_grad_norm_(training.model.parameters(), clip_norm)
     training.optimizer.step()
     training.schedule.after_step()
+    if training.averaging:
+        training.averaging.after_step(training.model)
     return loss, hits
 
 
 def train_epoch(
-    training: Training, batches: Iterable[tuple[Tensor, Tensor]], work: Pass
+    training: Training,
+    batches: Iterable[tuple[Tensor, ...]],
+    work: Pass,
+    clip_norm: float | None = None,
 ) -> tuple[float, float]:
     """Step once a batch; return loss and accuracy as sums over samples divided by their number.
 
@@ -214,11 +250,11 @@ def train_epoch(
     hits = torch.zeros((), dtype=torch.int64, device=device)
     samples, threads = 0, torch.get_num_threads()
     try:
-        for images, labels in batches:
-            batch_loss, batch_hits = train_step(training, images, labels, work)
+        for batch in batches:
+            batch_loss, batch_hits = train_step(training, batch, work, clip_norm)
             loss += batch_loss
             hits += batch_hits
-            samples += len(labels)
+            samples += len(batch[1])
     finally:
         torch.set_num_threads(threads)  # an interrupt may find a layer with fewer
     return loss.item() / samples, hits.item() / samples
@@ -228,7 +264,7 @@ def train_epoch(
 def evaluate(
     model: nn.Module, split: Images, pipeline: Pipeline, precision: Precision
 ) -> tuple[float, float]:
-    """Return mean loss and accuracy over a split, in evaluation mode.
+    """Return mean cross entropy in nats and accuracy over a split, in evaluation mode.
 
     Sums over samples divided by their number: a mean of batch means miscounts a short last batch.
     """
@@ -269,6 +305,7 @@ def fit(
     after_epoch: AfterEpoch,
     progress: Callable[[Iterable[Any], int], Iterable[Any]] = lambda batches, epoch: batches,
     cuda_graph: bool = False,
+    recipe: Recipe = Recipe(),
 ) -> str | None:
     """Train from `training.epoch` to `epochs`, on a GPU by replaying a graph where that is asked.
 
@@ -276,10 +313,11 @@ def fit(
     returns ends the run. `progress` wraps an epoch's batches. Returns the reason for an early end,
     or None. Raises Diverged, after the epoch is recorded, when the training loss is not finite.
     """
-    work: Pass = partial(forward_backward, training, precision)
+    work: Pass = partial(forward_backward, training, precision, minimized=recipe.loss)
     if cuda_graph:
         deterministic = torch.are_deterministic_algorithms_enabled()
-        mode = f"{precision.name}, deterministic={deterministic}"
+        taught = recipe.teacher is not None
+        mode = f"{precision.name}, deterministic={deterministic}, {recipe.loss}, taught={taught}"
         work = Captured(work, training.model, batch_size, mode)
     set_random_state(training.random)
     while training.epoch < epochs:
@@ -287,15 +325,26 @@ def fit(
             return training.early_stopping.reason
         lr = float(training.optimizer.param_groups[0]["lr"])
         start = time.perf_counter()
-        batches = pipeline.training_batches(train, batch_size, training.generator)
-        shown = progress(batches, training.epoch + 1)
-        train_loss, train_acc = train_epoch(training, shown, work)
+        number = training.epoch + 1
+        batches = batches_of(recipe, train, pipeline.in_epoch(number), batch_size, training)
+        train_loss, train_acc = train_epoch(
+            training, progress(batches, number), work, recipe.clip_norm
+        )
         seconds = time.perf_counter() - start
         trained = TrainingPass(lr, train_loss, train_acc, seconds, len(train))
         reason = finish_epoch(training, trained, val, pipeline, precision, after_epoch)
         if reason:
             return reason
     return None
+
+
+def batches_of(
+    recipe: Recipe, train: Images, pipeline: Pipeline, batch_size: int, training: Training
+) -> Iterable[tuple[Tensor, ...]]:
+    """Return an epoch's batches: images, labels and, where there is one, a teacher's logits."""
+    if recipe.teacher is None:
+        return pipeline.training_batches(train, batch_size, training.generator)
+    return recipe.teacher.batches(train, pipeline, batch_size, training.generator)
 
 
 def finish_epoch(
@@ -307,7 +356,7 @@ def finish_epoch(
     after_epoch: AfterEpoch,
 ) -> str | None:
     """Evaluate, and take in an epoch; return why the run should end, or None. Raises Diverged."""
-    val_loss, val_acc = evaluate(training.model, val, pipeline, precision)
+    val_loss, val_acc = evaluate(training.judged, val, pipeline, precision)
     figures = Epoch(
         epoch=training.epoch + 1,
         lr=trained.lr,

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_sweep.bundle.bundle import BundleError, read_bundle, write_bundle
+from mnist_sweep.bundle.bundle import write_bundle
 from mnist_sweep.config import ConfigError
 from mnist_sweep.data import load_dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import FileError
 from mnist_sweep.run.directory import RecordError
+from mnist_sweep.run.exported import BundleError, read_bundle
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.training.loop import Precision, evaluate
 

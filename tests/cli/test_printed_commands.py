@@ -118,7 +118,7 @@ def test_an_interrupted_run_says_how_it_goes_on(caplog, monkeypatch):
     monkeypatch.setenv(TARGETS, "mine.*")
     caplog.set_level("INFO", "mnist_sweep")
     directory = Path("it's, here/a=b (é) $5")
-    Narrator(SimpleNamespace(trial=None)).interrupted(3, directory)
+    Narrator(SimpleNamespace(trial=None, epochs=5)).interrupted(3, directory)
     line = caplog.messages[-1].partition("resume with: ")[2]
     variable, *program, resume = shlex.split(line)
     assert (variable, program) == (f"{TARGETS}=mine.*", list(printed_commands.TRAIN))

@@ -63,6 +63,7 @@ def ended(composed):
             else:
                 errors = {"images": IMAGES, "wrong": list(images)}
                 (directory / "test_errors.json").write_text(json.dumps(errors))
+                (directory / "val_errors.json").write_text(json.dumps(errors))
             (directory / "result.json").write_text(json.dumps(result))
             runs.append(SeedRun(candidate, seed, directory))
         return runs

@@ -3,9 +3,9 @@
 import pytest
 
 from mnist_sweep.confirm.__main__ import table
-from mnist_sweep.confirm.conclusion import conclude
+from mnist_sweep.confirm.conclude import Terms, conclude
 from mnist_sweep.confirm.intervals import Interval
-from mnist_sweep.confirm.wording import percent, row, sentences, verdict
+from mnist_sweep.confirm.wording import HEADER, percent, row, sentences, verdict
 
 BETTER = {seed: range(2 * seed) for seed in range(1, 7)}
 WORSE = {seed: range(40 + 2 * seed) for seed in range(1, 7)}
@@ -33,7 +33,7 @@ def some(wrong, seeds):
 def test_fewer_than_four_seeds_are_warned_of(ended, seeds, few):
     found = conclude(
         ended("good", some(BETTER, seeds), val_acc=0.99) + ended("bad", some(WORSE, seeds)),
-        "val_acc",
+        Terms("val_acc"),
     )
     said = " ".join(sentences(found))
     assert (f"Warning: {seeds} seeds are very few." in said) == few
@@ -42,35 +42,35 @@ def test_fewer_than_four_seeds_are_warned_of(ended, seeds, few):
 
 def test_seeds_that_diverged_are_none_of_the_four(ended):
     wrong = BETTER | {5: None, 4: None, 6: None}
-    said = " ".join(sentences(conclude(ended("good", wrong), "val_acc")))
+    said = " ".join(sentences(conclude(ended("good", wrong), Terms("val_acc"))))
     assert "Warning: 3 seeds are very few." in said
 
 
 def test_it_says_that_pairs_are_compared_where_the_intervals_overlap(ended):
     # Seeds differ much, and both configurations alike.
     good, bad = ({1: range(40, n), 2: range(n)} for n in (70, 100))
-    found = conclude(ended("good", good, val_acc=0.99) + ended("bad", bad), "val_acc")
+    found = conclude(ended("good", good, val_acc=0.99) + ended("bad", bad), Terms("val_acc"))
     good, bad = found.standings
     assert good.test_acc.low < bad.test_acc.high  # and yet
     assert found.comparisons[0].difference.sign == 1
     said = list(sentences(found))
     assert "in pairs, with the same seeds and the same test images" in said[1]
     assert "can be certain although their intervals in the table overlap" in said[1]
-    alone = " ".join(sentences(conclude(ended("alone", BETTER), "val_acc")))
+    alone = " ".join(sentences(conclude(ended("alone", BETTER), Terms("val_acc"))))
     assert "in pairs" not in alone
 
 
 def test_a_table_of_trials_fits_80_columns(ended):
     wrong = {seed: range(40 + seed) for seed in range(1, 11)}
-    found = conclude(ended("trial 123", wrong, val_acc=0.95), "val_acc")
-    lines = table(found).splitlines()
+    found = conclude(ended("trial 123", wrong, val_acc=0.95), Terms("val_acc"))
+    lines = table(HEADER, [row(each) for each in found.standings]).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[0].split()[-2:] == ["searched", "seeds"]
     assert "searched is the val_acc of the run that each was taken from" in next(sentences(found))
 
 
 def test_a_difference_is_at_most_all_images(ended):
-    found = conclude(ended("good", BETTER, val_acc=0.99) + ended("bad", WORSE), "val_acc")
+    found = conclude(ended("good", BETTER, val_acc=0.99) + ended("bad", WORSE), Terms("val_acc"))
     wide = type(found.comparisons[0])("bad", 2, Interval(0.4, -1.3, 2.1))
     assert "(-100.00 to +100.00)" in verdict(found.standings[0], wide)
     assert row(found.standings[0])[3].endswith("%")

@@ -1,6 +1,7 @@
 """The command, from configurations to a conclusion, with real runs in real processes."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -14,10 +15,11 @@ from filelock import FileLock
 from mnist_sweep.cli import arguments
 from mnist_sweep.confirm import __main__ as entry
 from mnist_sweep.confirm.__main__ import Confirm
+from mnist_sweep.confirm.asked import folder_of
 from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_runs
 from mnist_sweep.confirm.conclusion import read_conclusions
-from mnist_sweep.confirm.runs import planned
-from mnist_sweep.confirm.work import train, train_seed
+from mnist_sweep.confirm.runs import errors_in, planned
+from mnist_sweep.confirm.work import Workers, look_at_test, train_seed
 from mnist_sweep.data import DataError
 from tests.conftest import read_json_lines
 
@@ -126,17 +128,58 @@ def test_data_that_are_not_there_are_said_before_anything_is_trained(runs, monke
     assert not Path("outputs/confirmation-mnist/workers").exists()
 
 
-def test_a_seed_lists_its_errors_on_test(runs):
+def listed(run, split):
+    return json.loads(errors_in(run.directory, split).read_text())
+
+
+def test_a_seed_lists_its_errors_on_validation_and_looks_at_test_when_it_is_told_to(runs):
     planned_runs = planned(of_runs(["linear"], Changes()), [5], Path("to"))
     (run,) = planned_runs
     assert not run.done
     train_seed(run.directory, "linear")
     assert run.done
-    errors = json.loads(run.errors.read_text())
-    assert errors["images"] == 500
-    assert len(errors["wrong"]) == round((1 - run.result["test_acc"]) * 500)
-    train(planned_runs, Path("to/workers"), 1)  # nothing is left to do
+    errors = listed(run, "val")
+    assert (errors["images"], len(errors["losses"])) == (500, 500)
+    assert len(errors["wrong"]) == round((1 - run.result["val_acc"]) * 500)
+    assert sum(errors["losses"]) / 500 == pytest.approx(run.result["val_loss"], rel=1e-4)
+    assert "test_acc" not in run.result
+    assert not run.errors.exists()
+    look_at_test(run.directory)
+    assert len(listed(run, "test")["wrong"]) == round((1 - run.result["test_acc"]) * 500)
+    assert run.result["status"] == "complete"
+    assert listed(run, "test")["fingerprint"] != errors["fingerprint"]
+
+
+def test_a_run_of_before_there_were_races_is_listed_and_not_trained_again(runs):
+    (run,) = planned(of_runs(["linear"], Changes()), [5], Path("to"))
+    train_seed(run.directory, "linear")
+    errors_in(run.directory, "val").unlink()
+    metrics = run.directory / "metrics.jsonl"
+    before = metrics.stat().st_mtime_ns
+    assert (run.ended, run.done) == (True, False)
+    train_seed(run.directory, "linear")
+    assert run.done
+    assert metrics.stat().st_mtime_ns == before
+
+
+def test_workers_that_have_nothing_to_do_are_not_started(runs):
+    (run,) = planned(of_runs(["linear"], Changes()), [5], Path("to"))
+    with Workers([run], Path("to/workers"), 1) as workers:
+        workers.train([])
+        workers.test([])
     assert not Path("to/workers").exists()
+
+
+def test_seeds_take_other_splits_in_turn(runs):
+    planned_runs = planned(of_runs(["linear"], Changes()), [5, 6, 7], Path("to"), splits=2)
+    assert [run.split for run in planned_runs] == [1, 2, 1]
+    assert [run.config.data.split_seed for run in planned_runs] == [1, 2, 1]
+    for run in planned_runs:
+        train_seed(run.directory, "linear")
+    prints = [listed(run, "val")["fingerprint"] for run in planned_runs]
+    assert prints[0] == prints[2] != prints[1]
+    with pytest.raises(ConfirmError, match="has run with other settings"):
+        planned(of_runs(["linear"], Changes()), [5], Path("to"))
 
 
 def test_settings_are_checked_before_anything_is_written_and_may_change_until_a_run_begins(runs):
@@ -182,12 +225,13 @@ def test_sentences_are_lines_of_whole_words_in_a_terminal_and_one_line_elsewhere
         (Confirm(study="s", data="mnist"), "multirun/s/confirmation-mnist"),
         (Confirm(study="s", data="mnist", epochs=1), "multirun/s/confirmation-mnist-1-epoch"),
         (Confirm(runs="a", epochs=1000), "outputs/confirmation-1000-epochs"),
+        (Confirm(study="s", split_seeds=3), "multirun/s/confirmation-3-splits"),
         (Confirm(study="s", epochs=20, to="x"), "x"),
     ],
 )
 def test_other_work_has_a_folder_of_its_own(asked, folder):
     record = SimpleNamespace(home=Path("multirun") / asked.study) if asked.study else None
-    assert entry._folder(asked, record) == Path(folder)
+    assert folder_of(asked, record) == Path(folder)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +247,17 @@ def test_other_work_has_a_folder_of_its_own(asked, folder):
         (Confirm(runs="a", n_jobs=0), "n_jobs must be at least 1, but got 0"),
         (Confirm(runs="a", epochs=0), "epochs must be at least 1, but got 0"),
         (Confirm(runs="a", first=-1), "first must be at least 0, but got -1"),
-        (Confirm(runs="a", first=2**32), "first must be at most 4294967287, but got 4294967296"),
+        (Confirm(runs="a", first=2**32), "first must be at most 4294967286, but got 4294967296"),
+        (Confirm(runs="a", hours=0), "hours must be above 0, but got 0"),
+        (Confirm(runs="a", hours=math.nan), "hours must be above 0, but got nan"),
+        (Confirm(runs="a", margin=-1), "margin must be from 0 to 100 points, but got -1"),
+        (Confirm(runs="a", split_seeds=0), "split_seeds must be at least 1, but got 0"),
+        (Confirm(runs="a", split_seeds=6), "split_seeds=6 are more splits than seeds=5 can take"),
+        (Confirm(runs="a", ablate=True), "ablate=true needs study=: the way begins at its default"),
+        (
+            Confirm(study="s", ablate=True, default=False),
+            "ablate=true needs default=true: the way begins at its default",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused(asked, message):

@@ -329,9 +329,39 @@ def test_a_scale_changes_the_size_by_up_to_that_fraction():
     assert 1.3 < max(areas) < 1.2**2 + 0.05
 
 
+def test_a_shear_leans_upright_lines_by_up_to_that_many_degrees_and_leaves_level_ones():
+    bar = torch.zeros(1, 1, 28, 28)
+    bar[..., 4:24, 13:15] = 1.0
+    augmentation, leans = Augmentation(shear=20), []
+    columns = torch.arange(28.0) - 13.5
+    for seed in range(200):
+        generator = torch.Generator().manual_seed(seed)
+        leaning = augmentation(bar, augmentation.draw(1, generator))[0, 0]
+        middles = (leaning * columns).sum(1)[6:22] / leaning.sum(1)[6:22]
+        leans.append(math.degrees(math.atan2(middles[0] - middles[-1], 15)))
+        assert torch.allclose(leaning.sum(1), bar[0, 0].sum(1), atol=1e-3)  # rows stay in place
+    assert -20.5 < min(leans) < -17
+    assert 17 < max(leans) < 20.5
+
+
+def test_with_shear_the_other_changes_are_drawn_as_without_it():
+    sheared, without = Augmentation(10, 2, 0.1, 5), Augmentation(10, 2, 0.1)
+    draws = sheared.draw(1000, torch.Generator().manual_seed(0))
+    assert draws.shape == (5, 1000)
+    assert torch.equal(draws[:4], without.draw(1000, torch.Generator().manual_seed(0)))
+
+
+def test_augmentation_ends_after_its_epochs():
+    pipeline = Pipeline(0.5, 0.2, Augmentation(shift=1), augmented_epochs=3)
+    assert [pipeline.in_epoch(n).augmentation.active for n in (1, 3, 4)] == [True, True, False]
+    assert (pipeline.in_epoch(4).mean, pipeline.in_epoch(4).std) == (0.5, 0.2)
+    assert Pipeline(augmentation=Augmentation(shift=1)).in_epoch(1000).augmentation.active
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"shear": 90}, "shear must be below 90 degrees, but got 90"),
         ({"rotation": -1}, "rotation must be finite and cannot be negative, but got -1"),
         ({"shift": -0.5}, "shift must be finite and cannot be negative, but got -0.5"),
         ({"scale": 1.0}, "scale must be below 1, but got 1.0"),

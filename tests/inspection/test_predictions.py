@@ -5,7 +5,7 @@ from torch import nn
 from mnist_sweep.data import Images, Pipeline
 from mnist_sweep.inspection import predictions
 from mnist_sweep.inspection.predictions import Predictions
-from mnist_sweep.models import MLP, ResNet, SimpleCNN, StagedCNN
+from mnist_sweep.models import MLP, Compact, ResNet, SimpleCNN, StagedCNN
 
 
 def predicted(*rows):
@@ -90,8 +90,20 @@ def test_feature_maps_are_what_the_modules_put_out_and_no_hook_is_left():
         (SimpleCNN(), ["features.1", "features.4"]),
         (MLP(), []),
         (nn.Sequential(nn.Conv2d(1, 2, 3)), ["0"]),
+        (
+            Compact([[4], [6, 6, 6]], kernel="separable_3x3", shared=True, activation="silu"),
+            [
+                "units.0.after.0",
+                "units.1.after.0",
+                "units.2.convolution.0",
+                "units.2.after.0",
+                "units.3.convolution.0",
+                "units.3.after.0",
+                "units.4.after.0",  # it shares the convolution of the one before
+            ],
+        ),
     ],
-    ids=["staged", "simple", "mlp", "bare"],
+    ids=["staged", "simple", "mlp", "bare", "compact"],
 )
 def test_a_units_map_is_its_activation_where_it_has_one(model, expected):
     assert predictions.mapped_modules(model) == expected

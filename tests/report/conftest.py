@@ -95,7 +95,10 @@ def confirmed():
         mean = sum(accuracies) / len(accuracies)
         around = Interval(mean, mean - 0.01, mean + 0.01)
         figures = [around, Interval(0.1, 0.09, 0.11), around]
-        return Standing(title, "mine", 18_000, 4, 0.995, [1, 2, 3], accuracies, [], *figures)
+        optimism = Interval(0.995 - mean, 0.985 - mean, 1.005 - mean)
+        return Standing(
+            title, "mine", 18_000, 4, 0.995, [1, 2, 3], accuracies, [], *figures, optimism
+        )
 
     standings = [standing("trial 2", [0.96, 0.97, 0.98]), standing("trial 6", [0.93, 0.94, 0.95])]
     comparison = Comparison("trial 6", 3, Interval(0.03, 0.01, 0.05))

@@ -87,7 +87,8 @@ def test_what_fresh_seeds_have_shown_is_in_the_report(usual, confirmed):
     section = found["With fresh seeds"]
     assert "| trial 2 | 18,000 | 4 | 97.00 ± 1.00% | 97.00 ± 1.00% | 99.50% | 3 |" in section
     assert "- trial 2 is better than trial 6: +3.00 points of test accuracy" in section
-    assert "- The run that trial 2 was taken from had 99.50% validation accuracy, +2.50" in section
+    assert "- Optimism of the search, its validation accuracy less" in section
+    assert "in points: trial 2 +2.50 (+1.50 to +3.50); trial 6 +5.50 (+4.50 to +6.50)." in section
 
 
 def test_a_best_that_was_not_confirmed_yet_is_still_to_be(usual, confirmed):

@@ -13,6 +13,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from mnist_sweep.sweep.read_only import is_there
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.status import FINISHED, status_of
 
@@ -47,6 +48,13 @@ def server():
     yield f"postgresql+psycopg://sweeper@127.0.0.1:{port}/postgres"
     as_postgres(*control, "-m", "immediate", "stop")
     shutil.rmtree(folder)
+
+
+def test_a_database_without_tables_has_no_study_and_gets_none_by_looking(server):
+    assert not is_there(server)
+    assert not is_there(server)
+    open_storage(server).close()
+    assert is_there(server)
 
 
 def test_two_sweeps_at_once_reach_the_total_exactly_and_run_no_trial_twice(server, tmp_path):

@@ -15,7 +15,14 @@ import pytest
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 
-from mnist_sweep.sweep.read_only import ReadOnlyError, StorageError, open_to_annotate, open_to_read
+from mnist_sweep.sweep.read_only import (
+    ReadOnlyError,
+    StorageError,
+    in_a_file_or_server,
+    is_there,
+    open_to_annotate,
+    open_to_read,
+)
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.study_record import ReportError, read_study
 
@@ -276,3 +283,26 @@ def test_a_server_that_does_not_answer_is_said_in_the_drivers_words():
     assert "Connection refused" in said
     assert "sesame" not in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("address", "outlives"),
+    [
+        (None, False),
+        ("sqlite://", False),
+        ("sqlite:///:memory:", False),
+        (ADDRESS, True),
+        (JOURNAL, True),
+        ("postgresql+psycopg://u@h/db", True),
+    ],
+)
+def test_a_storage_in_memory_ends_with_its_process(address, outlives):
+    assert in_a_file_or_server(address) == outlives
+
+
+@pytest.mark.parametrize("address", [ADDRESS, JOURNAL])
+def test_a_file_that_is_not_there_is_not_made_by_looking(there, address):
+    assert not is_there(address)
+    assert list(there.iterdir()) == []
+    open_storage(address).close()
+    assert is_there(address)

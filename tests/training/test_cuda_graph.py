@@ -73,7 +73,7 @@ class Recorder:
 
         def replay():
             self.replayed += 1
-            found = forward_backward(shadow, FLOAT, recording.images, recording.labels)
+            found = forward_backward(shadow, FLOAT, *recording.batch)
             for recorded, own in zip(gradients, shadow.model.parameters(), strict=True):
                 if recorded is not None:
                     recorded.copy_(own.grad)
@@ -88,7 +88,7 @@ def captured(run, recorder, kept, mode="float32"):
     work = Captured(partial(forward_backward, run, FLOAT), run.model, BATCH, mode, recorder, kept)
     record = work._record
 
-    def known(images, labels):
+    def known(batch):
         original = Recording.record
 
         def told(recording, *arguments):
@@ -97,7 +97,7 @@ def captured(run, recorder, kept, mode="float32"):
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(Recording, "record", told)
-            return record(images, labels)
+            return record(batch)
 
     work._record = known
     return work

@@ -5,9 +5,11 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from mnist_sweep.data import Images, Pipeline
+from mnist_sweep.data import Augmentation, Images, Pipeline
 from mnist_sweep.models import MLP, Linear, StagedCNN
 from mnist_sweep.schedules import constant
+from mnist_sweep.training.averaging import Averaging
+from mnist_sweep.training.distillation import Teacher
 from mnist_sweep.training.loop import (
     BestEpoch,
     Criterion,
@@ -15,12 +17,14 @@ from mnist_sweep.training.loop import (
     EarlyStopping,
     Epoch,
     Precision,
+    Recipe,
     Training,
     evaluate,
     fit,
     forward_backward,
     train_step,
 )
+from mnist_sweep.training.losses import Loss
 
 FLOAT = Precision("float32")
 
@@ -43,9 +47,11 @@ def training(model=None, lr=0.01, **settings):
     return Training(model, optimizer, constant(optimizer, 1, 1), generator, **settings)
 
 
-def run(work, epochs=3, after_epoch=lambda figures, best: None, train=None, batch_size=32):
+def run(
+    work, epochs=3, after_epoch=lambda figures, best: None, train=None, batch_size=32, **settings
+):
     train = train or digits(100)
-    settings = {"epochs": epochs, "batch_size": batch_size, "precision": FLOAT}
+    settings |= {"epochs": epochs, "batch_size": batch_size, "precision": FLOAT}
     return fit(work, train, digits(50, 1), Pipeline(), after_epoch=after_epoch, **settings)
 
 
@@ -62,7 +68,7 @@ def test_one_step_is_the_gradient_step_by_hand():
     flat = images.flatten(1)
     logits = flat @ before.T + work.model.classifier.bias
     gradient = (logits.softmax(1) - F.one_hot(split.labels, 10)).T @ flat / 8
-    loss, hits = train_step(work, images, split.labels, partial(forward_backward, work, FLOAT))
+    loss, hits = train_step(work, (images, split.labels), partial(forward_backward, work, FLOAT))
     assert torch.allclose(work.model.classifier.weight, before - 0.1 * gradient, atol=1e-5)
     expected = -logits.log_softmax(1)[torch.arange(8), split.labels].sum()
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
@@ -237,3 +243,108 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32_weights():
     fit(work, digits(40), digits(20), Pipeline(), after_epoch=lambda f, best: None, **settings)
     assert set(seen) == {torch.bfloat16}
     assert model.classifier.weight.dtype == torch.float32
+
+
+def averaged(model=None, **settings):
+    work = training(model, **settings)
+    work.averaging = Averaging(work.model, 0.9)
+    return work
+
+
+def test_with_averaged_weights_those_are_validated_and_the_last_ones_stay():
+    seen = []
+    alone, work = training(), averaged()
+    run(alone, after_epoch=lambda figures, best: None)
+    run(work, after_epoch=lambda figures, best: seen.append(figures))
+    assert torch.equal(alone.model.classifier.weight, work.model.classifier.weight)
+    assert work.judged is work.averaging.model
+    assert (seen[-1].val_loss, seen[-1].val_acc) == evaluate(
+        work.averaging.model, digits(50, 1), Pipeline(), FLOAT
+    )
+    assert seen[-1].val_loss != evaluate(work.model, digits(50, 1), Pipeline(), FLOAT)[0]
+
+
+def test_a_restored_average_goes_on_bit_identically(tmp_path):
+    def new():
+        return averaged(StagedCNN([[4, 4], [6]], dropout=0.3))
+
+    def figures_of(work, epochs):
+        seen = []
+        recipe = Recipe(Loss(label_smoothing=0.1), clip_norm=0.5)
+        run(work, epochs, lambda f, best: seen.append((f.train_loss, f.val_loss)), recipe=recipe)
+        return seen
+
+    torch.manual_seed(0)
+    whole = figures_of(new(), 4)
+    torch.manual_seed(0)
+    work = new()
+    figures_of(work, 2)
+    torch.save(work.state_dict(), tmp_path / "last.pt")
+    work = new()
+    work.load_state_dict(torch.load(tmp_path / "last.pt", weights_only=True))
+    assert figures_of(work, 4) == whole[2:]
+
+
+def test_a_state_without_an_average_has_no_entry_for_one():
+    assert "averaging" not in training().state_dict()
+
+
+def test_gradients_are_scaled_down_to_the_norm_and_never_up():
+    split = digits(8)
+    batch = (Pipeline().prepare(split.images), split.labels)
+    for clip_norm, expected in ((0.01, 0.01), (1e6, None)):
+        work = training(lr=1.0)
+        before = [p.detach().clone() for p in work.model.parameters()]
+        train_step(work, batch, partial(forward_backward, work, FLOAT), clip_norm)
+        moved = zip(work.model.parameters(), before, strict=True)
+        norm = torch.cat([(p - old).flatten() for p, old in moved]).norm().item()
+        if expected is None:
+            assert norm > 1
+        else:
+            assert norm == pytest.approx(expected, rel=1e-2)
+
+
+def test_a_run_with_clipped_gradients_that_diverges_still_says_so():
+    with pytest.raises(Diverged, match="diverged in epoch 1"):
+        run(training(lr=1e38), recipe=Recipe(clip_norm=1.0))
+
+
+@pytest.mark.parametrize("loss", [Loss("mse"), Loss(label_smoothing=0.3)])
+def test_validation_losses_are_cross_entropy_whatever_is_minimized(loss):
+    figures = []
+    work = training(lr=1e-12)  # so that the weights do not move
+    expected = evaluate(work.model, digits(50, 1), Pipeline(), FLOAT)[0]
+    plain = evaluate(work.model, digits(100), Pipeline(), FLOAT)[0]
+    run(work, 1, lambda f, best: figures.append(f), recipe=Recipe(loss))
+    assert figures[0].val_loss == pytest.approx(expected, rel=1e-5)
+    assert abs(figures[0].train_loss - plain) > 0.01
+
+
+def test_the_epochs_after_augmentation_see_plain_images():
+    seen = []
+
+    class Seeing(Linear):
+        def forward(self, images):
+            if self.training:
+                seen.append(images.detach().clone())
+            return super().forward(images)
+
+    split = digits(30)
+    pipeline = Pipeline(augmentation=Augmentation(shift=3), augmented_epochs=2)
+    settings = {"epochs": 3, "batch_size": 30, "precision": FLOAT}
+    fit(training(Seeing()), split, split, pipeline, after_epoch=lambda f, best: None, **settings)
+    ordered = [images.flatten(1).sort(0).values for images in seen]
+    plain = Pipeline().prepare(split.images).flatten(1).sort(0).values
+    assert [torch.equal(images, plain) for images in ordered] == [False, False, True]
+
+
+def test_a_network_learns_from_a_teacher_what_the_labels_do_not_say():
+    expert = training()
+    run(expert, epochs=8, train=digits(500))
+    teacher = Teacher(expert.model.eval(), Pipeline())
+    wrong = digits(500)
+    wrong.labels.copy_((wrong.labels + 1) % 10)
+    figures = []
+    recipe = Recipe(Loss(weight=1.0), teacher=teacher)
+    run(training(), 8, lambda f, best: figures.append(f), train=wrong, recipe=recipe)
+    assert figures[-1].val_acc > 0.9

@@ -92,8 +92,9 @@ def compared(run: RunConfig, name: str) -> ComparedSettings:
     """Return the settings that runs are compared by, under their dotted keys."""
     settings = asdict(run)
     shown = {key: settings[key] for key in COMPARED}
-    if any(settings["data"]["augmentation"].values()):
+    if run.data.augmentation.active:
         shown["augmentation"] = settings["data"]["augmentation"]
+    shown.update(run.recipe)
     for group in ("model", "optimizer", "scheduler"):
         shown[group] = {k: value for k, value in settings[group].items() if k != "_target_"}
     named = {} if run.name is None else {"name": run.name}

@@ -68,17 +68,25 @@ def run_all(
     jobs: Sequence[Job],
     max_retries: int,
     watch: Callable[[Mapping[int, JobReturn]], None] = lambda returns: None,
+    may_start: Callable[[Job], bool] = lambda job: True,
 ) -> list[JobReturn]:
     """Run jobs to their ends and return what they returned, in order.
 
     One whose worker dies is run again, at most `max_retries` times. `watch` is called about every
-    second with what has been returned so far, by number.
+    second with what has been returned so far, by number. Once `may_start` refuses a job, neither
+    that nor those after it are started, and nothing is returned for them.
     """
     waiting, deaths = list(jobs), Counter[int]()
     returns: dict[int, JobReturn] = {}
     while len(returns) < len(jobs):
         while waiting and backend.free():
+            if not may_start(waiting[0]):
+                jobs = [job for job in jobs if job not in waiting]
+                waiting = []
+                break
             backend.start(waiting.pop(0))
+        if len(returns) == len(jobs):
+            break
         for finished in backend.poll(timeout=1.0):
             number = finished.job.number
             deaths[number] += finished.died

@@ -22,7 +22,9 @@ def check_conditions(space: SearchSpace, current: Current) -> list[str]:
     for outer, branches in space.conditional.items():
         _check_keys(space, outer, current)
         unmet = {
-            key: inner for key, inner in branches.items() if not _occurs(space, outer, key, current)
+            key: inner
+            for key, inner in branches.items()
+            if not can_occur(space, outer, key, current)
         }
         names = sorted(
             {name for inner in unmet.values() for name in inner} - _reachable(space, outer, unmet)
@@ -95,7 +97,8 @@ def _takes(setting: Setting, key: Any) -> bool:
     return member(setting, value) is not None
 
 
-def _occurs(space: SearchSpace, outer: str, key: Any, current: Current) -> bool:
+def can_occur(space: SearchSpace, outer: str, key: Any, current: Current) -> bool:
+    """Whether some trial can meet a condition: the outer setting having the value of a branch."""
     setting = _setting(space, outer)
     if isinstance(setting, BaseDistribution):
         return _takes(setting, key)

@@ -10,6 +10,8 @@ from optuna.distributions import (
 )
 from optuna.trial import BaseTrial, TrialState, create_trial
 
+from mnist_sweep.sweep.space.values import override_value
+
 
 def suggest(trial: BaseTrial, name: str, distribution: BaseDistribution) -> Any:
     """Have a trial suggest a parameter from a distribution."""
@@ -33,6 +35,17 @@ def contains(distribution: BaseDistribution, value: Any) -> bool:
     except (ValueError, TypeError):
         return False
     return True
+
+
+def described(distribution: BaseDistribution) -> str:
+    """Return a distribution as people read it: its choices, or its ends, step and scale."""
+    if isinstance(distribution, CategoricalDistribution):
+        return ", ".join(override_value(choice) for choice in distribution.choices)
+    assert isinstance(distribution, IntDistribution | FloatDistribution)
+    low, high, step = distribution.low, distribution.high, distribution.step
+    kind = "whole numbers " if isinstance(distribution, IntDistribution) else ""
+    steps = f" in steps of {step:g}" if step is not None and not (kind and step == 1) else ""
+    return f"{kind}{low:g} to {high:g}{steps}{', logarithmic' if distribution.log else ''}"
 
 
 def only_value(distribution: BaseDistribution) -> Any:

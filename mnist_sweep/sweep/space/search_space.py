@@ -76,25 +76,26 @@ class SearchSpace:
 
     def find_varying(self, current: Current) -> None:
         """Find the settings that some choices of the searched groups have, and others do not."""
-        searched = [
-            (name, distribution)
-            for name, distribution in self.distributions()
-            if current.is_group(name)
-        ]
-        if not searched:
-            return
         named = [n for n in self.names() if not n.startswith("+")]
         named += [plain_name(line.partition("=")[0]) for line in self.deletions]
         plain = {n for n in named if not current.is_group(n)}
+        for _, _, groups in self.group_choices(current):
+            if current.composed(groups) is not None:
+                self.varying |= {n for n in plain if current.has(n, groups)}
+
+    def group_choices(self, current: Current) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """Yield each searched group with each of its choices, and the overrides of groups with it.
+
+        One group at a time, the others as they are: all combinations may be too many.
+        """
+        searched = [(n, d) for n, d in self.distributions() if current.is_group(n)]
         fixed = {n: text for n, text in self.fixed().items() if current.is_group(n)}
-        order = [*self.settings, *(name for name, _ in searched)]
-        # One group at a time, the others as they are: all combinations may be too many.
+        order = dict.fromkeys([*self.settings, *(name for name, _ in searched)])
         for name, distribution in searched:
             for choice in getattr(distribution, "choices", ()):
                 texts = {**fixed, name: override_value(choice)}
-                groups = tuple(f"{n}={texts[n]}" for n in dict.fromkeys(order) if n in texts)
-                if current.composed(groups) is not None:
-                    self.varying |= {n for n in plain if current.has(n, groups)}
+                groups = tuple(f"{n}={texts[n]}" for n in order if n in texts)
+                yield name, texts[name], groups
 
     def describe(self) -> dict[str, Any]:
         """Return the space as plain data, to be recorded and compared."""

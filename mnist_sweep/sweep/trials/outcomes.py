@@ -22,6 +22,7 @@ NAMED = ("name", "notes")  # what few have
 RECORDED = (
     "parameters",
     "multiply_adds",
+    "widths",
     "epochs",
     "max_epochs",
     "best_epoch",

@@ -61,6 +61,11 @@ def status_of(trial: FrozenTrial) -> TrialStatus:
     return BY_STATE[trial.state]
 
 
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Whether a trial meets its constraints, as Optuna counts it; one without any does."""
+    return all(value <= 0 for value in trial.constraints.values())
+
+
 def attributes_of(trial: FrozenTrial) -> dict[str, Any]:
     """Return what is recorded of a trial: by its run, or before it by the gate."""
     own = {name: value for name, value in trial.user_attrs.items() if name != GATE}

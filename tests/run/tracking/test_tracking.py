@@ -27,6 +27,9 @@ def test_runs_are_compared_by_their_groups_and_augmentation_only_where_there_is_
     assert not any("_target_" in key or key.startswith("augmentation") for key in shown)
     turned = compared(check(composed("data.augmentation.rotation=5")), "enhanced")
     assert turned["augmentation.rotation"] == 5
+    assert not {"loss", "ema.decay", "clip_norm", "distill.teacher"} & shown.keys()
+    averaged = compared(check(composed("ema.decay=0.99", "loss=mse")), "enhanced")
+    assert (averaged["ema.decay"], averaged["loss"]) == (0.99, "mse")
 
 
 def test_a_run_that_has_a_name_is_compared_under_it(composed):

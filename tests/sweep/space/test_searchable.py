@@ -34,6 +34,7 @@ from mnist_sweep.sweep.space.searchable import check_name, check_space
         ("threads", "does not change what"),
         ("device", "does not change what"),
         ("cuda_graph", "does not change what"),
+        ("dry_run", "does not change what"),
     ],
 )
 def test_what_makes_trials_incomparable_must_not_be_searched(name, reason):

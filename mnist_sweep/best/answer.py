@@ -1,0 +1,131 @@
+"""The answer: the winner of the confirmation, how it compares with the default, how to use it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mnist_sweep.best.question import Question, QuestionError
+from mnist_sweep.cli.printed_commands import entry
+from mnist_sweep.confirm import wording
+from mnist_sweep.confirm.candidates import key_of
+from mnist_sweep.confirm.conclusion import (
+    CONFIRMATION,
+    Comparison,
+    Conclusion,
+    Standing,
+    read_conclusions,
+)
+from mnist_sweep.run.directory import COMPLETE, RunDirectory
+from mnist_sweep.sweep.study_record import StudyRecord, read_study
+from mnist_sweep.sweep.trials.status import TrialStatus
+from mnist_sweep.text import counted, duration, relative
+
+BUNDLES = "bundles"  # below the study's directory
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known once the best are confirmed.
+
+    `run`: the winner's fresh run that is best on validation images; `bundle`: where that is
+    exported to.
+    """
+
+    record: StudyRecord
+    conclusion: Conclusion
+    run: Path
+    bundle: Path
+
+    @property
+    def winner(self) -> Standing:
+        """The first of the confirmation."""
+        return self.conclusion.standings[0]
+
+
+def find(question: Question, storage: str) -> Found:
+    """Read what the steps have left. Raises QuestionError where nothing is confirmed."""
+    record = read_study(question.study, storage)
+    folder = question.home / CONFIRMATION
+    conclusions = read_conclusions(question.home, CONFIRMATION)
+    if not conclusions:
+        raise QuestionError(
+            f"nothing is confirmed in {folder}, and the hours are used up: give more hours="
+        )
+    conclusion = conclusions[0]
+    winner = conclusion.standings[0]
+    key = key_of(winner.title)
+    run = _best_seed(folder / key, winner.seeds, conclusion.ranked_by)
+    bundle = question.home / BUNDLES / f"{key}-seed-{run.name}"
+    return Found(record, conclusion, run, bundle)
+
+
+def _best_seed(folder: Path, seeds: list[int], ranked_by: str) -> Path:
+    """Return the directory of the seed that is best on validation images. Raises RecordError."""
+    sign = 1 if ranked_by == "val_loss" else -1
+
+    def rank(seed: int) -> float:
+        return sign * float((RunDirectory(folder / str(seed)).read_result() or {})[ranked_by])
+
+    return folder / str(min(seeds, key=rank))
+
+
+def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:
+    """Yield the answer in five lines; `seconds`: what it took."""
+    winner, conclusion = found.winner, found.conclusion
+    limit = "" if question.limit is None else f" of at most {question.limit:,}"
+    yield (
+        f"answer: {winner.model}, {winner.parameters:,} parameters{limit}: {winner.title} of "
+        f"study {question.study}"
+    )
+    test = "not measured" if winner.test_acc is None else wording.percent(winner.test_acc)
+    yield (
+        f"  test accuracy {test} over "
+        f"{counted(len(winner.seeds), 'fresh seed')} ({conclusion.level:.0%}; "
+        f"{conclusion.images:,} test images of {conclusion.data})"
+    )
+    yield f"  {_against_default(conclusion)}"
+    counts = found.record.counts
+    runs = sum(len(s.seeds) + len(s.diverged) for s in conclusion.standings)
+    yield (
+        f"  it took {duration(seconds)}: {counted(len(found.record.finished), 'trial')} "
+        f"({counts[TrialStatus.PRUNED]} pruned), {counted(runs, 'run')} to confirm"
+    )
+    use = entry("predict", bundle=relative(found.bundle), images="digit.png")
+    yield f"  use it: {use}"
+
+
+def _against_default(conclusion: Conclusion) -> str:
+    default, found = conclusion.default, conclusion.against_default
+    if default is None:
+        return "no default configuration to compare with: it is over the budget, or no run"
+    if conclusion.standings[0].title == default:
+        return "it is the default configuration: nothing that was searched is better"
+    if found is not None:
+        return _difference(conclusion, found)
+    if default in conclusion.missing:
+        return "the default configuration has too few seeds to compare with: give more hours="
+    return "too many seeds of the default configuration diverged to compare with it"
+
+
+def _difference(conclusion: Conclusion, found: Comparison) -> str:
+    amount = wording.difference(found.difference, " points of test accuracy")
+    if found.sign > 0:
+        return f"better than the default: {amount}"
+    if found.sign < 0:
+        return f"worse than the default on test images, though better on validation: {amount}"
+    if found.equivalent and conclusion.margin is not None:
+        return f"equivalent to the default within {100 * conclusion.margin:g} points: {amount}"
+    return f"cannot be told apart from the default: {amount}"
+
+
+def is_confirmed(question: Question) -> bool:
+    """Whether there is a conclusion. Raises ConfirmError for a damaged one."""
+    return bool(read_conclusions(question.home, CONFIRMATION))
+
+
+def confirmed_runs(question: Question) -> int:
+    """Return how many fresh runs are complete already."""
+    found = (question.home / CONFIRMATION).glob("*/*/result.json")
+    return sum(
+        (RunDirectory(path.parent).read_result() or {}).get("status") == COMPLETE for path in found
+    )

@@ -1,0 +1,86 @@
+"""The steps as commands of their own: each is started as a user would, and waited for."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from mnist_sweep.cli.printed_commands import shell
+from mnist_sweep.errors import UserError
+
+TICK = 5.0  # seconds between two entries of the time that a step has taken
+
+
+class StepFailed(UserError):
+    """A step that ended with an error, which it has printed itself."""
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Take SIGTERM, by which clusters and containers end a process, as Ctrl-C."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run(words: Sequence[str], tick: Callable[[], None]) -> None:
+    """Run a module of ours with its words, its output shown; call `tick` every few seconds.
+
+    The child is in a session of its own: it gets Ctrl-C once, from here, and is waited for, so that
+    it leaves a state that can be resumed. Raises KeyboardInterrupt then, and StepFailed for another
+    exit code than 0.
+    """
+    code, interrupted = _wait(_start(words), tick)
+    tick()
+    if interrupted:
+        raise KeyboardInterrupt
+    if code:
+        raise StepFailed(
+            f"{words[0]} ended with exit code {code}, for the reason above; the same command "
+            "resumes"
+        )
+
+
+def read(words: Sequence[str], tick: Callable[[], None]) -> str:
+    """Do what `run` does, and return what the module printed instead of showing it."""
+    child = subprocess.run(
+        [sys.executable, "-m", *words], capture_output=True, text=True, encoding="utf-8"
+    )
+    tick()
+    if child.returncode:
+        sys.stderr.write(child.stderr)
+        raise StepFailed(f"{words[0]} ended with exit code {child.returncode}")
+    return child.stdout
+
+
+def shown(words: Sequence[str]) -> str:
+    """Return the line by which a user starts the same."""
+    return shell(["python", "-m", *words])
+
+
+def _start(words: Sequence[str]) -> "subprocess.Popen[bytes]":
+    sys.stdout.flush()
+    return subprocess.Popen([sys.executable, "-m", *words], start_new_session=True)
+
+
+def _wait(child: "subprocess.Popen[bytes]", tick: Callable[[], None]) -> tuple[int, bool]:
+    """Wait for a child; return its exit code, and whether it was interrupted from here."""
+    interrupted = False
+    while True:
+        try:
+            code = child.wait(TICK)
+        except subprocess.TimeoutExpired:
+            tick()
+        except KeyboardInterrupt:  # a second one ends a step at once, as it does by itself
+            interrupted = True
+            child.send_signal(signal.SIGINT)
+        else:
+            return code, interrupted

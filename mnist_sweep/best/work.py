@@ -1,0 +1,139 @@
+"""The steps of an answer, in order: each is skipped where it is done, or its time is used up."""
+
+import math
+from dataclasses import dataclass
+
+from mnist_sweep.best import steps
+from mnist_sweep.best.allowance import CLOSING, SEEDS, Allowance, Costs, allow, seeds_that_fit
+from mnist_sweep.best.answer import Found, confirmed_runs, find, is_confirmed
+from mnist_sweep.best.ledger import Ledger
+from mnist_sweep.best.planning import lines, plan_words, read_costs
+from mnist_sweep.best.question import Question
+from mnist_sweep.best.steps import StepFailed
+from mnist_sweep.cli.printed_commands import override
+from mnist_sweep.text import duration
+
+PLAN, SEARCH, CONFIRM, REPORT, EXPORT = STEPS = ("plan", "search", "confirm", "report", "export")
+ROOM = 1.5  # so many times the trials that the plan expects: the time ends the search, not they
+SHORTEST = 1.0  # second that is worth starting a step for
+N_TRIALS = "hydra.sweeper.n_trials"
+
+
+@dataclass
+class Terms:
+    """What is asked besides the overrides; see `python -m mnist_sweep.best --help`."""
+
+    hours: float
+    top: int = 4
+    seeds: int = 10
+    storage: str = "sqlite:///multirun/optuna.db"
+
+
+class Work:
+    """The work on a question within some hours, of which the ledger knows what is used up.
+
+    `step`: the one that is being done.
+    """
+
+    def __init__(self, question: Question, terms: Terms, ledger: Ledger) -> None:
+        self.question, self.terms, self.ledger = question, terms, ledger
+        self.step = PLAN
+
+    @property
+    def left(self) -> float:
+        """The seconds of the hours that are left for searching and confirming."""
+        return max(3600 * self.terms.hours - self.ledger.total - CLOSING, 0.0)
+
+    def answer(self) -> Found:
+        """Do what is left to do, and return what was found.
+
+        Raises QuestionError where the hours are too short, and StepFailed.
+        """
+        answered = self.ledger.answered or 0.0
+        if answered < self.terms.hours and self.left > SHORTEST:
+            costs, allowance = self._plan()
+            self._search(costs, allowance)
+            self._confirm(costs)
+        found = find(self.question, self.terms.storage)
+        self._report()
+        self._export(found)
+        self.ledger.answered = max(answered, self.terms.hours)
+        self.ledger.write()
+        return found
+
+    def missing(self) -> str:
+        """Return what an interrupted call leaves to do."""
+        rest = ", ".join(STEPS[STEPS.index(self.step) :])
+        return (
+            f"interrupted in step {self.step}, with {duration(self.left)} of "
+            f"{self.terms.hours:g} hours left. Still to do: {rest}; the same command resumes"
+        )
+
+    def _plan(self) -> tuple[Costs, Allowance]:
+        self._begin(PLAN, plan_words(self.question, "true"))
+        costs = read_costs(self.question, self.terms.storage, self.ledger.timer(PLAN))
+        arms = self.terms.top + 1  # the default is one more
+        planned = self.ledger.of(PLAN)
+        allowance = allow(self.terms.hours, planned, costs, arms, self.terms.seeds)
+        print("\n".join(lines(costs, allowance)))
+        return costs, allowance
+
+    def _search(self, costs: Costs, allowance: Allowance) -> None:
+        """Search for as long as the search has left."""
+        spent = self.ledger.of(SEARCH)
+        seconds = min(allowance.search - spent, self.left - allowance.confirm)
+        if seconds < SHORTEST:
+            return
+        words = ["mnist_sweep.train", "-m", *self.question.overrides]
+        if not self.question.gives(N_TRIALS):
+            most = costs.ended + math.ceil(ROOM * costs.trials_in(seconds))
+            words.append(f"{N_TRIALS}={most}")
+        # What runs when the time is over is finished: half a trial, on the average.
+        seconds = max(seconds - costs.trial * costs.share / 2, SHORTEST)
+        words.append(f"hydra.sweeper.timeout={seconds:.0f}")
+        words.append(override("hydra.sweeper.storage", self.terms.storage))
+        self._run(SEARCH, words)
+
+    def _confirm(self, costs: Costs) -> None:
+        """Confirm the best within the time; where that gives no answer, as little as one takes."""
+        words = [
+            "mnist_sweep.confirm",
+            f"study={self.question.study}",
+            f"storage={self.terms.storage}",
+        ]
+        if self.left > SHORTEST:
+            hours = f"hours={self.left / 3600:.4f}"
+            known = [f"top={self._top(costs)}", f"seeds={self.terms.seeds}", hours]
+            try:
+                self._run(CONFIRM, [*words, *known])
+            except StepFailed:
+                if is_confirmed(self.question):
+                    raise
+        if not is_confirmed(self.question):
+            print(f"nothing can be concluded yet: {SEEDS} seeds of the best and of the default")
+            self._run(CONFIRM, [*words, "top=1", f"seeds={SEEDS}"])
+
+    def _top(self, costs: Costs) -> int:
+        """Return how many of the best there is time for, so that most get three seeds."""
+        done = confirmed_runs(self.question) * costs.trial / costs.workers
+        enough = min(SEEDS + 1, self.terms.seeds)
+        for top in range(self.terms.top, 1, -1):
+            if seeds_that_fit(self.left + done, costs, top + 1, self.terms.seeds) >= enough:
+                return top
+        return 1
+
+    def _report(self) -> None:
+        words = [f"study={self.question.study}", f"storage={self.terms.storage}"]
+        self._run(REPORT, ["mnist_sweep.report", *words])
+
+    def _export(self, found: Found) -> None:
+        if not found.bundle.exists():
+            self._run(EXPORT, ["mnist_sweep.export", f"run={found.run}", f"to={found.bundle}"])
+
+    def _run(self, step: str, words: list[str]) -> None:
+        self._begin(step, words)
+        steps.run(words, self.ledger.timer(step))
+
+    def _begin(self, step: str, words: list[str]) -> None:
+        self.step = step
+        print(f"\n[{STEPS.index(step) + 1}/{len(STEPS)}] {step}: {steps.shown(words)}")

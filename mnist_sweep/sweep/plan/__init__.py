@@ -1,0 +1,1 @@
+"""What a sweep would do, found out before it is started: a dry run, which writes nothing."""

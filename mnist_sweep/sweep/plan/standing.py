@@ -1,0 +1,100 @@
+"""How the study of a sweep stands, read without a change to it."""
+
+from dataclasses import dataclass
+
+import optuna
+
+from mnist_sweep.passwords import without_password
+from mnist_sweep.sweep import sampling, summary
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.extension import what_moves
+from mnist_sweep.sweep.hydra_adapter import Given
+from mnist_sweep.sweep.opening import Search, match_study, trials_left, untried_points
+from mnist_sweep.sweep.read_only import in_a_file_or_server, is_there, open_to_read
+from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, status_of
+
+ENOUGH = 5  # ended trials, for their epochs to say what pruning saves
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A study, and what a sweep would add to it.
+
+    `points`: of a grid, None where there is none. `left`: launched trials still to end. `untried`:
+    how many configurations a small space has left, None where it has more than are needed.
+    `epochs_share`: of their epochs, what its trials trained with this pruner; None where too few
+    have ended. `shared`: whether jobs could reach it. `extended`: what a sweep would say of ranges
+    that it moves.
+    """
+
+    name: str | None
+    address: str | None
+    resumed: bool
+    ended: int
+    unfinished: int
+    total: int
+    left: int
+    points: int | None
+    untried: int | None
+    epochs_share: float | None
+    shared: bool
+    extended: str | None
+
+
+def standing(given: Given, search: Search) -> Standing:
+    """Read a sweep's study, and check what the sweep would check. Raises what the sweep would."""
+    settings = given.settings
+    sampler, points = sampling.take_grid(given.sampler, search.space)
+    shared = in_a_file_or_server(settings.storage)
+    study = _existing(settings.study_name, settings.storage) if shared else None
+    resumed = study is not None
+    if study is None:
+        study = studies.open_study(
+            settings.study_name, open_storage(None), sampler, given.pruner, settings.directions
+        )
+    studies.check_directions(study, settings.directions)
+    _, moved = match_study(given, search, study, grid=points is not None)
+    if given.task.names_trials and (studies.ID in study.user_attrs or not resumed):
+        summary.check_directory(study, given.directory)
+    untried = untried_points(given, search, study, points)
+    total = min(settings.n_trials, points or settings.n_trials)
+    untried_left = trials_left(study, untried, total)
+    ended = studies.finished(study)
+    left = max(0, total - ended)
+    counts = studies.counts(study)
+    return Standing(
+        settings.study_name,
+        without_password(settings.storage),
+        resumed,
+        ended,
+        counts[TrialStatus.INTERRUPTED] + counts[TrialStatus.RUNNING],
+        settings.n_trials,
+        left if untried_left is None else min(left, untried_left),
+        points,
+        untried_left,
+        _epochs_share(study),
+        shared,
+        what_moves(study, moved, search.space.distributions()),
+    )
+
+
+def _existing(name: str | None, address: str | None) -> optuna.Study | None:
+    """Return the study of that name; None where there is none, or no storage yet."""
+    if name is None or address is None or not is_there(address):
+        return None
+    storage = open_to_read(address)
+    if name not in optuna.get_all_study_names(storage):
+        return None
+    return optuna.load_study(study_name=name, storage=storage)
+
+
+def _epochs_share(study: optuna.Study) -> float | None:
+    done = most = trials = 0
+    for trial in study.get_trials(deepcopy=False):
+        known = attributes_of(trial)
+        if status_of(trial) not in (TrialStatus.COMPLETE, TrialStatus.PRUNED):
+            continue
+        if {"epochs", "max_epochs"} <= known.keys():
+            done, most, trials = done + known["epochs"], most + known["max_epochs"], trials + 1
+    return done / most if trials >= ENOUGH and most else None

@@ -1,0 +1,94 @@
+"""Which commands an answer calls, with what time."""
+
+import json
+
+import pytest
+
+from mnist_sweep.best import steps, work
+from mnist_sweep.best.allowance import Costs
+from mnist_sweep.best.ledger import read_ledger
+from mnist_sweep.best.question import read_question
+from mnist_sweep.best.steps import StepFailed
+from mnist_sweep.best.work import Terms, Work
+
+ASKED = ["search=command_line", "model=mlp", "data=mnist_5k", "model.hidden=range(5,30)"]
+COSTS = Costs(trial=60.0, workers=2)
+
+
+@pytest.fixture
+def question():
+    return read_question(ASKED)
+
+
+@pytest.fixture
+def called(monkeypatch, question):
+    """Return a function that works within some hours, and returns the commands of its steps.
+
+    They train nothing: the search takes its time by a clock of its own. `confirms`: whether
+    confirm concludes, call by call.
+    """
+
+    def answer(hours, confirms=(True,)):
+        commands, left, now = [], list(confirms), [0.0]
+
+        def run(words, tick):
+            commands.append(words)
+            if words[0] == "mnist_sweep.train":
+                now[0] += float(settings(words)["hydra.sweeper.timeout"])
+                tick()
+            if words[0] != "mnist_sweep.confirm":
+                return
+            if not left.pop(0):
+                raise StepFailed("mnist_sweep.confirm ended with exit code 1")
+            conclude(question.home / "confirmation")
+
+        monkeypatch.setattr(work, "read_costs", lambda question, storage, tick: COSTS)
+        monkeypatch.setattr(work, "find", lambda question, storage: None)
+        monkeypatch.setattr(Work, "_export", lambda self, found: None)
+        monkeypatch.setattr(steps, "run", run)
+        ledger = read_ledger(question.home)
+        ledger.clock = lambda: now[0]
+        Work(question, Terms(hours), ledger).answer()
+        return commands
+
+    return answer
+
+
+def conclude(folder):
+    folder.mkdir(parents=True)
+    found = {"data": "mnist_5k", "images": 500, "ranked_by": "val_acc", "level": 0.95}
+    listed = {key: [] for key in ("standings", "comparisons", "unsettled")}
+    (folder / "confirmation.json").write_text(json.dumps(found | listed))
+
+
+def settings(words):
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def of_confirm(commands):
+    return [settings(words) for words in commands if words[0] == "mnist_sweep.confirm"]
+
+
+def test_confirm_races_the_best_and_the_default_in_the_time_that_is_left(called):
+    (asked,) = of_confirm(called(hours=2))
+    assert (asked["top"], asked["seeds"]) == ("4", "10")
+    assert float(asked["hours"]) == pytest.approx(50 * 60 / 2 / 3600, abs=0.02)  # for 50 runs
+
+
+def test_few_hours_confirm_fewer_configurations(called):
+    (asked,) = of_confirm(called(hours=0.3))
+    assert asked["top"] == "3"  # and the default: 14 runs are three seeds of four, not of five
+
+
+def test_a_time_that_was_too_short_for_a_conclusion_still_ends_with_one(called, capsys):
+    first, second = of_confirm(called(hours=1, confirms=(False, True)))
+    assert "hours" in first
+    assert "hours" not in second
+    assert (second["top"], second["seeds"]) == ("1", "2")
+    assert "nothing can be concluded yet: 2 seeds of the best" in capsys.readouterr().out
+
+
+def test_a_confirm_that_fails_although_there_is_a_conclusion_ends_the_answer(called, question):
+    conclude(question.home / "confirmation")
+    with pytest.raises(StepFailed):
+        called(hours=1, confirms=(False,))

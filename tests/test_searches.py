@@ -1,0 +1,123 @@
+"""What conf/search/ searches, as the sweeper reads it."""
+
+import math
+import random
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+from optuna.distributions import CategoricalDistribution, IntDistribution
+
+from mnist_sweep import train
+from mnist_sweep.run.build import count_model
+from mnist_sweep.sweep.gate import parameter_budget
+from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.compose import Composer
+from mnist_sweep.sweep.space.conditions import check_conditions
+from mnist_sweep.sweep.space.parsing import parse_space
+from mnist_sweep.sweep.space.searchable import check_space
+from mnist_sweep.sweep.space.values import written
+
+
+class Search:
+    """A search as a command line starts it."""
+
+    def __init__(self, *words):
+        self.config = compose("config", overrides=list(words), return_hydra_config=True)
+        self.compose = Composer(GlobalHydra.instance().config_loader(), self.config)
+        self.current = Current(self.config, self.compose)
+        sweeper = self.config.hydra.sweeper
+        self.space = parse_space(sweeper.params, sweeper.conditional, words, self.current)
+
+    def drawn(self, number, seed=0):
+        """So many random proposals, as overrides."""
+        generator = random.Random(seed)
+
+        def choose(name, distribution):
+            if isinstance(distribution, CategoricalDistribution):
+                return generator.choice(distribution.choices)
+            if isinstance(distribution, IntDistribution):
+                return generator.randint(distribution.low, distribution.high)
+            ends = distribution.low, distribution.high
+            if distribution.log:
+                return math.exp(generator.uniform(*map(math.log, ends)))
+            return generator.uniform(*ends)
+
+        for _ in range(number):
+            yield self.space.walk(choose, self.current)
+
+
+@pytest.fixture
+def search():
+    with initialize_config_dir(train.config_directory()):
+        yield Search
+
+
+def architecture(search, budget, *words):
+    return search("search=architecture", f"budget.max_parameters={budget}", *words)
+
+
+@pytest.mark.parametrize("budget", [20_000, 8_000, 2_000, 1_000])
+def test_most_proposals_of_an_architecture_meet_any_budget(search, budget):
+    found = architecture(search, budget)
+    configs = [found.compose(lines)[0] for lines in found.drawn(40)]
+    counts = [count_model(config.model, "compact")[1] for config in configs]
+    assert sum(count <= budget for count in counts) > 20
+
+
+def test_the_gate_takes_proposals_of_an_architecture(search):
+    found = architecture(search, 8_000)
+    for lines in found.drawn(4):
+        verdict = parameter_budget(*found.compose(lines))
+        assert verdict.reason is None
+        assert 0 < verdict.attributes["parameters"] <= 8_000
+
+
+def test_all_that_an_architecture_search_asks_for_can_occur(search):
+    found = architecture(search, 8_000)
+    check_space(found.space, found.current)
+    assert check_conditions(found.space, found.current) == []
+
+
+def test_a_networks_settings_are_searched_only_where_it_has_them(search):
+    for lines in architecture(search, 8_000).drawn(30):
+        chosen = dict(line.split("=", 1) for line in lines)
+        stages = int(chosen["model.stages"])
+        for stage in (3, 4):
+            assert (f"model.depth{stage}" in chosen) == (stage <= stages)
+        for stage in (1, 2):
+            assert (f"model.entry{stage}" in chosen) == (chosen[f"model.depth{stage}"] != "1")
+
+
+def test_a_proposal_is_the_same_network_without_the_search(search):
+    """A printed command has all that the search chose, and no search."""
+    found = architecture(search, 8_000)
+    for lines in found.drawn(3):
+        alone = [line for line in lines if not line.startswith("search=")]
+        job, _ = found.compose(lines)
+        single = compose("config", overrides=alone)
+        assert single.model == job.model
+        assert single.optimizer == job.optimizer
+        assert single.data == job.data
+        assert (single.scheduler, single.batch_size) == (job.scheduler, job.batch_size)
+
+
+def test_every_axis_can_be_fixed_on_the_command_line(search):
+    found = architecture(search, 8_000)
+    sweeper, words = found.config.hydra.sweeper, ["search=architecture"]
+    names = {name for name, _ in found.space.distributions()}
+    assert {"model.kernel", "model.entry4", "data.augmentation.shift", "optimizer.lr"} < names
+    for name in names:
+        value = written(OmegaConf.select(found.config, name))
+        fixed = [*words, f"{name}={value}"]
+        space = parse_space(sweeper.params, sweeper.conditional, fixed, found.current)
+        assert {other for other, _ in space.distributions()} == names - {name}
+
+
+def test_another_budget_is_another_study(search):
+    for budget in (8_000, 2_000):
+        HydraConfig.instance().set_config(architecture(search, budget, "data=mnist_5k").config)
+        name = HydraConfig.get().sweeper.study_name
+        assert name == f"architecture-{budget}-mnist_5k"
