@@ -2,6 +2,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep.space.resolved import digest_of
+from mnist_sweep.sweep.study import VOLATILE
 
 CONFIG = {"study": "s", "trial": 1, "lease": None, "lr": 0.1, "data": {"name": "m", "root": "a"}}
 
@@ -31,6 +32,11 @@ def test_an_ignored_setting_and_what_is_below_it_make_no_other_configuration():
         {}, ("data.root",)
     )
     assert digest(elsewhere, ("data.root",)) != digest({}, ("data.root",))
+
+
+def test_a_runs_name_and_notes_make_no_other_configuration():
+    named = {"name": "second try", "notes": "after lunch"}
+    assert digest(named, VOLATILE) == digest({}, VOLATILE)
 
 
 def test_a_config_that_cannot_be_resolved_has_no_digest():
