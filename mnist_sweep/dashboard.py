@@ -177,4 +177,4 @@ def _figures(row: Row) -> Iterator[tuple[str, Figure]]:
 
 
 if __name__ == "__main__":
-    arguments.run(Dashboard, __doc__ or "", main)
+    arguments.run(Dashboard, __doc__ or "", main, wait="reading the studies")

@@ -41,4 +41,4 @@ def main(asked: Export) -> None:
 
 
 if __name__ == "__main__":
-    arguments.run(Export, __doc__ or "", main)
+    arguments.run(Export, __doc__ or "", main, wait="writing the bundle")

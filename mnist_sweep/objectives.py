@@ -21,6 +21,11 @@ class Figure:
     each_epoch: bool = True
     searched: bool = True
 
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is a share of images, which people read in percent."""
+        return self.name.endswith("_acc")
+
 
 TABLE = (
     Figure("train_loss", MINIMIZE, searched=False),

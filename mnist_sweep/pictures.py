@@ -28,7 +28,7 @@ from mnist_sweep.files import writing
 from mnist_sweep.inspection import figures, predictions
 from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.load import load_trained
-from mnist_sweep.text import relative
+from mnist_sweep.text import counted, percent, relative
 
 DOTS = 150  # an inch
 
@@ -65,7 +65,8 @@ def main(asked: Pictures) -> None:
         for file, figure in drawn.items():
             figure.savefig(folder / f"{file}.png", dpi=DOTS)
     wrong = int((predicted.predicted != predicted.labels).sum())
-    print(f"{name}: {wrong:,} of {len(split):,} images wrong ({predicted.accuracy:.2%} right)")
+    right = percent(predicted.accuracy, len(split))
+    print(f"{name}: {wrong:,} of {counted(len(split), 'image')} wrong ({right} right)")
     print(f"{len(drawn)} pictures in {relative(folder)}")
 
 
@@ -83,4 +84,4 @@ def choose_image(image: str, split: Images, digits: bool = True) -> Tensor:
 
 
 if __name__ == "__main__":
-    arguments.run(Pictures, __doc__ or "", main)
+    arguments.run(Pictures, __doc__ or "", main, wait="drawing the pictures")

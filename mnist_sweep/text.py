@@ -1,6 +1,7 @@
 """How durations, numbers and paths are written for people."""
 
 import difflib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +26,16 @@ def short_duration(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, one of which is none of several: 1 trial, 2,000 trials."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def percent(fraction: float, images: int | None = None) -> str:
+    """Return an accuracy on so many images in percent, with the decimals that they can tell apart.
+
+    At most two, also where the number of images is not known: 97.0% of 500, 99.43% of 10,000.
+    """
+    most = 2
+    decimals = most if images is None else math.ceil(math.log10(max(images, 1) / 100))
+    return f"{fraction:.{min(max(decimals, 0), most)}%}"
 
 
 def megabytes(size: int) -> str:

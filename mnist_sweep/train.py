@@ -22,6 +22,7 @@ from mnist_sweep.cli.entry import inspected, one_line_errors, resumed_run
 from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.cli.plugin_checks import register_named_callbacks
 from mnist_sweep.cli.unstarted import leave_nothing
+from mnist_sweep.cli.waiting import waiting
 from mnist_sweep.config import (
     NO_PLAN,
     ConfigError,
@@ -172,7 +173,8 @@ def _check_resume(words: Sequence[str]) -> None:
 def command_line() -> None:
     """Be the program: `main`, on an output of any encoding."""
     encoding.prepare()
-    main()
+    with waiting("starting"):  # imports, the config, the study
+        main()
 
 
 def main() -> None:

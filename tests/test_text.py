@@ -1,6 +1,6 @@
 import pytest
 
-from mnist_sweep.text import counted, duration, megabytes, nearest, short_duration
+from mnist_sweep.text import counted, duration, megabytes, nearest, percent, short_duration
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,19 @@ def test_the_nearest_name_is_found():
     assert nearest("n_trial", ["n_jobs", "n_trials"]) == "the nearest is n_trials"
     assert nearest("zzz", ["n_jobs"]) == "known are n_jobs"
     assert nearest("zzz", []) == "it takes none"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "images", "expected"),
+    [
+        (0.97, 100, "97%"),
+        (0.97, 500, "97.0%"),
+        (0.97, 1_000, "97.0%"),
+        (0.9943, 10_000, "99.43%"),
+        (0.9943, 60_000, "99.43%"),
+        (0.9943, None, "99.43%"),
+        (1.0, 7, "100%"),
+    ],
+)
+def test_an_accuracy_has_the_decimals_that_its_images_can_tell_apart(fraction, images, expected):
+    assert percent(fraction, images) == expected

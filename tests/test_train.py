@@ -470,7 +470,7 @@ def test_a_name_and_notes_are_recorded_and_said(command, quick, capsys):
     assert (result["name"], result["notes"]) == ("low rate", "why, and how")
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["name: low rate", "notes: why, and how"]
-    assert said[-1].startswith("low rate: all 1 epochs done")
+    assert said[-1].startswith("low rate: its only epoch done")
 
 
 def test_a_name_is_a_line(command, quick, capsys):

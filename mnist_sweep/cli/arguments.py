@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 from omegaconf import OmegaConf
 
 from mnist_sweep.cli import encoding
+from mnist_sweep.cli.waiting import waiting
 from mnist_sweep.config import typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import where
@@ -126,13 +128,17 @@ def _is_there(path: str) -> bool:
         return False
 
 
-def run(schema: type[Arguments], usage: str, entry: Callable[[Arguments], Any]) -> None:
-    """Parse the command line and call the entry; see `run_words` for how the process ends."""
-    run_words(usage, lambda words: entry(parse(schema, words)))
+def run(
+    schema: type[Arguments], usage: str, entry: Callable[[Arguments], Any], wait: str | None = None
+) -> None:
+    """Parse the command line and call the entry; see `run_words` for the rest."""
+    run_words(usage, lambda words: entry(parse(schema, words)), wait)
 
 
-def run_words(usage: str, entry: Callable[[list[str]], Any]) -> None:
+def run_words(usage: str, entry: Callable[[list[str]], Any], wait: str | None = None) -> None:
     """Call the entry with the command line's words; end the process as a user expects.
+
+    `wait` says what it does until it prints something, for a terminal to show.
 
     An error that a user can cause, one of the system's included, is one line and exit code 1;
     `--help` prints the usage. Where the reader of the output has gone, as `head` does, the process
@@ -144,7 +150,8 @@ def run_words(usage: str, entry: Callable[[list[str]], Any]) -> None:
         if any(word in ("-h", "--help") for word in words):
             print(usage.strip())
         else:
-            entry(words)
+            with waiting(wait) if wait else nullcontext():
+                entry(words)
         print(end="", flush=True)
     except UserError as error:
         encoding.fail(str(error))

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
@@ -11,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mnist_sweep.text import relative
+from mnist_sweep.text import command_folder, relative
 
 TRAIN = ("python", "-m", "mnist_sweep.train")
 SCRIPT = "mnist-sweep"  # what an installation calls the same
 TARGETS = "MNIST_SWEEP_TARGETS"
+VENV, STORAGE = ".venv", "sqlite:///multirun/optuna.db"  # as the Makefile has them
 # Options of Hydra's that say what is composed, by the name of what they set.
 OPTIONS = {
     "config_path": "--config-path",
@@ -48,6 +50,12 @@ class Program:
         """Return the line that starts an entry of ours, such as `report`, for its studies."""
         return entry(name, self.environment, **settings)
 
+    def for_study(self, name: str, study: str, address: str | None) -> str:
+        """Return the line that starts an entry for a study of this application."""
+        if self.ours:
+            return for_study(name, study, address, self.environment)
+        return self.entry(name, study=study, storage=address)
+
     def recorded(self) -> dict[str, Any]:
         """Return it as plain data."""
         return {
@@ -73,6 +81,49 @@ def from_record(recorded: Any) -> Program:
 def by_make() -> bool:
     """Whether this is our training entry, started by make: whose targets are then known."""
     return "MAKELEVEL" in os.environ and this_program().ours
+
+
+def has_targets() -> bool:
+    """Whether the command was given in this project's checkout, in the environment of its Makefile.
+
+    In another environment its targets would first install theirs.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    return (
+        command_folder().resolve() == checkout
+        and (checkout / "Makefile").is_file()
+        and Path(sys.prefix).resolve() == (checkout / VENV).resolve()
+        and shutil.which("make") is not None
+    )
+
+
+def for_study(
+    name: str,
+    study: str,
+    address: str | None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """Return the line that starts an entry for a study: by make where its targets can be made."""
+    if has_targets():
+        return target(name, environment, study=study, storage=address)
+    return entry(name, environment, study=study, storage=address)
+
+
+def target(
+    name: str,
+    environment: Mapping[str, str] | None = None,
+    *,
+    storage: str | None = None,
+    **variables: str,
+) -> str:
+    """Return the line that makes a target of the Makefile with variables, by lower-case names.
+
+    The database is left out where it is the one that the Makefile has itself.
+    """
+    if storage not in (None, STORAGE):
+        variables["storage"] = str(storage)
+    words = [f"{key.upper()}={value}" for key, value in variables.items()]
+    return shell(["make", name, *words], _environment() if environment is None else environment)
 
 
 def this_program() -> Program:

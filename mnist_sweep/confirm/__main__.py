@@ -46,7 +46,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from mnist_sweep.cli import arguments
-from mnist_sweep.cli.printed_commands import entry
+from mnist_sweep.cli.printed_commands import for_study
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.ablate import ablate
 from mnist_sweep.confirm.asked import Confirm, check_asked, folder_of
@@ -106,7 +106,7 @@ def main(asked: Confirm) -> None:
     print(f"{duration(time.monotonic() - started)}; figures: {relative(path)}")
     if asked.study and not asked.to:
         address = without_password(asked.storage)
-        print(f"look next: {entry('report', study=asked.study, storage=address)}")
+        print(f"look next: {for_study('report', asked.study, address)}")
 
 
 def _confirmed(

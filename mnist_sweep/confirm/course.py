@@ -9,6 +9,7 @@ from mnist_sweep.confirm.race import Arm, Dropped, drops, rounds
 from mnist_sweep.confirm.runs import VALIDATION, SeedRun, errors_in, scored
 from mnist_sweep.confirm.scores import Scored
 from mnist_sweep.confirm.work import Workers
+from mnist_sweep.text import counted
 
 CLOSING = 0.05, 60.0  # of the time, and seconds at most, that are kept for test images
 
@@ -158,5 +159,5 @@ def look_at_test(runs: Sequence[SeedRun], terms: Terms, workers: Workers) -> Non
         if not run.errors.exists()
     ]
     if waiting:
-        print(f"test images: {len(waiting)} runs")
+        print(f"test images: {counted(len(waiting), 'run')}")
         workers.test(waiting)

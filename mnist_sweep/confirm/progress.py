@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from mnist_sweep.confirm.runs import SeedRun
 from mnist_sweep.confirm.time_left import Pace, done_of
-from mnist_sweep.text import counted, duration
+from mnist_sweep.text import counted, duration, percent
 
 SILENCE = 60.0  # seconds without a line, in a log file, after which it says how things stand
 
@@ -31,8 +31,9 @@ class Progress:
         most = "at most " if may_drop else ""
         self.bar: tqdm[None] | None = None
         self.say(
-            f"{counted(configurations, 'configuration')} with {most}{len(seeds)} seeds "
-            f"({seeds[0]} to {seeds[-1]}): {len(self.runs)} runs, {len(self.told)} of them done"
+            f"{counted(configurations, 'configuration')} with {most}{counted(len(seeds), 'seed')} "
+            f"({seeds[0]} to {seeds[-1]}): {counted(len(self.runs), 'run')}, "
+            f"{len(self.told)} of them done"
         )
         self.say(f"workers: {workers}")
         if sys.stderr.isatty():
@@ -82,7 +83,11 @@ class Progress:
     def _ended(self, run: SeedRun) -> None:
         result = run.result
         accuracy = result.get("val_acc")
-        came_to = str(result.get("reason")) if accuracy is None else f"val {accuracy:.2%}"
+        if accuracy is None:
+            came_to = str(result.get("reason"))
+        else:
+            sizes = (result.get("data") or {}).get("sizes") or {}
+            came_to = f"val acc {percent(accuracy, sizes.get('val'))}"
         done = sum(each.directory in self.told for each in self.runs)
         self.say(
             f"{run.candidate.title}, seed {run.seed}: {came_to} "

@@ -3,16 +3,17 @@
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from mnist_sweep.cli.printed_commands import override, resuming
+from mnist_sweep.cli.terminal import columns_of, handlers
 from mnist_sweep.config import RunConfig
 from mnist_sweep.models.layout import Layout
-from mnist_sweep.text import counted, duration, relative
+from mnist_sweep.text import counted, duration, percent, relative
 from mnist_sweep.training.loop import Epoch
 
 log = logging.getLogger("mnist_sweep")
@@ -31,19 +32,27 @@ def say_once(line: str) -> None:
     if line not in _said:
         _said.add(line)
         log.info(line)
-    elif log.isEnabledFor(logging.INFO):
-        record = log.makeRecord(log.name, logging.INFO, __file__, 0, line, (), None)
-        for handler in _file_handlers():
-            if record.levelno >= handler.level:
-                handler.handle(record)
+    else:
+        _to_handlers(logging.INFO, in_files=line)
 
 
-def _file_handlers() -> Iterator[logging.FileHandler]:
-    """Return what writes to files of all that a line of ours goes to."""
-    logger: logging.Logger | None = log
-    while logger is not None:
-        yield from (h for h in logger.handlers if isinstance(h, logging.FileHandler))
-        logger = logger.parent if logger.propagate else None
+def say_fitted(line: str, short: str, level: int = logging.INFO) -> None:
+    """Say a line in a short form where it is wider than the terminal; files have the whole one."""
+    width = columns_of(log)
+    if width is None or len(line) <= width:
+        log.log(level, line)
+    else:
+        _to_handlers(level, in_files=line, elsewhere=short)
+
+
+def _to_handlers(level: int, in_files: str, elsewhere: str | None = None) -> None:
+    """Say one thing in files, and another or nothing on streams."""
+    if not log.isEnabledFor(level):
+        return
+    for handler in handlers(log):
+        line = in_files if isinstance(handler, logging.FileHandler) else elsewhere
+        if line is not None and level >= handler.level:
+            handler.handle(log.makeRecord(log.name, level, __file__, 0, line, (), None))
 
 
 class Narrator:
@@ -58,10 +67,12 @@ class Narrator:
         self.started = time.perf_counter()
         self.began: float | None = None  # when the first epoch done here began
         self.first: tuple[int, float] | None = None  # which it was, and when it ended
+        self.images: dict[str, int] = {}  # in each split
 
     def decisions(self, facts: dict[str, Any], directory: Path) -> None:
         """Say what will be trained, on what and where."""
         run, data = self.run, facts["data"]
+        self.images = dict(data["sizes"])
         budget = run.budget.max_parameters
         for name in ("name", "notes"):
             if facts.get(name):
@@ -128,24 +139,39 @@ class Narrator:
     def epoch(self, figures: Epoch) -> None:
         """Say an epoch's figures, and the time left."""
         epochs = self.epochs
-        left = self._pace(figures) * (epochs - figures.epoch)
-        self._say(
-            f"epoch {figures.epoch:>{len(str(epochs))}}/{epochs}  lr {figures.lr:<9.3g}  "
-            f"train {figures.train_loss:.4f} {figures.train_acc:7.2%}  "
-            f"val {figures.val_loss:.4f} {figures.val_acc:7.2%}  "
-            f"{figures.images_per_second:6,.0f} images/s  {duration(left)} left"
+        which = f"epoch {figures.epoch:>{len(str(epochs))}}/{epochs}"
+        losses = (
+            f"train loss {figures.train_loss:.4f} acc {self._acc('train', figures.train_acc)}  "
+            f"val loss {figures.val_loss:.4f} acc {self._acc('val', figures.val_acc)}"
+        )
+        left = f"{duration(self._pace(figures) * (epochs - figures.epoch))} left"
+        speed = f"{figures.images_per_second:6,.0f} images/s"
+        say_fitted(
+            f"{which}  lr {figures.lr:<9.3g}  {losses}  {speed}  {left}",
+            f"{which}  {losses}  {left}",
+            self.level,
         )
 
     def result(self, result: dict[str, Any]) -> None:
         """Say the run's result."""
-        tested = "test_acc" in result
-        test = f"; test {_loss(result['test_loss'])} {result['test_acc']:.2%}" if tested else ""
+        test = f"; {self._figures('test', result)}" if "test_acc" in result else ""
         named = f"{result['name']}: " if result.get("name") else ""
         self._say(
             f"{named}{result['reason']}; kept epoch {result['best_epoch']}: "
-            f"val {_loss(result['val_loss'])} {result['val_acc']:.2%}{test}; "
-            f"{duration(result['seconds'])} in all"
+            f"{self._figures('val', result)}{test}; {duration(result['seconds'])} in all"
         )
+
+    def _figures(self, split: str, result: dict[str, Any]) -> str:
+        """Return a split's loss, which is none where that was no finite number, and accuracy."""
+        loss = result[f"{split}_loss"]
+        shown = "not finite" if loss is None else f"{loss:.4f}"
+        accuracy = percent(result[f"{split}_acc"], self.images.get(split))
+        return f"{split} loss {shown} acc {accuracy}"
+
+    def _acc(self, split: str, accuracy: float) -> str:
+        """Return an accuracy so wide that those of all epochs are below each other."""
+        images = self.images.get(split)
+        return f"{percent(accuracy, images):>{len(percent(1.0, images)) - 1}}"
 
     def interrupted(self, epoch: int, directory: Path) -> None:
         """Say how to resume after Ctrl-C."""
@@ -157,8 +183,3 @@ class Narrator:
 
     def _say(self, line: str) -> None:
         log.log(self.level, line)
-
-
-def _loss(value: float | None) -> str:
-    """Return a loss of a result, which has none where that was no finite number."""
-    return "not finite" if value is None else f"{value:.4f}"

@@ -293,7 +293,8 @@ class Session:
         epochs = {line["epoch"]: line for line in self.directory.read_metrics()}
         kept = epochs.get(best, {})
         cut = reason is None and self.until < self.run.epochs
-        done = f"stopped after epoch {self.until}" if cut else f"all {self.until} epochs done"
+        whole = "its only epoch done" if self.until == 1 else f"all {self.until} epochs done"
+        done = f"stopped after epoch {self.until}" if cut else whole
         result = {
             "status": PRUNED if self.pruned or cut else COMPLETE,
             "reason": reason or done,

@@ -1,9 +1,12 @@
 """The view of a sweep in a terminal: a bar of trials, and a line a worker below it."""
 
-import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from tqdm import tqdm
+
+from mnist_sweep.cli.waiting import ticking
+from mnist_sweep.text import counted
 
 
 class LiveView:
@@ -13,27 +16,22 @@ class LiveView:
         self.bar = tqdm(
             total=total,
             initial=done,
-            unit="trial",
             position=0,
             leave=False,
             dynamic_ncols=True,
-            bar_format="{desc}: {n}/{total} trials |{bar:20}| {elapsed}{postfix}",
-            desc="sweep",
+            bar_format="{n}/{total} {unit} |{bar:10}| {elapsed}{postfix}",
+            unit="trial" if total == 1 else "trials",
         )
+        # Until the first update, which is after the first proposals.
+        self.bar.set_postfix_str(f"starting {counted(workers, 'worker')}")
         self.lines = [
             tqdm(total=0, position=1 + n, leave=False, dynamic_ncols=True, bar_format="  {desc}")
             for n in range(workers)
         ]
         for number, line in enumerate(self.lines):
             line.set_description_str(f"worker {number}: starting")
-        # The clock runs while the sweep is busy, say with its first proposals.
-        self.closed = threading.Event()
-        self.ticker = threading.Thread(target=self._tick, daemon=True, name="clock")
-        self.ticker.start()
-
-    def _tick(self) -> None:
-        while not self.closed.wait(1.0):
-            self.bar.refresh()
+        self.clock = ExitStack()
+        self.clock.enter_context(ticking(self.bar.refresh))
 
     def update(self, done: int, standing: str, running: Sequence[str]) -> None:
         """Draw the view anew."""
@@ -50,7 +48,6 @@ class LiveView:
 
     def close(self) -> None:
         """Take the view away."""
-        self.closed.set()
-        self.ticker.join()
+        self.clock.close()
         for line in [*self.lines, self.bar]:
             line.close()

@@ -29,10 +29,18 @@ from mnist_sweep.text import counted, relative
 FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
 
 
+def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the feasible complete trials."""
+    return [
+        trial
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if is_feasible(trial)
+    ]
+
+
 def best_trials(study: optuna.Study) -> list[FrozenTrial]:
     """Return the best feasible complete trial, or the Pareto front of several objectives."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    if not any(map(is_feasible, complete)):
+    if not complete_trials(study):
         return []
     return [study.best_trial] if len(study.directions) == 1 else study.best_trials
 

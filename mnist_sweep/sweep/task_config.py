@@ -31,9 +31,22 @@ class TaskConfig:
         return self.names_trials and OmegaConf.select(self.config, "resume") not in (None, False)
 
     @property
+    def objectives(self) -> list[str]:
+        """What the user calls the values that a job returns; empty where the config has no name."""
+        return objective_names(self.config)
+
+    @property
     def objective(self) -> str:
         """What the user calls the value that a job returns."""
-        return ", ".join(objective_names(self.config)) or "value"
+        return ", ".join(self.objectives) or "value"
+
+    @property
+    def budget(self) -> int | None:
+        """The most parameters that a run may have; None where the config has no such limit."""
+        limit = OmegaConf.select(
+            self.config, "budget.max_parameters", throw_on_resolution_failure=False
+        )
+        return limit if isinstance(limit, int) and not isinstance(limit, bool) else None
 
     def check(self, searched: Collection[str]) -> None:
         """Raise SweepError where the composed config is no run, whatever is searched in it."""

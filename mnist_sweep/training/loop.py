@@ -96,7 +96,9 @@ class EarlyStopping:
         if self.tracker.stale < self.patience:
             return None
         name = self.tracker.criterion.monitor
-        return f"{name} has not improved for {self.patience} epochs"
+        return (
+            f"{name} has not improved for {self.patience} epoch{'s' if self.patience > 1 else ''}"
+        )
 
 
 def random_state() -> dict[str, Any]:

@@ -14,7 +14,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from mnist_sweep.cli import arguments, printed_commands
-from mnist_sweep.cli.printed_commands import TARGETS, Program, entry, from_record, override, shell
+from mnist_sweep.cli.printed_commands import (
+    TARGETS,
+    Program,
+    entry,
+    for_study,
+    from_record,
+    override,
+    shell,
+)
 from mnist_sweep.report.__main__ import Report
 from mnist_sweep.run.console import Narrator
 from mnist_sweep.sweep.study import another_name
@@ -123,6 +131,61 @@ def test_an_interrupted_run_says_how_it_goes_on(caplog, monkeypatch):
     variable, *program, resume = shlex.split(line)
     assert (variable, program) == (f"{TARGETS}=mine.*", list(printed_commands.TRAIN))
     assert as_hydra_reads(resume) == ("resume", str(directory))
+
+
+STORAGE = "sqlite:///multirun/optuna.db"
+
+
+@pytest.fixture
+def checkout(monkeypatch, tmp_path):
+    """A checkout of this project, in whose environment Python runs."""
+    monkeypatch.setattr(printed_commands, "__file__", str(tmp_path / "mnist_sweep/cli/x.py"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    monkeypatch.setattr(printed_commands.shutil, "which", lambda name: f"/bin/{name}")
+    (tmp_path / "Makefile").touch()
+
+
+def test_a_studys_commands_are_makes_in_the_checkout(checkout):
+    assert for_study("report", "s", STORAGE) == "make report STUDY=s"
+    elsewhere = for_study("confirm", "it's $1", "journal:///a b.log")
+    assert shlex.split(elsewhere) == [
+        "make",
+        "confirm",
+        "STUDY=it's $1",
+        "STORAGE=journal:///a b.log",
+    ]
+
+
+@pytest.mark.parametrize("change", ["another folder", "another environment", "no make", "no file"])
+def test_a_studys_commands_are_pythons_where_make_would_do_something_else(
+    checkout, monkeypatch, tmp_path, change
+):
+    if change == "another folder":
+        (tmp_path / "below").mkdir()
+        monkeypatch.chdir(tmp_path / "below")
+    elif change == "another environment":
+        monkeypatch.setattr(sys, "prefix", "/usr")
+    elif change == "no make":
+        monkeypatch.setattr(printed_commands.shutil, "which", lambda name: None)
+    else:
+        (tmp_path / "Makefile").unlink()
+    expected = f"python -m mnist_sweep.report study=s storage={STORAGE}"
+    assert for_study("report", "s", STORAGE) == expected
+    assert Program().for_study("report", "s", STORAGE) == expected
+
+
+def test_another_applications_commands_are_never_makes(checkout):
+    other = Program(["python", "app.py"])
+    assert other.for_study("report", "s", STORAGE).startswith("python -m mnist_sweep.report")
+    assert Program().for_study("report", "s", STORAGE) == "make report STUDY=s"
+
+
+def test_the_makefile_has_the_targets_the_environment_and_the_database_that_are_printed():
+    makefile = (Path(printed_commands.__file__).parents[2] / "Makefile").read_text()
+    for name in ("report", "confirm", "reproduce", "dashboard"):
+        assert re.search(f"^{name}:", makefile, re.MULTILINE)
+    assert f"VENV := {printed_commands.VENV}\n" in makefile
+    assert f"STORAGE ?= {printed_commands.STORAGE}\n" in makefile
 
 
 @pytest.mark.parametrize(

@@ -612,7 +612,7 @@ def test_a_single_objective_in_a_list_is_pruned_as_one_that_is_not(sweep):
 
 def test_a_complete_trial_says_why_it_ended(sweep):
     assert sweep(1, SMALL) == 0
-    assert trials()[0].user_attrs["reason"] == "all 1 epochs done"
+    assert trials()[0].user_attrs["reason"] == "its only epoch done"
 
 
 def test_a_sweep_that_searches_nothing_is_refused_and_leaves_nothing(command, capfd):

@@ -19,6 +19,7 @@ from mnist_sweep.sweep.plan.span import Span, span
 from mnist_sweep.sweep.plan.standing import Standing
 from mnist_sweep.sweep.plan.timing import CONFIGURATIONS, Timer, ask
 from mnist_sweep.sweep.probe import Probe, RunCost
+from mnist_sweep.text import counted
 
 T = TypeVar("T")
 
@@ -124,7 +125,7 @@ def find_costs(
     untimed = [ask(probe, *search.compose(drawn.overrides), 0.0) for drawn in sampled]
     chosen = _to_time(survey, sampled, untimed, timer.workers)
     print(
-        f"timing {len(chosen)} configurations, {timer.workers} at once: about "
+        f"timing {counted(len(chosen), 'configuration')}, {timer.workers} at once: about "
         f"{math.ceil(len(chosen) / timer.workers * (timer.seconds + 0.5))}s",
         file=sys.stderr,
     )

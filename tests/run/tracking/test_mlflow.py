@@ -35,7 +35,7 @@ FACTS = {
 }
 RESULT = {
     "status": "complete",
-    "reason": "all 1 epochs done",
+    "reason": "its only epoch done",
     "epochs": 1,
     "val_acc": 0.25,
     "test_acc": None,

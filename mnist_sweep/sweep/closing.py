@@ -1,0 +1,154 @@
+"""The last lines of a sweep: what was found, what it cost, and what to do next."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from mnist_sweep.cli.printed_commands import has_targets, shell, target
+from mnist_sweep.files import size_of
+from mnist_sweep.passwords import without_password
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import summary
+from mnist_sweep.sweep.best import EVENTS
+from mnist_sweep.sweep.hydra_adapter import Given
+from mnist_sweep.sweep.objective_text import ObjectiveText
+from mnist_sweep.sweep.trial_line import Change
+from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of
+from mnist_sweep.text import counted, duration, megabytes, percent, relative
+
+MOST_NAMED = 5  # trials of a front
+NORMAL = 1.96  # standard deviations on either side that leave 5% out
+INDENT = "  "
+
+
+@dataclass(frozen=True)
+class Closing:
+    """What a sweep says at its end. `total`: the trials that its study is to have.
+
+    `changes` returns the settings of a trial that differ from the default.
+    """
+
+    study: optuna.Study
+    given: Given
+    total: int
+    written: ObjectiveText
+    changes: Callable[[FrozenTrial], Sequence[Change]]
+
+    def lines(self, seconds: float) -> Iterator[str]:
+        """Yield the lines of a sweep that took so many seconds: the answer first."""
+        best = summary.best_trials(self.study)
+        for trial in best[:MOST_NAMED]:
+            yield from self._best(trial)
+        if len(best) > MOST_NAMED:
+            yield f"and {len(best) - MOST_NAMED} more on the front"
+        default = self._default()
+        if default is not None and all(trial.number != default.number for trial in best):
+            yield f"default: {self._how_good(default)}"
+        if not best:
+            yield "no trial is complete and feasible, so there is no best one"
+        yield from self._counts(seconds)
+        folder = relative(self.given.directory)
+        yield f"results: {relative(summary.path_in(self.given.directory))}"
+        kept = self.given.settings.keep_weights
+        weights = "" if kept is None else f"; weights are kept of the {kept} best"
+        yield f"disk: {megabytes(size_of(self.given.directory))} in {folder}{weights}"
+        where = "look next: "
+        for line in self._commands(folder, best):
+            yield f"{where}{line}"
+            where = " " * len(where)
+
+    def _best(self, trial: FrozenTrial) -> Iterator[str]:
+        """Yield how good a trial is, what it is, and how it is trained again."""
+        attributes = attributes_of(trial)
+        yield f"best: {self._how_good(trial)}"
+        images = self.written.images
+        if len(trial.values) == 1 and self.written.is_accuracy() and images is not None:
+            low, high = (percent(end, images) for end in wilson(trial.values[0], images))
+            yield (
+                f"{INDENT}{counted(images, 'validation image')} leave {low} to {high} open "
+                "(95% interval of one run)"
+            )
+        changed = self.changes(trial)
+        if changed:
+            different = " ".join(change.text for change in changed)
+            yield f"{INDENT}other than the default: {different}"
+        else:
+            yield f"{INDENT}it is the default configuration"
+        yield f"{INDENT}run: {attributes.get('run_directory')}"
+        yield f"{INDENT}train it again: {self._again(trial)}"
+
+    def _how_good(self, trial: FrozenTrial) -> str:
+        attributes = attributes_of(trial)
+        named = f" ({attributes['name']})" if attributes.get("name") else ""
+        size = self._size(attributes.get("parameters"))
+        return f"trial {trial.number}{named} with {self.written.named(trial.values)}{size}"
+
+    def _size(self, parameters: int | None) -> str:
+        if parameters is None:
+            return ""
+        most = self.given.task.budget
+        share = f" ({parameters / most:.0%} of the budget)" if most else ""
+        said = "parameters" in self.written.names
+        return share if said else f", {parameters:,} parameters{share}"
+
+    def _default(self) -> FrozenTrial | None:
+        """Return the complete trial of the default configuration; None where there is none."""
+        for trial in summary.complete_trials(self.study):
+            if not self.changes(trial):
+                return trial
+        return None
+
+    def _again(self, trial: FrozenTrial) -> str:
+        attributes, program = attributes_of(trial), self.given.program
+        run = attributes.get("run_directory")
+        if program.ours and run and has_targets():
+            return target("reproduce", program.environment, run=run)
+        return str(without_password(program.command(attributes.get("overrides", []))))
+
+    def _counts(self, seconds: float) -> Iterator[str]:
+        counts = studies.counts(self.study)
+        pruned, saved = counts[TrialStatus.PRUNED], summary.epochs_saved(self.study)
+        spared = f" ({counted(saved, 'epoch')} saved)" if saved else ""
+        refused = f", {counts[TrialStatus.REFUSED]} refused" if counts[TrialStatus.REFUSED] else ""
+        yield (
+            f"study {self.study.study_name}: {studies.finished(self.study)} of "
+            f"{counted(self.total, 'trial')} finished, {pruned} of them pruned{spared}, "
+            f"{counts[TrialStatus.FAILED]} failed; "
+            f"{counted(counts[TrialStatus.REJECTED], 'proposal')} rejected{refused}; "
+            f"{duration(seconds)}"
+        )
+        if counts[TrialStatus.INTERRUPTED]:
+            waiting = counted(counts[TrialStatus.INTERRUPTED], "interrupted trial")
+            yield f"{waiting} will be resumed by the same command"
+        if counts[TrialStatus.RUNNING]:
+            running = counted(counts[TrialStatus.RUNNING], "trial")
+            yield f"{running} still running in other processes"
+
+    def _commands(self, folder: str, best: Sequence[FrozenTrial]) -> Iterator[str]:
+        """Yield the command lines that show what was found, and whether it is true."""
+        program, name = self.given.program, str(self.study.study_name)
+        address = without_password(self.given.settings.storage)
+        if address:
+            yield program.for_study("report", name, address)
+            if best and "val_acc" in best[0].user_attrs:  # a run of ours
+                yield program.for_study("confirm", name, address)
+        if any(self.given.directory.glob(f"*/{EVENTS}*")):
+            yield shell(["tensorboard", "--logdir", folder])
+        if address and program.ours and has_targets():
+            yield target("dashboard", program.environment, storage=address)
+        elif address:
+            yield shell(["optuna-dashboard", address.removeprefix("journal:///")])
+
+
+def wilson(share: float, images: int) -> tuple[float, float]:
+    """Return the 95% score interval of a share of so many independent images.
+
+    E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927.
+    """
+    shrunk = 1 + NORMAL**2 / images
+    middle = (share + NORMAL**2 / (2 * images)) / shrunk
+    half = NORMAL * math.sqrt(share * (1 - share) / images + NORMAL**2 / (4 * images**2)) / shrunk
+    return middle - half, middle + half

@@ -1,0 +1,146 @@
+"""The last lines of a sweep, of a study whose trials are made by hand."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import optuna
+import pytest
+from optuna.trial import create_trial
+from scipy.stats import binomtest
+
+from mnist_sweep.cli import printed_commands
+from mnist_sweep.cli.printed_commands import Program
+from mnist_sweep.sweep import closing as module
+from mnist_sweep.sweep.closing import Closing, wilson
+from mnist_sweep.sweep.objective_text import ObjectiveText
+from mnist_sweep.sweep.settings import Settings
+from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.trial_line import Change
+
+STORAGE = "sqlite:///multirun/optuna.db"
+LR = Change("lr", "0.01", group=False)
+
+
+def trial(value, lr=0.1, parameters=13_441, number=0):
+    return create_trial(
+        value=value,
+        params={"lr": lr},
+        distributions={"lr": optuna.distributions.FloatDistribution(0, 1)},
+        user_attrs={
+            "parameters": parameters,
+            "run_directory": f"multirun/s/{number}",
+            "overrides": [f"lr={lr}"],
+            "val_acc": value,
+            DATA: "d",
+        },
+    )
+
+
+@pytest.fixture
+def closing(tmp_path):
+    study = optuna.create_study(direction="maximize", study_name="s")
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "events.out.tfevents.1").touch()
+    given = SimpleNamespace(
+        settings=Settings(storage=STORAGE),
+        task=SimpleNamespace(budget=19_999),
+        directory=tmp_path,
+        program=Program(),
+    )
+    written = ObjectiveText(["val_acc"])
+    written.learn({"data": {"sizes": {"val": 500}}})
+    return Closing(study, given, 3, written, lambda t: [] if t.params["lr"] == 0.1 else [LR])
+
+
+def test_the_answer_is_the_first_line_and_each_command_is_there_once(closing):
+    closing.study.add_trials([trial(0.966), trial(0.97, lr=0.01, number=1)])
+    lines = list(closing.lines(65))
+    assert lines[:6] == [
+        "best: trial 1 with val_acc 97.0%, 13,441 parameters (67% of the budget)",
+        "  500 validation images leave 95.1% to 98.2% open (95% interval of one run)",
+        "  other than the default: lr=0.01",
+        "  run: multirun/s/1",
+        "  train it again: python -m mnist_sweep.train lr=0.01",
+        "default: trial 0 with val_acc 96.6%, 13,441 parameters (67% of the budget)",
+    ]
+    assert lines[6] == (
+        "study s: 2 of 3 trials finished, 0 of them pruned, 0 failed; 0 proposals rejected; 1m05s"
+    )
+    assert [line.partition(": ")[2] or line.strip() for line in lines[9:]] == [
+        f"python -m mnist_sweep.report study=s storage={STORAGE}",
+        f"python -m mnist_sweep.confirm study=s storage={STORAGE}",
+        "tensorboard --logdir .",
+        f"optuna-dashboard {STORAGE}",
+    ]
+
+
+def test_the_commands_are_those_of_the_makefile_where_it_can_be_used(closing, monkeypatch):
+    monkeypatch.setattr(module, "has_targets", lambda: True)
+    monkeypatch.setattr(printed_commands, "has_targets", lambda: True)
+    closing.study.add_trial(trial(0.97))
+    said = "\n".join(closing.lines(65))
+    for command in (
+        "train it again: make reproduce RUN=multirun/s/0\n",
+        "look next: make report STUDY=s\n",
+        "make confirm STUDY=s\n",
+        "make dashboard",
+    ):
+        assert said.count(command) == 1
+    assert "python -m" not in said
+
+
+def test_the_default_configuration_is_named_as_the_best_where_it_is(closing):
+    closing.study.add_trials([trial(0.966), trial(0.95, lr=0.01, number=1)])
+    lines = list(closing.lines(65))
+    assert lines[2] == "  it is the default configuration"
+    assert not [line for line in lines if line.startswith("default")]
+
+
+def test_another_applications_study_has_its_own_value_and_no_word_of_ours(closing):
+    closing.given.task.budget = None
+    program = Program(["python", "app.py"])
+    given = SimpleNamespace(**{**vars(closing.given), "program": program})
+    other = replace(closing, given=given, written=ObjectiveText([]))
+    other.study.add_trial(create_trial(value=-1.25, user_attrs={"overrides": ["x=1"]}))
+    other = replace(other, changes=lambda t: [Change("x", "1", group=False)])
+    lines = list(other.lines(65))
+    assert lines[0] == "best: trial 0 with value -1.25"
+    assert "  train it again: python app.py x=1" in lines
+    assert not [line for line in lines if "images" in line or "confirm" in line]
+
+
+def test_a_study_without_a_best_trial_says_so(closing):
+    assert next(closing.lines(65)).startswith("no trial is complete and feasible")
+
+
+def test_a_long_front_is_cut_and_counted(closing):
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    written = ObjectiveText(["val_acc", "parameters"])
+    front = replace(
+        closing, study=study, written=written, changes=lambda t: [LR] if t.number < 7 else []
+    )
+    for n in [*range(7), -1]:
+        value = 0.05 if n < 0 else n / 10
+        study.add_trial(create_trial(values=[value, n % 8], user_attrs={DATA: "d"}))
+    lines = list(front.lines(65))
+    assert lines.count("default: trial 7 with val_acc 0.05, parameters 7") == 1
+    assert len([line for line in lines if line.startswith("best: ")]) == 5
+    assert "and 2 more on the front" in lines
+
+
+@pytest.mark.parametrize(("right", "images"), [(0, 10), (485, 500), (9_943, 10_000), (500, 500)])
+def test_the_interval_is_wilsons(right, images):
+    expected = binomtest(right, images).proportion_ci(0.95, "wilson")
+    assert wilson(right / images, images) == pytest.approx(tuple(expected), abs=1e-5)
+
+
+def test_a_trial_of_a_front_has_each_figure_once(closing):
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    written = ObjectiveText(["val_acc", "parameters"])
+    written.learn({"data": {"sizes": {"val": 500}}})
+    attributes = {DATA: "d", "parameters": 13_441}
+    study.add_trial(create_trial(values=[0.97, 13_441], user_attrs=attributes))
+    front = replace(closing, study=study, written=written, changes=lambda t: [LR])
+    assert next(front.lines(65)) == (
+        "best: trial 0 with val_acc 97.0%, parameters 13,441 (67% of the budget)"
+    )
