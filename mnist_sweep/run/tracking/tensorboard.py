@@ -25,8 +25,8 @@ LAYOUT = {
     }
 }
 
-# The columns of HPARAMS beside the settings, and what they are of. They are written as settings are,
-# since a run may lack one, and since each scalar would be a chart of one point before the curves.
+# The columns of HPARAMS beside the settings, and what they are of. They are written as settings
+# are: a run may lack one, and as a scalar each would be a chart of one point before the curves.
 # TensorBoard shows five columns at first, of those that differ by name, capital letters first.
 STATUS = "Status"
 HEADLINE = {"Test accuracy": "test_acc", "Val accuracy": "val_acc"}

@@ -1,0 +1,42 @@
+import os
+
+import pytest
+
+from mnist_sweep import mlflow
+from mnist_sweep.mlflow import Server
+from mnist_sweep.run.tracking import mlflow_store
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What was started, with which environment; a store is there."""
+    found = []
+    monkeypatch.setattr(os, "execve", lambda program, words, names: found.append((words, names)))
+    monkeypatch.setattr(mlflow_store, "existing", lambda config: (config.uri, "7"))
+    return found
+
+
+def test_the_server_starts_without_job_consumers_and_the_runs_page_is_printed(started, capsys):
+    mlflow.main(Server("sqlite:////x/mlflow.db"))
+    ((words, environment),) = started
+    assert words[1:5] == ["-m", "mlflow", "server", "--backend-store-uri"]
+    assert words[5] == "sqlite:////x/mlflow.db"
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    page = "http://127.0.0.1:5000/#/experiments/7/runs?workflowType=machine_learning"
+    assert page in capsys.readouterr().out
+
+
+def test_what_the_environment_says_of_job_consumers_takes_precedence(started, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "true")
+    mlflow.main(Server("sqlite:////x/mlflow.db"))
+    ((_, environment),) = started
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "true"
+
+
+def test_a_server_that_runs_elsewhere_is_named_and_not_started(started, capsys):
+    mlflow.main(Server("http://u:secret@host:5000/"))
+    assert started == []
+    said = capsys.readouterr().out
+    assert "host:5000/#/experiments/7/runs" in said
+    assert "secret" not in said
