@@ -23,7 +23,7 @@ ORDER = (
     "dashboard",
     "best",
 )
-COMMANDS = ("train", "predict", "pictures", "export", "reproduce")
+COMMANDS = ("train", "predict", "pictures", "export", "reproduce", "tensorboard", "mlflow")
 
 
 def imported(path):
