@@ -6,10 +6,11 @@ is another than was written here last.
 
 import re
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
+from tqdm import tqdm
 
 from mnist_sweep.dashboard.notes import ENDED, study_note, trial_note
 from mnist_sweep.sweep.metric_names import name_objectives
@@ -41,9 +42,26 @@ def annotate(record: StudyRecord, storage: BaseStorage) -> int:
     waiting = [
         row for row in record.rows if row.status in ENDED and records.id_of(row.number) not in noted
     ]
-    for row in waiting:
-        save_note(records.trial(row.number), trial_note(record, row))
+    for row in tqdm(waiting, desc=f"notes of {record.name}", unit="trial", disable=None):
+        trial = records.trial(row.number)
+        trial.storage = cast(BaseStorage, _Unnoted(storage))
+        save_note(trial, trial_note(record, row))
     return len(waiting)
+
+
+class _Unnoted:
+    """A storage as `save_note` asks it of a trial that has no note, without reading the study.
+
+    It reads all system attributes twice for each note, which grow by two with each: of 400 trials
+    the last ones' take ten times as long as the first ones'.
+    """
+
+    def __init__(self, storage: BaseStorage) -> None:
+        self.set_study_system_attr = storage.set_study_system_attr
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """Return nothing: there is no earlier version of the note, and no longer one to clear."""
+        return {}
 
 
 def _renew_study_note(
