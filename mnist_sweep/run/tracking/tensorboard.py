@@ -29,6 +29,7 @@ LAYOUT = {
 # are: a run may lack one, and as a scalar each would be a chart of one point before the curves.
 # TensorBoard shows five columns at first, of those that differ by name, capital letters first.
 STATUS = "Status"
+SCHEDULE = "Schedule"  # the setting `scheduler`, which would stand behind the others
 HEADLINE = {"Test accuracy": "test_acc", "Val accuracy": "val_acc"}
 LOSSES = {"result.test_loss": "test_loss", "result.val_loss": "val_loss"}
 COSTS = {
@@ -133,6 +134,8 @@ class TensorBoard:
         found = {tag: result.get(key) for tag, key in columns.items()}
         shown = {tag: float(value) for tag, value in found.items() if value is not None}
         settings = {**self.settings, STATUS: str(result["status"]), **shown}
+        if "scheduler" in settings:
+            settings[SCHEDULE] = settings.pop("scheduler")
         _, *session = hparams(settings, {})  # type: ignore[no-untyped-call]
         writer = self.writer.file_writer
         assert writer is not None  # until the writer is closed

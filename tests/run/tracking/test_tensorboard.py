@@ -132,6 +132,14 @@ def test_a_runs_status_and_cost_are_columns_and_its_figures_where_it_is_complete
     }
 
 
+def test_the_schedule_is_among_the_columns_that_are_shown_first(tmp_path):
+    settings = {"scheduler": "cosine", "scheduler.floor": 0.1}
+    config = TensorBoardConfig(graph=False, images=0)
+    tracker = TensorBoard(tmp_path, config, settings)
+    tracker.finish({"status": "complete", "reason": "why", "epochs": 3}, {})
+    assert {"Schedule": "cosine", "scheduler.floor": 0.1}.items() < session(tmp_path).items()
+
+
 @pytest.mark.parametrize(
     ("status", "listed"), [("diverged", True), ("interrupted", False), ("failed", False)]
 )
