@@ -47,9 +47,11 @@ def main(asked: Server) -> None:
         print(f"mlflow: {without_password(uri.rstrip('/'))}/{page}")
         return
     print(f"mlflow: http://{asked.host}:{asked.port}/{page} (Ctrl-C ends it)", flush=True)
-    words = ["-m", "mlflow", "server", "--backend-store-uri", uri, "--workers", "1"]
+    words = ["-m", "mlflow", "server", "--workers", "1"]
     words += ["--host", asked.host, "--port", str(asked.port)]
-    os.execve(sys.executable, [sys.executable, *words], {**ENVIRONMENT, **os.environ})
+    # An address may have a password, and other users can read a command line.
+    environment = {**ENVIRONMENT, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
+    os.execve(sys.executable, [sys.executable, *words], environment)
 
 
 if __name__ == "__main__":

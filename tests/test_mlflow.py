@@ -17,10 +17,11 @@ def started(monkeypatch):
 
 
 def test_the_server_starts_without_job_consumers_and_the_runs_page_is_printed(started, capsys):
-    mlflow.main(Server("sqlite:////x/mlflow.db"))
+    mlflow.main(Server("postgresql://u:secret@host/runs"))
     ((words, environment),) = started
-    assert words[1:5] == ["-m", "mlflow", "server", "--backend-store-uri"]
-    assert words[5] == "sqlite:////x/mlflow.db"
+    assert words[1:4] == ["-m", "mlflow", "server"]
+    assert environment["MLFLOW_BACKEND_STORE_URI"] == "postgresql://u:secret@host/runs"
+    assert "secret" not in " ".join(words)
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
     assert environment["MLFLOW_DISABLE_TELEMETRY"] == "true"
     page = "http://127.0.0.1:5000/#/experiments/7/runs?workflowType=machine_learning"

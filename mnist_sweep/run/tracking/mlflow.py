@@ -107,7 +107,8 @@ class MLflow:
             name = f"{facts.get('study')}/{facts.get('trial')} {named or facts['model']}"
         run_id = self.store.create(name, {k: str(v) for k, v in tags.items() if v is not None})
         self.store.log_parameters(run_id, {**settings, **self._size()})
-        self.store.log_dataset(run_id, facts["data"])
+        with self._only_warning("data set"):  # which an older server may not know
+            self.store.log_dataset(run_id, facts["data"])
         return run_id
 
     def _size(self) -> dict[str, Any]:

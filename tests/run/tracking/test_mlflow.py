@@ -126,6 +126,23 @@ def test_a_complete_run_has_its_data_its_model_and_its_figures_in_mlflows_own_ki
     assert files == {"config.yaml", "best.safetensors"}
 
 
+def test_a_store_without_data_sets_and_models_has_the_run_and_says_so(config, monkeypatch, caplog):
+    def fail(*arguments, **settings):
+        raise ConnectionError("no such endpoint")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_inputs", fail)
+    monkeypatch.setattr(mlflow.MlflowClient, "create_logged_model", fail)
+    tracker = run_in("run", config)
+    for name in (".hydra/config.yaml", "checkpoints/best.safetensors"):
+        path = Path("run", name)
+        path.parent.mkdir(parents=True)
+        path.write_text("what it is")
+    tracker.finish(RESULT | {"best_epoch": 1}, {})
+    assert recorded(config)["tiny run"].data.metrics["final_val_acc"] == 0.25
+    said = [line.partition(" of this run")[0] for line in caplog.messages if "endpoint" in line]
+    assert said == ["mlflow: data set", "mlflow: model"]
+
+
 def test_a_pruned_run_is_no_model(config):
     tracker = run_in("run", config)
     for name in (".hydra/config.yaml", "checkpoints/best.safetensors"):
