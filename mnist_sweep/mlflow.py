@@ -9,11 +9,13 @@ each. MLFLOW_SERVER_ENABLE_JOB_EXECUTION=true brings them back. Nothing is repor
 """
 
 import os
+import socket
 import sys
 from dataclasses import dataclass
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.config import MLflowConfig
+from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
 
 # Of MLflow's server; what the user's environment has takes precedence.
@@ -46,12 +48,23 @@ def main(asked: Server) -> None:
     if uri.startswith(("http://", "https://")):
         print(f"mlflow: {without_password(uri.rstrip('/'))}/{page}")
         return
+    _check_free(asked)
     print(f"mlflow: http://{asked.host}:{asked.port}/{page} (Ctrl-C ends it)", flush=True)
     words = ["-m", "mlflow", "server", "--workers", "1"]
     words += ["--host", asked.host, "--port", str(asked.port)]
     # An address may have a password, and other users can read a command line.
     environment = {**ENVIRONMENT, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
     os.execve(sys.executable, [sys.executable, *words], environment)
+
+
+def _check_free(asked: Server) -> None:
+    """Raise UserError for a port that is taken, which the server says among other things."""
+    try:
+        socket.create_server((asked.host, asked.port)).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"port={asked.port} of {asked.host} cannot be used ({error}); choose another port"
+        ) from error
 
 
 if __name__ == "__main__":

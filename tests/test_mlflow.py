@@ -1,8 +1,10 @@
 import os
+import socket
 
 import pytest
 
 from mnist_sweep import mlflow
+from mnist_sweep.errors import UserError
 from mnist_sweep.mlflow import Server
 from mnist_sweep.run.tracking import mlflow_store
 
@@ -11,6 +13,7 @@ from mnist_sweep.run.tracking import mlflow_store
 def started(monkeypatch):
     """What was started, with which environment; a store is there."""
     found = []
+    monkeypatch.setattr(socket, "create_server", lambda address: socket.socket())
     monkeypatch.setattr(os, "execve", lambda program, words, names: found.append((words, names)))
     monkeypatch.setattr(mlflow_store, "existing", lambda config: (config.uri, "7"))
     return found
@@ -41,3 +44,13 @@ def test_a_server_that_runs_elsewhere_is_named_and_not_started(started, capsys):
     said = capsys.readouterr().out
     assert "host:5000/#/experiments/7/runs" in said
     assert "secret" not in said
+
+
+def test_a_port_that_is_taken_is_one_line_and_nothing_is_started(started, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(mlflow_store, "existing", lambda config: (config.uri, "7"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"port={port} of 127.0.0.1 cannot be used"):
+            mlflow.main(Server("sqlite:////x/mlflow.db", port=port))
+    assert started == []
