@@ -8,6 +8,8 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.mlflow import Server
 from mnist_sweep.run.tracking import mlflow_store
 
+CREATE_SERVER = socket.create_server
+
 
 @pytest.fixture
 def started(monkeypatch):
@@ -47,8 +49,7 @@ def test_a_server_that_runs_elsewhere_is_named_and_not_started(started, capsys):
 
 
 def test_a_port_that_is_taken_is_one_line_and_nothing_is_started(started, monkeypatch):
-    monkeypatch.undo()
-    monkeypatch.setattr(mlflow_store, "existing", lambda config: (config.uri, "7"))
+    monkeypatch.setattr(socket, "create_server", CREATE_SERVER)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"port={port} of 127.0.0.1 cannot be used"):
