@@ -48,6 +48,7 @@ USED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_report := SEARCH MODEL DATA STUDY STORAGE
 USED_reproduce := RUN
 USED_dashboard := STORAGE
+USED_tensorboard := STUDY ARGS
 USED_lock := UV
 USED_bench := REPETITIONS
 # Of every target: where Python is, and variables that the programs read.
@@ -126,15 +127,14 @@ check: setup ## lint, format and types, as CI does
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-tensorboard: setup ## look at the runs of outputs/ and multirun/ on http://127.0.0.1:6006
-	$(BIN)/tensorboard --host 127.0.0.1 --logdir_spec outputs:outputs,multirun:multirun
+tensorboard: setup ## look at STUDY's trials, or at the latest runs, on http://127.0.0.1:6006
+	$(BIN)/python -m mnist_sweep.tensorboard $(if $(value STUDY),"$$STUDY_NAME") $(value ARGS)
 
 dashboard: setup ## look at the studies on http://127.0.0.1:8080
 	$(BIN)/python -m mnist_sweep.dashboard "$$STUDY_STORAGE"
 
 mlflow: setup ## look at the runs of tracking=mlflow on http://127.0.0.1:5000
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 \
-		--backend-store-uri $(or $(MLFLOW_TRACKING_URI),sqlite:///mlflow.db)
+	$(BIN)/python -m mnist_sweep.mlflow
 
 confirm: setup ## train a study's best again with fresh seeds, to see whether they differ
 	$(BIN)/python -m mnist_sweep.confirm "$$STUDY_STORAGE" "$$STUDY_NAME" \

@@ -20,9 +20,10 @@ ORDER = (
     "sweep",
     "confirm",
     "report",
+    "dashboard",
     "best",
 )
-COMMANDS = ("train", "predict", "pictures", "export", "dashboard", "reproduce")
+COMMANDS = ("train", "predict", "pictures", "export", "reproduce", "tensorboard", "mlflow")
 
 
 def imported(path):

@@ -55,6 +55,13 @@ def test_a_run_to_reproduce_is_named_before_anything_is_set_up(make):
     assert "make reproduce needs RUN, a run directory" in refused.stderr
 
 
+def test_tensorboard_shows_a_study_where_one_is_named(make):
+    program = ["-m", "mnist_sweep.tensorboard"]
+    assert arguments(make("tensorboard")) == program
+    assert arguments(make("tensorboard", f"STUDY={ODD}")) == [*program, f"study={ODD}"]
+    assert arguments(make("tensorboard", "ARGS=all=true")) == [*program, "all=true"]
+
+
 def test_a_question_is_its_hours_and_what_else_is_given(make):
     assert arguments(make("best", "HOURS=0.1")) == [
         *("-m", "mnist_sweep.best", "data=mnist_5k", "hours=0.1"),
@@ -95,7 +102,7 @@ def test_args_are_words_of_the_shell(make):
         (["sweep", "TRAILS=3"], "make sweep does not use TRAILS: the nearest is TRIALS;"),
         (["train", "TRIALS=3"], "make train does not use TRIALS: it uses MODEL, DATA, EPOCHS"),
         (["report", "EPOCHS=3"], "make report does not use EPOCHS"),
-        (["tensorboard", "STUDY=s"], "make tensorboard does not use STUDY: it uses none"),
+        (["mlflow", "STUDY=s"], "make mlflow does not use STUDY: it uses none"),
         (["TRIALS=3"], "make help does not use TRIALS"),
         (["test", "ARGS=-x"], "make test does not use ARGS"),
     ],

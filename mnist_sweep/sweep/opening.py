@@ -19,8 +19,9 @@ from mnist_sweep.sweep.jobs.backend import Backend
 from mnist_sweep.sweep.jobs.launcher_backend import LauncherBackend
 from mnist_sweep.sweep.kept_files import SETTING
 from mnist_sweep.sweep.launcher import WorkersLauncher
+from mnist_sweep.sweep.metric_names import name_objectives
 from mnist_sweep.sweep.pruning import build_pruner, why_off
-from mnist_sweep.sweep.settings import check_objective, check_study_name
+from mnist_sweep.sweep.settings import check_objective, check_study_name, objective_names
 from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.conditions import check_conditions, check_searches
@@ -153,6 +154,7 @@ def open_sweep(
         if moved:
             studies.replace_definition(study, definition)
         studies.record_start(study, relative(given.directory), given.program.recorded())
+        name_objectives(study, objective_names(given.config))
         earlier = studies.count_sweep(study)
         study.sampler = sampling.reseed(study.sampler, settings.sampler, earlier)
         enqueue(study, space, search.current, settings.enqueue, settings.default_first)

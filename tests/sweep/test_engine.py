@@ -226,6 +226,11 @@ def test_a_moved_range_keeps_the_trials_is_said_and_recorded_once(sweep, capfd):
     assert "high=24" in attributes["definition"]["search"]["settings"]["model.hidden"]
 
 
+def test_a_studys_objectives_have_their_names(sweep):
+    assert sweep(1, SMALL) == 0
+    assert optuna.load_study(study_name="s", storage=STORAGE).metric_names == ["val_acc"]
+
+
 def test_a_space_where_nothing_fits_ends_with_the_closest_and_a_result_file(sweep, capfd):
     assert sweep(3, TOO_WIDE) == 1
     said = capfd.readouterr()

@@ -97,8 +97,14 @@ def compared(run: RunConfig, name: str) -> ComparedSettings:
     shown.update(run.recipe)
     for group in ("model", "optimizer", "scheduler"):
         shown[group] = {k: value for k, value in settings[group].items() if k != "_target_"}
+    called = {group: _called(settings[group]) for group in ("optimizer", "scheduler")}
     named = {} if run.name is None else {"name": run.name}
-    return {"model": name, **named, **flatten(shown)}
+    return {"model": name, **called, **named, **flatten(shown)}
+
+
+def _called(node: Mapping[str, Any]) -> str:
+    """Return the class or function that a node names, without its module."""
+    return str(node["_target_"]).rpartition(".")[2]
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> ComparedSettings:

@@ -4,16 +4,13 @@
 and ends the run of the sweep. They find each other by the sweep's name, from whatever process.
 """
 
-import hashlib
 import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +22,9 @@ from torch import nn
 from mnist_sweep.config import MLflowConfig, sweep_name, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import said_of, without_password
-from mnist_sweep.run.directory import RunDirectory
+from mnist_sweep.run.directory import COMPLETE, RunDirectory
 from mnist_sweep.run.tracking import AsSeen, ComparedSettings
+from mnist_sweep.run.tracking.mlflow_store import MLflowError, Store
 from mnist_sweep.text import one_line
 from mnist_sweep.training.loop import Epoch
 
@@ -36,12 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mnist_sweep")
 
-DEFAULT_URI = "sqlite:///mlflow.db"
-SQLITE = "sqlite:///"
-ELSEWHERE = ("databricks", "uc")  # stores without a scheme that are no folders
 IDENTITY = "mlflow.json"  # in the run directory: which run of which store it is
-SWEEP = "mnist_sweep.sweep"  # a tag of a sweep's own run, by which its trials find it
-PARAMETERS_A_CALL = 100  # the store's limit
 
 # What a run's directory has for others to look at, and the model; absent ones are left out.
 ARTIFACTS = (
@@ -50,131 +43,10 @@ ARTIFACTS = (
     "result.json",
     "checkpoints/best.safetensors",
 )
+# And the files of the model that a complete run has trained.
+MODEL = (".hydra/config.yaml", "checkpoints/best.safetensors")
 EPOCH = ("lr", "train_loss", "train_acc", "val_loss", "val_acc", "images_per_second")
 FINAL = ("val_loss", "val_acc", "test_loss", "test_acc", "seconds", "best_epoch")
-
-
-class MLflowError(UserError):
-    """A missing package, or a store that cannot be reached or written to."""
-
-
-class Store:
-    """An experiment in a store. Every call raises MLflowError for what the store raises."""
-
-    def __init__(self, config: MLflowConfig, folder: str | None = None) -> None:
-        given = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-        base = Path(folder or Path.cwd())
-        self.uri = _absolute(given, base)
-        self.shown = without_password(self.uri)  # as it is printed and recorded
-        # A new store puts artifacts beside where it was made, for good.
-        with self._errors(), _working_in(base):
-            self.client = _client(self.uri)
-            self.experiment = self._experiment(config.experiment)
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except UserError:
-            raise
-        except Exception as error:  # MLflow's, SQLAlchemy's and requests' kinds
-            reason = said_of(self.uri, one_line(error))[:300]
-            raise MLflowError(f"tracking.mlflow.uri={self.shown}: {reason}") from error
-
-    def _experiment(self, name: str) -> str:
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
-            return str(self.client.create_experiment(name))
-        if found.lifecycle_stage != "active":
-            raise MLflowError(
-                f"tracking.mlflow.experiment={name} has been deleted in {self.shown}: restore it, "
-                "or name another"
-            )
-        return str(found.experiment_id)
-
-    def create(self, name: str, tags: Mapping[str, str]) -> str:
-        """Begin a run; return its id."""
-        with self._errors():
-            run = self.client.create_run(self.experiment, tags=dict(tags), run_name=name)
-            return str(run.info.run_id)
-
-    def resume(self, run_id: str) -> None:
-        """Reopen a run that ended."""
-        with self._errors():
-            self.client.update_run(run_id, status="RUNNING")
-
-    def log_parameters(self, run_id: str, found: Mapping[str, Any]) -> None:
-        """Write down a run's settings, which can be set once."""
-        from mlflow.entities import Param
-
-        every = [Param(key, str(value)) for key, value in found.items()]
-        with self._errors():
-            for start in range(0, len(every), PARAMETERS_A_CALL):
-                self.client.log_batch(run_id, params=every[start : start + PARAMETERS_A_CALL])
-
-    def sweep(self, name: str) -> str | None:
-        """Return the id of a sweep's run; of several, which no lock keeps out, the first."""
-        with self._errors():
-            found = self.client.search_runs(
-                [self.experiment],
-                filter_string=f"tags.`{SWEEP}` = '{_key(name)}'",
-                order_by=["attributes.start_time ASC"],
-                max_results=1,
-            )
-        return str(found[0].info.run_id) if found else None
-
-    def open_sweep(self, name: str) -> str:
-        """Return the id of a sweep's run, started where there is none, and running."""
-        if self.sweep(name) is None:
-            self.create(name, {SWEEP: _key(name)})
-        run_id = self.sweep(name)  # another sweep of the study may have been quicker
-        assert run_id is not None
-        self.resume(run_id)
-        return run_id
-
-
-def _absolute(uri: str, folder: Path) -> str:
-    """Return the URI of a local store as seen from any folder: a job may have one of its own."""
-    if uri.startswith(SQLITE):
-        return f"{SQLITE}{folder / uri.removeprefix(SQLITE)}"
-    if uri.startswith("file:") and not uri.startswith("file:/"):
-        return (folder / uri.removeprefix("file:")).as_uri()
-    if ":" in uri or uri.startswith(ELSEWHERE):
-        return uri
-    return str(folder / uri)
-
-
-@contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    """Have a folder as the process's own, which MLflow takes for its default places."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
-def _key(name: str) -> str:
-    """Return a sweep's name as MLflow's filters can hold it, whatever quotes it has."""
-    return hashlib.sha256(name.encode()).hexdigest()[:16]
-
-
-def _client(uri: str) -> "MlflowClient":
-    if find_spec("mlflow") is None:
-        raise MLflowError("tracking=mlflow needs the package mlflow: pip install mlflow")
-    # Nobody's runs are reported to anybody unless they ask for it.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient  # seconds: only where it is wanted
-
-    if uri.startswith(SQLITE) and not os.access(Path(uri.removeprefix(SQLITE)).parent, os.W_OK):
-        # Here, since MLflow would try for a minute.
-        raise MLflowError(
-            f"tracking.mlflow.uri={without_password(uri)}: its folder cannot be written to"
-        )
-    for chatty in ("mlflow.store.db.utils", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri=uri)
 
 
 class MLflow:
@@ -193,7 +65,7 @@ class MLflow:
         facts: Mapping[str, Any],
         sweep: str | None,
     ) -> None:
-        self.directory, self.failed = directory, set[str]()
+        self.directory, self.facts, self.failed = directory, facts, set[str]()
         folder = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else None
         self.store = Store(config, folder)
         self.client = self.store.client
@@ -228,15 +100,19 @@ class MLflow:
             "mlflow.parentRunId": self.store.sweep(sweep) if sweep else None,
         }
         last = self.directory.resolve().name
-        named, trial = facts.get("name"), f"{facts.get('study')}/{facts.get('trial')}"
+        named = facts.get("name")
         if facts.get("trial") is None:
-            name = named or last
+            name = named or f"{facts['model']} {last}"
         else:
-            name = f"{trial} {named}" if named else trial
+            name = f"{facts.get('study')}/{facts.get('trial')} {named or facts['model']}"
         run_id = self.store.create(name, {k: str(v) for k, v in tags.items() if v is not None})
-        counted = {key: facts[key] for key in ("parameters", "multiply_adds")}
-        self.store.log_parameters(run_id, {**settings, **counted})
+        self.store.log_parameters(run_id, {**settings, **self._size()})
+        with self._only_warning("data set"):  # which an older server may not know
+            self.store.log_dataset(run_id, facts["data"])
         return run_id
+
+    def _size(self) -> dict[str, Any]:
+        return {key: self.facts[key] for key in ("parameters", "multiply_adds")}
 
     def start(self, model: nn.Module, as_seen: AsSeen) -> None:
         """Bring a resumed run up to date: a kill or the store may have lost some of its epochs."""
@@ -254,13 +130,19 @@ class MLflow:
         self._log(EPOCH, asdict(figures), figures.epoch)
 
     def _log(
-        self, names: Sequence[str], found: Mapping[str, Any], step: int, prefix: str = ""
+        self,
+        names: Sequence[str],
+        found: Mapping[str, Any],
+        step: int,
+        prefix: str = "",
+        **of: str | None,
     ) -> None:
+        """Add figures; `of` are the model and the data set that they belong to."""
         from mlflow.entities import Metric
 
         now = int(1000 * time.time())
         metrics = [
-            Metric(prefix + name, float(found[name]), now, step)
+            Metric(prefix + name, float(found[name]), now, step, **of)
             for name in names
             if found.get(name) is not None
         ]
@@ -268,8 +150,17 @@ class MLflow:
             self.client.log_batch(self.run_id, metrics=metrics)
 
     def finish(self, result: Mapping[str, Any], drawn: "Mapping[str, Figure]") -> None:
-        """Add the final figures, the files of the run and its pictures, and end it."""
-        self._log(FINAL, result, result["epochs"], prefix="final_")
+        """Add model, final figures, the files of the run and its pictures, and end it."""
+        data = self.facts["data"]
+        self._log(
+            FINAL,
+            result,
+            result["epochs"],
+            prefix="final_",
+            model_id=self._add_model(result),
+            dataset_name=data["name"],
+            dataset_digest=data["fingerprint"],
+        )
         for name in ARTIFACTS:
             path = self.directory / name
             if path.exists():
@@ -279,6 +170,16 @@ class MLflow:
             with self._only_warning("artifacts"):
                 self.client.log_figure(self.run_id, figure, f"{name.replace(' ', '_')}.png")
         self._end("FINISHED", result)
+
+    def _add_model(self, result: Mapping[str, Any]) -> str | None:
+        """Add what a complete run has trained; return its id. Others have only their weights."""
+        files = [self.directory / name for name in MODEL]
+        if result["status"] != COMPLETE or not all(path.exists() for path in files):
+            return None
+        with self._only_warning("model"):
+            name, size, epoch = self.facts["model"], self._size(), result["best_epoch"]
+            return self.store.log_model(self.run_id, name, size, files, epoch)
+        return None
 
     def abandon(self, result: Mapping[str, Any]) -> None:
         """End a run that was interrupted (KILLED) or has failed (FAILED)."""

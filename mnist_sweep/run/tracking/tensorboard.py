@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from mnist_sweep.config import TensorBoardConfig
+from mnist_sweep.run.directory import COMPLETE, DIVERGED
 from mnist_sweep.run.tracking import AsSeen, ComparedSettings
 from mnist_sweep.training.loop import Epoch
 
@@ -24,21 +25,23 @@ LAYOUT = {
     }
 }
 
-# The columns of HPARAMS beside the settings, and what they are of. TensorBoard shows the first five
-# by name, capital letters first, so that these stand before every epoch's.
-FINAL_FIGURES = {
-    "Final/accuracy/test": "test_acc",
-    "Final/accuracy/val": "val_acc",
-    "Final/epochs": "epochs",
-    "Final/loss/test": "test_loss",
-    "Final/loss/val": "val_loss",
-    "Final/parameters": "parameters",
-    "Final/seconds": "seconds",
+# The columns of HPARAMS beside the settings, and what they are of. They are written as settings
+# are: a run may lack one, and as a scalar each would be a chart of one point before the curves.
+# TensorBoard shows five columns at first, of those that differ by name, capital letters first.
+STATUS = "Status"
+SCHEDULE = "Schedule"  # the setting `scheduler`, which would stand behind the others
+HEADLINE = {"Test accuracy": "test_acc", "Val accuracy": "val_acc"}
+LOSSES = {"result.test_loss": "test_loss", "result.val_loss": "val_loss"}
+COSTS = {
+    "result.best_epoch": "best_epoch",
+    "result.epochs": "epochs",
+    "result.parameters": "parameters",
+    "result.seconds": "seconds",
 }
 
 
 class TensorBoard:
-    """Scalars each epoch; settings with the final figures, and pictures, at the end.
+    """Scalars each epoch; settings with status and final figures, and pictures, at the end.
 
     `single` runs, which are part of no sweep, show training images too. `first_epoch` is from where
     a run is done again: what is there of it is hidden. `notes` are a text beside the name, which is
@@ -109,30 +112,44 @@ class TensorBoard:
                     self.writer.add_histogram(f"{kind}/{name}", values, epoch)
 
     def finish(self, result: Mapping[str, Any], drawn: "Mapping[str, Figure]") -> None:
-        """Put the run into HPARAMS with its final figures, add the pictures, close the file.
-
-        Not by `add_hparams`, which opens a second writer and so shows a ghost run beside each run,
-        and lists one run's settings as everyone's: without that list TensorBoard makes its own of
-        all runs, and shows first the settings in which they differ.
-        """
-        from torch.utils.tensorboard.summary import hparams
-
-        found = {tag: result.get(key) for tag, key in FINAL_FIGURES.items()}
-        shown = {tag: float(value) for tag, value in found.items() if value is not None}
-        _, *session = hparams(dict(self.settings), shown)  # type: ignore[no-untyped-call]
-        writer = self.writer.file_writer
-        assert writer is not None  # until the writer is closed
-        for summary in session:
-            writer.add_summary(summary)
-        for tag, value in shown.items():
-            self.writer.add_scalar(tag, value)
+        """Put the run into HPARAMS with its final figures, add the pictures, close the file."""
+        self._add_session(result)
         for name, figure in drawn.items():
             self.writer.add_figure(name, figure, result["epochs"], close=False)
         self.writer.add_text("status", f"{result['status']}: {result['reason']}")
         self.writer.close()
 
+    def _add_session(self, result: Mapping[str, Any]) -> None:
+        """Put the run into HPARAMS: its settings, its status and what it cost.
+
+        How good it became is there of complete runs only: the figures of a run that was cut short
+        are of another epoch. Not by `add_hparams`, which opens a second writer and so shows a ghost
+        run beside each run, and lists one run's settings as everyone's: without that list
+        TensorBoard makes its own of all runs, and shows first the settings in which they differ.
+        """
+        from torch.utils.tensorboard.summary import hparams
+
+        complete = result["status"] == COMPLETE
+        columns = {**COSTS, **(HEADLINE | LOSSES if complete else {})}
+        found = {tag: result.get(key) for tag, key in columns.items()}
+        shown = {tag: float(value) for tag, value in found.items() if value is not None}
+        settings = {**self.settings, STATUS: str(result["status"]), **shown}
+        if "scheduler" in settings:
+            settings[SCHEDULE] = settings.pop("scheduler")
+        _, *session = hparams(settings, {})  # type: ignore[no-untyped-call]
+        writer = self.writer.file_writer
+        assert writer is not None  # until the writer is closed
+        for summary in session:
+            writer.add_summary(summary)
+
     def abandon(self, result: Mapping[str, Any]) -> None:
-        """Close the file of a run that was cut short."""
+        """Close the file of a run that was cut short.
+
+        One that diverged is in HPARAMS too. Others may be resumed: TensorBoard keeps what it reads
+        first of a run.
+        """
+        if result.get("status") == DIVERGED:
+            self._add_session(result)
         self.writer.close()
 
     def leave(self) -> None:

@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
 from mnist_sweep.config import MLflowConfig, check
-from mnist_sweep.run.tracking import mlflow as ours
+from mnist_sweep.run.tracking import mlflow_store as ours
 from mnist_sweep.run.tracking import trackers
-from mnist_sweep.run.tracking.mlflow import MLflow, MLflowError, Store, SweepRun
+from mnist_sweep.run.tracking.mlflow import MLflow, SweepRun
+from mnist_sweep.run.tracking.mlflow_store import MLflowError, Store, existing
 from mnist_sweep.training.loop import Epoch
 
 mlflow = pytest.importorskip("mlflow", reason="tracking=mlflow needs the extra [mlflow]")
@@ -88,7 +89,7 @@ def test_a_run_has_settings_figures_by_epoch_and_files(config):
         tracker.epoch(epoch(number), None)
     Path("run/result.json").write_text("{}")
     tracker.finish(RESULT, {"hardest images": Figure()})
-    run = recorded(config)["run"]
+    run = recorded(config)["tiny run"]
     assert run.info.status == "FINISHED"
     assert run.data.params == {"optimizer.lr": "0.1", "parameters": "12", "multiply_adds": "34"}
     assert run.data.metrics["final_val_acc"] == 0.25
@@ -100,13 +101,79 @@ def test_a_run_has_settings_figures_by_epoch_and_files(config):
     assert files == {"result.json", "hardest_images.png"}
 
 
+def test_a_complete_run_has_its_data_its_model_and_its_figures_in_mlflows_own_kinds(config):
+    sizes = {"train": 40, "val": 10}
+    data = {"name": "mnist_5k", "fingerprint": "abc", "reason": "a subset", "sizes": sizes}
+    tracker = run_in("run", config, data=data, model="mine/wide.v2")
+    for name in (".hydra/config.yaml", "checkpoints/best.safetensors"):
+        path = Path("run", name)
+        path.parent.mkdir(parents=True)
+        path.write_text("what it is")
+    tracker.finish(RESULT | {"best_epoch": 1}, {})
+    run = recorded(config)["mine/wide.v2 run"]
+    (used,) = run.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest) == ("mnist_5k", "abc")
+    assert json.loads(used.dataset.profile) == sizes
+    assert {tag.key: tag.value for tag in used.tags} == {"mlflow.data.context": "training"}
+    (made,) = run.outputs.model_outputs
+    model = tracker.client.get_logged_model(made.model_id)
+    assert (model.name, made.step, str(model.status)) == ("mine_wide_v2", 1, "READY")
+    assert model.params == {"parameters": "12", "multiply_adds": "34"}
+    figures = {metric.key: metric for metric in model.metrics}
+    assert figures["final_val_acc"].value == 0.25
+    assert figures["final_val_acc"].dataset_name == "mnist_5k"
+    files = {path.name for path in Path(model.artifact_location).iterdir()}
+    assert files == {"config.yaml", "best.safetensors"}
+
+
+def test_a_store_without_data_sets_and_models_has_the_run_and_says_so(config, monkeypatch, caplog):
+    def fail(*arguments, **settings):
+        raise ConnectionError("no such endpoint")
+
+    monkeypatch.setattr(mlflow.MlflowClient, "log_inputs", fail)
+    monkeypatch.setattr(mlflow.MlflowClient, "create_logged_model", fail)
+    tracker = run_in("run", config)
+    for name in (".hydra/config.yaml", "checkpoints/best.safetensors"):
+        path = Path("run", name)
+        path.parent.mkdir(parents=True)
+        path.write_text("what it is")
+    tracker.finish(RESULT | {"best_epoch": 1}, {})
+    assert recorded(config)["tiny run"].data.metrics["final_val_acc"] == 0.25
+    said = [line.partition(" of this run")[0] for line in caplog.messages if "endpoint" in line]
+    assert said == ["mlflow: data set", "mlflow: model"]
+
+
+def test_a_pruned_run_is_no_model(config):
+    tracker = run_in("run", config)
+    for name in (".hydra/config.yaml", "checkpoints/best.safetensors"):
+        path = Path("run", name)
+        path.parent.mkdir(parents=True)
+        path.write_text("what it is")
+    tracker.finish(RESULT | {"best_epoch": 1, "status": "pruned"}, {})
+    run = recorded(config)["tiny run"]
+    assert run.outputs is None or not run.outputs.model_outputs
+    assert run.data.metrics["final_val_acc"] == 0.25
+
+
+def test_a_store_to_look_at_is_one_that_there_is(config, tmp_path):
+    made = Store(config)
+    assert existing(config) == (made.uri, made.experiment)
+    with pytest.raises(MLflowError, match=f"experiment=x is not in .*{config.experiment}"):
+        existing(MLflowConfig(config.uri, "x"))
+    with pytest.raises(
+        MLflowError, match=r"there is no file .*none.db; train with tracking=mlflow"
+    ):
+        existing(MLflowConfig("sqlite:///none.db"))
+    assert not Path("none.db").exists()
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [("interrupted", "KILLED"), ("failed", "FAILED"), ("diverged", "FAILED")],
 )
 def test_a_run_that_did_not_come_to_its_end_says_so(config, status, expected):
     run_in("run", config).abandon({"status": status, "reason": "why"})
-    run = recorded(config)["run"]
+    run = recorded(config)["tiny run"]
     assert (run.info.status, run.data.tags["reason"]) == (expected, "why")
 
 
@@ -189,7 +256,7 @@ def test_a_trial_is_below_its_sweep(config):
     results.write_text("best_value: 0.5\nbest_trial: 3\ntrials: {complete: 1, pruned: 0}\n")
     callback.on_multirun_end(written)
     runs = recorded(config)
-    parent, trial = runs["it's"], runs["it's/3"]
+    parent, trial = runs["it's"], runs["it's/3 tiny"]
     assert trial.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert parent.info.status == "FINISHED"
     assert parent.data.metrics == {"best_value": 0.5, "trials_complete": 1, "trials_pruned": 0}
@@ -244,7 +311,7 @@ def test_a_store_that_fails_later_does_not_end_the_run(config, caplog, monkeypat
         "mlflow: artifacts",
     ]
     assert all("they are only in run" in line for line in lines)
-    assert recorded(config)["run"].info.status == "FINISHED"
+    assert recorded(config)["tiny run"].info.status == "FINISHED"
 
 
 @pytest.mark.parametrize("uri", ["sqlite:////proc/nowhere/mlflow.db", "nonsense://host"])
@@ -285,9 +352,9 @@ def test_a_sweep_with_workers_is_a_run_with_its_trials_below_it(sweep):
     words = ["model=mlp", "model.hidden=range(4,8)", "search=command_line", "data=mnist_5k"]
     words += ["epochs=1", "batch_size=256"]
     runs = sweep(*words, "hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2")
-    assert set(runs) == {"s", "s/0", "s/1"}
+    assert set(runs) == {"s", "s/0 mlp", "s/1 mlp"}
     assert {run.info.status for run in runs.values()} == {"FINISHED"}
-    assert below(runs, "s") == {"s/0", "s/1"}
+    assert below(runs, "s") == {"s/0 mlp", "s/1 mlp"}
     assert runs["s"].data.metrics["trials_complete"] == 2
 
 
@@ -295,8 +362,8 @@ def test_a_plain_grid_is_a_run_with_its_jobs_below_it(sweep, quick):
     words = [word for word in quick if not word.startswith(("hydra.run", "tracking"))]
     words += ["search=none", "hydra.sweep.dir=grid", "seed=0,1", "tracking.figures=never"]
     runs = sweep(*words)
-    assert set(runs) == {"grid", "0", "1"}
-    assert below(runs, "grid") == {"0", "1"}
+    assert set(runs) == {"grid", "linear 0", "linear 1"}
+    assert below(runs, "grid") == {"linear 0", "linear 1"}
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch):
@@ -352,5 +419,5 @@ def test_both_trackers_work_together(command, quick, store):
     assert list(Path("run").glob("events*"))
     assert Path("run/mlflow.json").exists()
     result = json.loads(Path("run/result.json").read_text())
-    run = recorded(MLflowConfig(uri=f"sqlite:///{store}"))["run"]
+    run = recorded(MLflowConfig(uri=f"sqlite:///{store}"))["linear run"]
     assert run.data.metrics["final_val_acc"] == pytest.approx(result["val_acc"])

@@ -71,7 +71,11 @@ def test_both_splits_and_the_learning_rate_are_scalars_by_epoch(written):
     assert by_tag["loss/train"] == [(1, 1.0), (2, 1.0), (3, 1.0)]
     assert by_tag["accuracy/val"] == [(1, 0.25), (2, 0.25), (3, 0.25)]
     assert [value for _, value in by_tag["lr"]] == pytest.approx([0.1, 0.05, 0.1 / 3])
-    assert by_tag["Final/accuracy/val"] == [(0, 0.25)]
+    # What the run ended with is no chart of one point: it is in HPARAMS.
+    assert set(by_tag) == {
+        *("loss/train", "loss/val", "accuracy/train", "accuracy/val"),
+        *("lr", "images_per_second"),
+    }
 
 
 def test_one_chart_shows_both_splits(written):
@@ -88,19 +92,63 @@ def test_sample_images_and_the_graph_are_there(written):
     assert found.Tags()["graph"] is True
 
 
+def session(directory):
+    """The columns of a run in HPARAMS."""
+    content = events(directory).summary_metadata
+    # TensorBoard makes the list of columns itself: one run's would be taken for everyone's.
+    assert "_hparams_/experiment" not in content
+    if "_hparams_/session_start_info" not in content:
+        return None
+    data = plugin_data_pb2.HParamsPluginData.FromString(
+        content["_hparams_/session_start_info"].plugin_data.content
+    )
+    return {
+        name: getattr(value, value.WhichOneof("kind"))
+        for name, value in data.session_start_info.hparams.items()
+    }
+
+
 def test_hyperparameters_are_in_the_runs_own_file_without_a_ghost_run(written):
     assert [p.name for p in written.iterdir()] == ["tensorboard"]
     files = list((written / "tensorboard").rglob("*"))
     assert len(files) == 1
-    content = events(written / "tensorboard").summary_metadata
-    data = plugin_data_pb2.HParamsPluginData.FromString(
-        content["_hparams_/session_start_info"].plugin_data.content
-    )
-    shown = data.session_start_info.hparams
-    assert shown["optimizer.lr"].number_value == 0.1
-    assert shown["model"].string_value == "tiny"
-    # TensorBoard makes the list of columns itself: one run's would be taken for everyone's.
-    assert "_hparams_/experiment" not in content
+    shown = session(written / "tensorboard")
+    assert SETTINGS.items() < shown.items()
+
+
+@pytest.mark.parametrize("status", ["complete", "pruned"])
+def test_a_runs_status_and_cost_are_columns_and_its_figures_where_it_is_complete(tmp_path, status):
+    tracker = board(tmp_path)
+    result = {"status": status, "reason": "why", "epochs": 3, "parameters": 12, "best_epoch": 2}
+    tracker.finish({**result, "val_acc": 0.25, "val_loss": 2.0, "test_acc": None}, {})
+    figures = {"Val accuracy": 0.25, "result.val_loss": 2.0} if status == "complete" else {}
+    assert session(tmp_path) == {
+        **SETTINGS,
+        **figures,
+        "Status": status,
+        "result.epochs": 3,
+        "result.parameters": 12,
+        "result.best_epoch": 2,
+    }
+
+
+def test_the_schedule_is_among_the_columns_that_are_shown_first(tmp_path):
+    settings = {"scheduler": "cosine", "scheduler.floor": 0.1}
+    config = TensorBoardConfig(graph=False, images=0)
+    tracker = TensorBoard(tmp_path, config, settings)
+    tracker.finish({"status": "complete", "reason": "why", "epochs": 3}, {})
+    assert {"Schedule": "cosine", "scheduler.floor": 0.1}.items() < session(tmp_path).items()
+
+
+@pytest.mark.parametrize(
+    ("status", "listed"), [("diverged", True), ("interrupted", False), ("failed", False)]
+)
+def test_a_run_that_cannot_be_resumed_is_listed_too(tmp_path, status, listed):
+    tracker = board(tmp_path)
+    tracker.abandon({"status": status, "reason": "why", "epochs": 3})
+    found = session(tmp_path)
+    assert (found is not None) == listed
+    assert not listed or found["Status"] == status
 
 
 def test_how_the_run_ended_is_there_to_read(written):

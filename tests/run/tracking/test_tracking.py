@@ -24,6 +24,7 @@ def test_runs_are_compared_by_their_groups_and_augmentation_only_where_there_is_
     shown = compared(check(composed("optimizer=sgd")), "enhanced")
     assert shown["model"] == "enhanced"
     assert shown["optimizer.lr"] > 0
+    assert (shown["optimizer"], shown["scheduler"]) == ("SGD", "four_phase")
     assert not any("_target_" in key or key.startswith("augmentation") for key in shown)
     turned = compared(check(composed("data.augmentation.rotation=5")), "enhanced")
     assert turned["augmentation.rotation"] == 5

@@ -1,0 +1,81 @@
+"""Look at studies in optuna-dashboard: `python -m mnist_sweep.dashboard [key=value ...]`.
+
+  storage=sqlite:///multirun/optuna.db   where the studies are
+  artifacts=multirun/artifacts           where the figures of their trials are put
+  host=127.0.0.1 port=8080               where the dashboard listens
+
+Before it starts, each study that a sweep has made gets a note (its best trial, what was searched,
+the commands), each trial that has ended one of its own (what came of it and why, and its command),
+and each finished trial whose run is here its learning curve and its confusion matrix. A note that
+you have changed is left as it is.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+from optuna.artifacts import FileSystemArtifactStore
+
+from mnist_sweep.cli import arguments
+from mnist_sweep.dashboard.annotations import annotate
+from mnist_sweep.dashboard.figures import add_figures
+from mnist_sweep.errors import UserError
+from mnist_sweep.passwords import without_password
+from mnist_sweep.sweep.read_only import open_to_annotate, open_to_read
+from mnist_sweep.sweep.study_record import of_storage
+
+
+@dataclass
+class Dashboard:
+    """The command line; see the module."""
+
+    storage: str = "sqlite:///multirun/optuna.db"
+    artifacts: str = "multirun/artifacts"
+    host: str = "127.0.0.1"
+    port: int = 8080
+
+
+def main(asked: Dashboard) -> None:
+    """Prepare what there is to show, and serve it until Ctrl-C."""
+    from optuna_dashboard import run_server
+
+    folder = Path(asked.artifacts)
+    storage = open_to_annotate(asked.storage)
+    if storage is None or not _can_hold(folder):
+        print(
+            f"the storage, or {folder}, cannot be written to: the studies are shown as they are "
+            "now, without new notes and figures"
+        )
+        storage, store = open_to_read(asked.storage), None
+    else:
+        store = FileSystemArtifactStore(str(folder))
+        for name in optuna.get_all_study_names(storage):
+            record = of_storage(name, asked.storage, storage)
+            if record.program is not None:  # what no sweep of ours has made is left as it is
+                annotate(record, storage)
+            if record.ours:  # another application's runs are not ours to read
+                add_figures(record, storage, store)
+    figures = f"; figures in {folder}" if store else ""
+    print(f"studies of {without_password(asked.storage)}{figures}")
+    print(f"optuna-dashboard: http://{asked.host}:{asked.port} (Ctrl-C ends it)", flush=True)
+    try:
+        run_server(storage, asked.host, asked.port, store)
+    except OSError as error:
+        raise UserError(
+            f"port={asked.port} of {asked.host} cannot be used ({error.strerror}); "
+            "choose another port"
+        ) from error
+
+
+def _can_hold(folder: Path) -> bool:
+    """Make a folder; whether files can be put into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+if __name__ == "__main__":
+    arguments.run(Dashboard, __doc__ or "", main, wait="reading the studies")
