@@ -31,7 +31,7 @@ from mnist_sweep.cli import arguments
 from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
-from mnist_sweep.report.charts import learning_curve
+from mnist_sweep.report.curves import learning_curve
 from mnist_sweep.report.network import errors_of
 from mnist_sweep.sweep.read_only import open_to_annotate, open_to_read
 from mnist_sweep.sweep.study_record import Row, StudyRecord, of_storage

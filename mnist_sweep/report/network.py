@@ -9,7 +9,7 @@ from mnist_sweep.data import Images
 from mnist_sweep.errors import UserError
 from mnist_sweep.inspection import figures, predictions
 from mnist_sweep.inspection.predictions import Predictions
-from mnist_sweep.report.content import Picture
+from mnist_sweep.report.blocks import Picture
 from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.directory import RecordError
 from mnist_sweep.run.load import Trained, load_trained
