@@ -38,7 +38,7 @@ def answer(
     pictures = [drawn[name] for name in names if name in drawn][:1]
     commands = _commands(record, confirmed)
     points = Points([line for line in [*rest, cost(record)] if line])
-    found: list[Block] = [Headline(sentence), points]
+    found: list[Block] = [Headline(sentence[:1].upper() + sentence[1:]), points]
     return [*found, *([Commands(commands)] if commands else []), *pictures]
 
 

@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnist_sweep.confirm.conclusion import Conclusion, Standing
+from mnist_sweep.inspection.plots import INK
 from mnist_sweep.report.blocks import Picture
 from mnist_sweep.report.curves import curves, rates
 from mnist_sweep.report.drawing import (
     BLUE,
     GREEN,
     GREY,
-    INK,
     LINE,
     MARKED,
     RED,

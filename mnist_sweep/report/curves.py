@@ -7,11 +7,11 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from mnist_sweep.inspection.plots import INK
 from mnist_sweep.report.drawing import (
     BLUE,
     DISTINCT,
     GREY,
-    INK,
     TOP,
     axes_of,
     legend,

@@ -15,10 +15,10 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from mnist_sweep.confirm.default import DRAWN
+from mnist_sweep.inspection.plots import INK
 from mnist_sweep.report.drawing import (
     BLUE,
     GREY,
-    INK,
     LINE,
     MARKED,
     RED,

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mnist_sweep.report import __main__ as entry
-from mnist_sweep.report.charts import BLUE, RED
+from mnist_sweep.report.drawing import BLUE, RED
 from tests.report.conftest import ADDRESS
 from tests.report.test_page import Page
 

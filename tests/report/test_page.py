@@ -8,8 +8,10 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from mnist_sweep.report import __main__ as entry
-from mnist_sweep.report.charts import charts, svg
-from mnist_sweep.report.content import Note, Section, sections
+from mnist_sweep.report.blocks import Note, Section
+from mnist_sweep.report.charts import charts
+from mnist_sweep.report.content import sections
+from mnist_sweep.report.drawing import svg
 from mnist_sweep.report.page import page
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.study_record import read_study
