@@ -47,21 +47,24 @@ class Allowance:
     confirm: float
 
 
-def allow(hours: float, planned: float, costs: Costs, arms: int, seeds: int) -> Allowance:
+def allow(
+    hours: float, planned: float, costs: Costs, arms: int, seeds: int, begun: bool = False
+) -> Allowance:
     """Divide so many hours, of which planning took `planned` seconds.
 
     Confirming `arms` configurations gets what all their runs take, with up to `seeds` seeds each,
     and no more than CONFIRMING of the time. Raises QuestionError where either part is too short,
-    with how many hours would do.
+    with how many hours would do; but not where the search has `begun`: that is not given up because
+    the machine is slower by now.
     """
     usable = 3600 * hours - planned - CLOSING
     whole = costs.start_up + math.ceil(arms * seeds / costs.workers) * costs.trial
-    confirm = min(whole, CONFIRMING * usable)
-    search = usable - confirm
+    confirm = max(min(whole, CONFIRMING * usable), 0.0)
+    search = max(usable - confirm, 0.0)
     # Two configurations, and FEWEST trials to find them among.
     fewest = costs.start_up + math.ceil(2 * SEEDS / costs.workers) * costs.trial
     shortest = costs.start_up + FEWEST * costs.trial / costs.workers
-    if search < shortest or confirm < fewest:
+    if not begun and (search < shortest or confirm < fewest):
         enough = max(fewest / CONFIRMING, shortest / (1 - CONFIRMING)) + planned + CLOSING
         raise QuestionError(
             f"hours={hours:g} is too short: a trial takes about {duration(costs.trial)} here, "

@@ -68,7 +68,24 @@ def shown(words: Sequence[str]) -> str:
 
 def _start(words: Sequence[str]) -> "subprocess.Popen[bytes]":
     sys.stdout.flush()
-    return subprocess.Popen([sys.executable, "-m", *words], start_new_session=True)
+    with _heeded():
+        return subprocess.Popen([sys.executable, "-m", *words], start_new_session=True)
+
+
+@contextmanager
+def _heeded() -> Iterator[None]:
+    """Have a child heed SIGINT that is started meanwhile.
+
+    Background jobs of a shell ignore it, and so would all that they start: no step would stop.
+    A handler, unlike that, is not inherited.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _wait(child: "subprocess.Popen[bytes]", tick: Callable[[], None]) -> tuple[int, bool]:

@@ -73,8 +73,8 @@ class Work:
         self._begin(PLAN, plan_words(self.question, "true"))
         costs = read_costs(self.question, self.terms.storage, self.ledger.timer(PLAN))
         arms = self.terms.top + 1  # the default is one more
-        planned = self.ledger.of(PLAN)
-        allowance = allow(self.terms.hours, planned, costs, arms, self.terms.seeds)
+        planned, begun = self.ledger.of(PLAN), self.ledger.of(SEARCH) > 0
+        allowance = allow(self.terms.hours, planned, costs, arms, self.terms.seeds, begun)
         print("\n".join(lines(costs, allowance)))
         return costs, allowance
 

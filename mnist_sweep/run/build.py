@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -201,7 +202,12 @@ def build_averaging(run: RunConfig, model: nn.Module, steps_per_epoch: int) -> A
 
 
 def check_objects(run: RunConfig) -> None:
-    """Refuse settings of optimizer, schedule and augmentation before any data is loaded."""
+    """Refuse settings of optimizer, schedule, augmentation and teacher before data is loaded."""
+    teacher = run.distill.teacher
+    if teacher is not None and not Path(teacher).is_dir():
+        raise ConfigError(
+            f"distill.teacher={teacher} is no directory here; name that of a run or a bundle"
+        )
     dummy = nn.Parameter(torch.zeros(2, 2))
     dummy.grad = torch.zeros(2, 2)
     optimizer = build_optimizer(run.optimizer, [dummy])

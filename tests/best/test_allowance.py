@@ -28,6 +28,12 @@ def test_too_few_hours_are_refused_with_how_many_would_do_which_do() -> None:
     allow(enough, 20.0, COSTS, arms=5, seeds=10)
 
 
+def test_a_search_that_has_begun_is_not_given_up_because_the_machine_is_slower() -> None:
+    allowance = allow(0.01, 20.0, COSTS, arms=5, seeds=10, begun=True)
+    assert allowance.search == 0
+    assert allow(0.1, 20.0, COSTS, arms=5, seeds=10, begun=True).search > 0
+
+
 def test_pruning_makes_room_for_more_trials() -> None:
     assert COSTS.trials_in(610) == 40
     assert Costs(trial=60.0, workers=2).trials_in(600) == 20

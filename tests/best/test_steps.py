@@ -62,3 +62,13 @@ def test_an_interrupted_step_is_waited_for_while_it_settles(number: signal.Signa
         steps.run(["step"], lambda: None)
     thread.join()
     assert Path("settled").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_background_job_which_ignores_ctrl_c_can_be_ended_all_the_same() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        test_an_interrupted_step_is_waited_for_while_it_settles(signal.SIGTERM)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -46,3 +46,8 @@ def test_verdicts(composed, overrides, constraints, attributes, reason):
 def test_a_proposal_that_can_be_no_run_is_an_error(composed, override):
     with pytest.raises(UserError):
         parameter_budget(composed(override), HYDRA)
+
+
+def test_a_teacher_that_is_not_there_is_refused_before_anything_trains(composed):
+    with pytest.raises(UserError, match=r"distill\.teacher=gone is no directory here; name that"):
+        parameter_budget(composed("distill.teacher=gone", "distill.weight=0.5"), HYDRA)

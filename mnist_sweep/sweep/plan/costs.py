@@ -69,6 +69,7 @@ class Disk:
 class Costs:
     """What a sweep costs. `runs`: the seconds of whole runs, of feasible draws.
 
+    As timed, or as long on average as the study's own trials have been, if it has enough of them.
     `timed`: the smallest and the largest that is feasible first. `start_up`: seconds until the
     workers begin. `pruning` is None where nothing is pruned, or nobody knows how much.
     `disk` is by the mean of what was timed; None where the application does not say.
@@ -131,6 +132,9 @@ def find_costs(
     timed = [TimedDraw(drawn, cost) for drawn, cost in zip(chosen, found, strict=True)]
     rates = fitted(found)
     runs = [rates.run(cost) for cost in untimed]
+    if standing.run_seconds is not None:  # hours of training say more than seconds
+        scale = standing.run_seconds / statistics.mean(runs)
+        runs = [seconds * scale for seconds in runs]
     overhead = statistics.mean(cost.overhead for cost in untimed)
 
     def whole(shares: Sequence[Sequence[float]]) -> Span:

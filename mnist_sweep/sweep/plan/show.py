@@ -152,9 +152,10 @@ def _time(plan: Plan, costs: Costs) -> Iterator[str]:
         counted(epochs[0], "epoch") if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]} epochs"
     )
     runs = sorted(costs.runs)
+    known = "" if plan.standing.run_seconds is None else ", by the study's trials so far"
     yield from _wrapped(
         f"a trial of {number}: {short_duration(costs.typical)} on average "
-        f"({short_duration(runs[0])} to {short_duration(runs[-1])})",
+        f"({short_duration(runs[0])} to {short_duration(runs[-1])}){known}",
         2,
     )
     trials = counted(plan.standing.left, "trial")

@@ -24,8 +24,8 @@ class Standing:
     `points`: of a grid, None where there is none. `left`: launched trials still to end. `untried`:
     how many configurations a small space has left, None where it has more than are needed.
     `epochs_share`: of their epochs, what its trials trained with this pruner; None where too few
-    have ended. `shared`: whether jobs could reach it. `extended`: what a sweep would say of ranges
-    that it moves.
+    have ended; `run_seconds`: what one with all its epochs would have taken, on average. `shared`:
+    whether jobs could reach it. `extended`: what a sweep would say of ranges that it moves.
     """
 
     name: str | None
@@ -38,6 +38,7 @@ class Standing:
     points: int | None
     untried: int | None
     epochs_share: float | None
+    run_seconds: float | None
     shared: bool
     extended: str | None
 
@@ -73,7 +74,7 @@ def standing(given: Given, search: Search) -> Standing:
         left if untried_left is None else min(left, untried_left),
         points,
         untried_left,
-        _epochs_share(study),
+        *_trained(study),
         shared,
         what_moves(study, moved, search.space.distributions()),
     )
@@ -89,12 +90,17 @@ def _existing(name: str | None, address: str | None) -> optuna.Study | None:
     return optuna.load_study(study_name=name, storage=storage)
 
 
-def _epochs_share(study: optuna.Study) -> float | None:
-    done = most = trials = 0
+def _trained(study: optuna.Study) -> tuple[float | None, float | None]:
+    """Return which share of their epochs trials trained, and the mean seconds of a whole one."""
+    done = most = 0
+    whole: list[float] = []
     for trial in study.get_trials(deepcopy=False):
         known = attributes_of(trial)
         if status_of(trial) not in (TrialStatus.COMPLETE, TrialStatus.PRUNED):
             continue
-        if {"epochs", "max_epochs"} <= known.keys():
-            done, most, trials = done + known["epochs"], most + known["max_epochs"], trials + 1
-    return done / most if trials >= ENOUGH and most else None
+        if known.get("epochs") and {"max_epochs", "seconds"} <= known.keys():
+            done, most = done + known["epochs"], most + known["max_epochs"]
+            whole.append(known["seconds"] / known["epochs"] * known["max_epochs"])
+    if len(whole) < ENOUGH or not most:
+        return None, None
+    return done / most, sum(whole) / len(whole)

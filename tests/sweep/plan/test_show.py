@@ -40,7 +40,7 @@ def recorded(trials, name=NAME, **attributes):
     for key, value in attributes.items():
         study.set_user_attr(key, value)
     for _ in range(trials):
-        add(study, TrialStatus.COMPLETE, 0.9, epochs=2, max_epochs=4)
+        add(study, TrialStatus.COMPLETE, 0.9, epochs=2, max_epochs=4, seconds=50.0)
     return study
 
 
@@ -169,7 +169,9 @@ def test_the_workers_of_the_sweep_time_it_at_once(command, tmp_path, capsys):
         assert 0 < each["epoch_low"] <= each["epoch"] <= each["epoch_high"]
         assert each["trial"] > 4 * each["epoch"]
     assert 0 < seconds["start_up"] < seconds["sweep"]["low"] <= seconds["sweep"]["seconds"]
-    # The study's own trials say what pruning saves: each of them trained half of its epochs.
+    # The study's own trials say how long one takes, and what pruning saves: they trained half of
+    # their epochs in 50 seconds.
+    assert seconds["trial"] == pytest.approx(100)
     assert plan["pruning"]["epochs_share"] == pytest.approx(0.5)
     assert plan["bytes"]["sweep"] == pytest.approx(14 * plan["bytes"]["trial"])
     assert 0 < plan["launched_in_time"] < 10
