@@ -133,7 +133,7 @@ def cost(record: StudyRecord) -> str:
     ]
     some = f" ({', '.join(few)})" if few else ""
     wall = wall_clock(record)
-    took = f" in {duration(wall)}" if wall else ""
+    took = f" in {duration(wall)}" if wall and wall >= 1 else ""
     return f"it cost {counted(len(ran), 'trial')}{some}{took}"
 
 
@@ -158,8 +158,9 @@ def _commands(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[tupl
     if record.ours and run and record.home and RunDirectory(Path(str(run))).best.is_file():
         bundle = relative(record.home / "bundles" / f"trial-{row.number}")
         found.append(("export", program.entry("export", run=relative(Path(str(run))), to=bundle)))
+    which = f"trial {row.number}" if len(record.directions) > 1 else "it"  # of a front, one of many
     again = record.command(row)
-    return [*found, ("train it again", again)] if again else found
+    return [*found, (f"train {which} again", again)] if again else found
 
 
 def confirmable(record: StudyRecord) -> bool:

@@ -24,6 +24,7 @@ from mnist_sweep.report.drawing import (
     of_trials,
     style,
     whole,
+    within_one,
 )
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.noise import accuracy, judged
@@ -105,6 +106,7 @@ def _history(record: StudyRecord) -> Figure | None:
         mark(axes, [row.number for row in found], found, status)
     whole(axes.xaxis)
     axes.set(xlabel="trial", ylabel=record.objectives[0])
+    within_one(axes, record.objectives[0])
     legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
@@ -189,6 +191,7 @@ def _parameters(record: StudyRecord) -> Figure | None:
         axes.axvline(record.budget, color=INK, linestyle="--", linewidth=1, label="budget")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set(xlabel="parameters", ylabel=record.objectives[0])
+    within_one(axes, record.objectives[0])
     legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 

@@ -15,9 +15,10 @@ def matters(record: StudyRecord) -> list[Block]:
     lines = at_the_ends(record)
     if none := undrawn(record):
         lines.append(f"not drawn below, as no complete trial has them: {', '.join(none)}")
-    left = len(record.searched) - len(parallel_settings(record))
-    if len(parallel_settings(record)) == MOST_AXES and left:
-        lines.append(f"the lines through all settings show {MOST_AXES}, and leave out {left}")
+    shown = parallel_settings(record)
+    if len(shown) == MOST_AXES < len(record.searched):
+        which = "that matter most" if importances(record)[0].shares else "that were searched first"
+        lines.append(f"parallel coordinates are of the {MOST_AXES} settings {which}")
     return [*blocks, Points(lines)] if lines else blocks
 
 

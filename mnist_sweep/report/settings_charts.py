@@ -28,6 +28,7 @@ from mnist_sweep.report.drawing import (
     of_trials,
     style,
     whole,
+    within_one,
 )
 from mnist_sweep.report.effects import unit
 from mnist_sweep.report.importance import importances
@@ -92,6 +93,7 @@ def slices(record: StudyRecord) -> Figure | None:
         axes.set_visible(False)
     for axes in grid[::columns]:
         axes.set_ylabel(record.objectives[0])
+    within_one(grid[0], record.objectives[0])
     _legend(figure, record, complete)
     return figure
 
