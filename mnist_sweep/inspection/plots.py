@@ -22,12 +22,14 @@ def confusion(counts: Tensor, title: str) -> Figure:
     matrix = counts.numpy()
     errors = matrix.astype(float)
     np.fill_diagonal(errors, np.nan)
+    most = max(1.0, np.nanmax(errors))
+    errors[errors == 0] = np.nan  # no colour: a page's own shows
     figure = Figure(figsize=(6.4, 5.8), layout="constrained")
     axes = figure.subplots()
-    shown = axes.imshow(errors, cmap="Oranges", **EXACT, vmin=0, vmax=max(1.0, np.nanmax(errors)))
+    shown = axes.imshow(errors, cmap="Oranges", **EXACT, vmin=0, vmax=most)
     for row, column in np.ndindex(*matrix.shape):
         if matrix[row, column]:
-            dark = row != column and errors[row, column] > 0.6 * np.nanmax(errors)
+            dark = row != column and errors[row, column] > 0.6 * most
             axes.text(
                 column,
                 row,

@@ -16,6 +16,7 @@ from mnist_sweep.report.drawing import (
     axes_of,
     legend,
     of_trials,
+    plain_log_ticks,
     style,
     whole,
 )
@@ -95,6 +96,7 @@ def rates(record: StudyRecord) -> Figure | None:
         if len(epochs) == 1:
             axes.plot(epochs, values, "o", color=colour, markersize=4)
     axes.set_yscale("log")
+    plain_log_ticks(axes.yaxis)
     _steps(axes, max(line[-1][0] for line in lines.values()))
     axes.set(xlabel="epoch", ylabel="learning rate")
     legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from mnist_sweep.inspection.plots import INK
 from mnist_sweep.sweep.study_record import Row
@@ -92,6 +92,15 @@ def _parts(drawing: str, start: int) -> Iterator[re.Match[str]]:
 def whole(axis: Axis) -> None:
     """Have an axis marked at whole numbers, though it is short."""
     axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Label few places in plain numbers: in less than a decade matplotlib's labels overlap."""
+    low, high = axis.get_view_interval()
+    subs = (1, 2, 5) if high < 200 * low else (1,)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=5))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def within_one(axes: Axes, objective: str) -> None:

@@ -4,14 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from mnist_sweep.confirm.default import DRAWN
@@ -26,6 +26,7 @@ from mnist_sweep.report.drawing import (
     axes_of,
     mark,
     of_trials,
+    plain_log_ticks,
     style,
     whole,
     within_one,
@@ -38,6 +39,8 @@ from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
 
 MOST_AXES = 8  # of parallel coordinates: more cannot be followed
+# Viridis without its ends, one of which is lost on a dark page and the other on a white one.
+VALUES = ListedColormap(mpl.colormaps["viridis"](np.linspace(0.25, 0.92, 256)))
 MOST_BEHIND = 400  # pruned trials behind the others
 
 
@@ -119,7 +122,7 @@ def _slice(
         axes.set_xlim(-0.5, len(among.choices) - 0.5)
     elif getattr(among, "log", False):
         axes.set_xscale("log")
-        _plain_log_ticks(axes)
+        plain_log_ticks(axes.xaxis)
     elif isinstance(among, IntDistribution):
         whole(axes.xaxis)
 
@@ -147,15 +150,6 @@ def _legend(figure: Figure, record: StudyRecord, complete: Sequence[Row]) -> Non
         fontsize=9,
         labelcolor=INK,
     )
-
-
-def _plain_log_ticks(axes: Axes) -> None:
-    """Label few places in plain numbers: in less than a decade matplotlib's labels overlap."""
-    low, high = axes.get_xlim()
-    subs = (1, 2, 5) if high < 200 * low else (1,)
-    axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=5))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _place(among: BaseDistribution, value: Any) -> float:
@@ -194,7 +188,7 @@ def parallel(record: StudyRecord) -> Figure | None:
         axes.add_collection(lines)
         of_trials(lines, behind)
     values = [row.values[0] for row in complete]
-    colours = ScalarMappable(Normalize(min(values), max(values)), "viridis")
+    colours = ScalarMappable(Normalize(min(values), max(values)), VALUES)
     # The best last, on top of the others.
     lines = LineCollection(
         _lines(complete[::-1], chosen),
