@@ -76,8 +76,8 @@ function allTrials(place) {
 
 function cellsOf(trial) {
   const cells = { trial: trial.number, state: trial.state, reason: trial.reason };
-  if (trial.parameters !== null) cells.parameters = trial.parameters.toLocaleString("en");
   data.objectives.forEach((name, at) => { cells[name] = trial.values[at]; });
+  if (trial.parameters !== null) cells.parameters = trial.parameters.toLocaleString("en");
   data.columns.forEach(([name], at) => { cells[name] = trial.settings[at]; });
   return cells;
 }
