@@ -88,7 +88,9 @@ def _open(record: StudyRecord, known: Judged | None) -> Iterator[str]:
             f"these images, of which one is {100 / known.images:.2g} points"
         )
     elif others:
-        yield f"the next is trial {others[0].number} with {written(others[0].values[0])}"
+        value, share = written(others[0].values[0]), accuracy(others[0])
+        shown = f"{share:.2%}" if share is not None and record.objectives[0] == VAL_ACC else value
+        yield f"the next is trial {others[0].number} with {shown}"
     if VAL_ACC in best.attributes:
         yield "not confirmed with fresh seeds: the best of many runs looks better than it is"
 
@@ -160,7 +162,8 @@ def _commands(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[tupl
         found.append(("export", program.entry("export", run=relative(Path(str(run))), to=bundle)))
     which = f"trial {row.number}" if len(record.directions) > 1 else "it"  # of a front, one of many
     again = record.command(row)
-    return [*found, (f"train {which} again", again)] if again else found
+    verb = "train" if record.ours else "run"
+    return [*found, (f"{verb} {which} again", again)] if again else found
 
 
 def confirmable(record: StudyRecord) -> bool:

@@ -31,6 +31,7 @@ from mnist_sweep.report.noise import accuracy, judged
 from mnist_sweep.report.ranking import best_of_each_size, front, ranked, size_of
 from mnist_sweep.report.settings_charts import parallel, slices
 from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.trials.status import TrialStatus
 
 SHOWN = 8  # configurations beside each other in the answer
 MOST_NAMED = 12  # points of a front
@@ -41,6 +42,7 @@ def charts(
 ) -> dict[str, tuple[Picture, Figure]]:
     """Draw what there is to draw, by name, each with what it shows in words."""
     objective = record.objectives[0]
+    behind = "; pruned trials in grey" if record.counts[TrialStatus.PRUNED] else ""
     drawn = {
         "history": (f"{objective} of each trial, and the best so far", _history(record)),
         **{
@@ -70,10 +72,10 @@ def charts(
             slices(record),
         ),
         "parallel": (
-            f"the settings of each trial, by {objective}; pruned ones in grey behind",
+            f"the settings of each trial, by {objective}" + behind,
             parallel(record),
         ),
-        "curves": (f"{objective} by {record.step}; pruned trials in grey", curves(record)),
+        "curves": (f"{objective} by {record.step}{behind}", curves(record)),
         "rates": (f"learning rate by epoch of the best {TOP} trials", rates(record)),
     }
     return {

@@ -130,7 +130,7 @@ def _cost(record: StudyRecord) -> list[Block]:
         why = " over budget" if record.budget is not None else ""
         lines.append(f"{rejected} rejected{why}, before anything ran")
     times = [_wall(record)]
-    if record.ours:
+    if trained or saved:
         lines.append(f"{trained:,} epochs trained, {saved:,} saved by pruning{share}")
         times.insert(0, f"{duration(record.seconds)} of training, all trials added up")
     lines.append("; ".join(time for time in times if time))

@@ -72,7 +72,7 @@ def test_without_a_run_to_ask_the_number_of_images_is_not_made_up(judged):
         Path(f"multirun/judged/{number}/result.json").unlink()
     headline, lines, _, _ = said(judged)
     assert headline.startswith("Trial 1 leads with 97.00% validation accuracy, with 10,000")
-    assert lines[0] == "the next is trial 2 with 0.962"
+    assert lines[0] == "the next is trial 2 with 96.20%"
 
 
 def test_a_confirmation_speaks_first(usual, confirmed):
@@ -108,7 +108,7 @@ def test_another_applications_study_has_its_own_words(usual):
     assert headline == "Trial 1 leads 2 complete trials with score 0.75."
     assert lines[0] == "the next is trial 0 with 0.5"
     assert not any("image" in line or "seed" in line for line in lines)
-    assert commands == {"train it again": "python svm.py svm.C=1"}
+    assert commands == {"run it again": "python svm.py svm.C=1"}
     assert picture == "history"  # there are no images to judge by
 
 
