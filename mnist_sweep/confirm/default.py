@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from mnist_sweep.config import check, config_directory, register_resolvers
 from mnist_sweep.confirm.candidates import Candidate, Changes, ConfirmError, changed, of_trials
+from mnist_sweep.confirm.wording import DEFAULT
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.build import check_budget
 from mnist_sweep.run.single import make_single
@@ -45,7 +46,7 @@ def default_of(record: StudyRecord, like: Candidate, changes: Changes) -> Candid
         check_budget(check(config), model)
     except UserError as error:
         raise ConfirmError(str(error)) from error
-    return Candidate("default", "default", config, {"model": model})
+    return Candidate(DEFAULT, DEFAULT, config, {"model": model})
 
 
 def _composed(record: StudyRecord) -> DictConfig:

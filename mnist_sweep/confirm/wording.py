@@ -16,6 +16,7 @@ HEADER = (
     "seeds",
 )
 STEPS = ("change", "test accuracy", "difference")
+DEFAULT = "default"  # what a default configuration is called that no trial has
 
 FEW = 4  # seeds: with less, Student's factor is above 4, and an interval tells next to nothing
 
@@ -61,7 +62,7 @@ def sentences(conclusion: Conclusion) -> Iterator[str]:
     """Say what the figures mean, and what they do not."""
     leader = conclusion.standings[0]
     yield _introduction(conclusion)
-    if conclusion.default is not None:
+    if conclusion.default not in (None, DEFAULT):
         yield f"{conclusion.default} is the default configuration."
     if conclusion.splits is not None:
         yield _splits(conclusion.splits)
