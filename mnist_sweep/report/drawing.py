@@ -27,6 +27,8 @@ MARKED = {
     TrialStatus.FAILED: (RED, "x"),
 }
 OF_TRIALS = "trials"  # how the ids of drawn groups begin whose parts are trials
+STYLE = re.compile(r' style="[^"]*"')
+FINE = re.compile(r"(\d\.\d\d)\d+")  # more digits of a place than can be seen
 PART = re.compile(r"<(/?)(g|defs|use|path)\b[^>]*?(/?)>")
 
 
@@ -56,7 +58,7 @@ def of_trials(artist: Artist, rows: Iterable[Row]) -> None:
 
 
 def _with_trials(drawing: str) -> str:
-    """Return an SVG drawing whose points and lines say of which trial they are.
+    """Return an SVG drawing whose points and lines say of which trial they are, in few letters.
 
     A group that has another number of parts than trials stays as it is: a point outside the axes is
     not drawn, and the others would have the wrong trial.
@@ -65,11 +67,19 @@ def _with_trials(drawing: str) -> str:
     for group in re.finditer(rf'<g id="{OF_TRIALS}-([\d-]+)">', drawing):
         numbers = group[1].split("-")
         parts = list(_parts(drawing, group.end()))
-        kept += [drawing[at : group.start()], "<g>"]
+        known = zip(numbers, parts, strict=True) if len(parts) == len(numbers) else ()
+        styles = {found[0] if (found := STYLE.search(part[0])) else "" for part in parts}
+        common = styles.pop() if len(styles) == 1 else ""  # written once, at the group
+        kept += [drawing[at : group.start()], f"<g{common}>"]
         at = group.end()
-        for number, part in zip(numbers, parts if len(parts) == len(numbers) else (), strict=False):
-            kept += [drawing[at : part.end(2)], f' data-trial="{number}"']
-            at = part.end(2)
+        for number, part in known:
+            tag = part[0].replace(common, "") if common else part[0]
+            rest = FINE.sub(r"\1", tag.removeprefix(f"<{part[2]}"))
+            kept += [
+                drawing[at : part.start()].strip(" "),
+                f'<{part[2]} data-trial="{number}"{rest}',
+            ]
+            at = part.end()
     return "".join([*kept, drawing[at:]])
 
 

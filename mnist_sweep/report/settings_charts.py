@@ -104,16 +104,15 @@ def slices(record: StudyRecord) -> Figure | None:
 def _slice(
     axes: Axes, record: StudyRecord, complete: Sequence[Row], name: str, among: BaseDistribution
 ) -> None:
-    having = [row for row in complete if name in row.settings]
-    best = {row.number for row in complete[:TOP]}
-    having.sort(key=lambda row: row.number in best)  # the best on top of the others
-    drawn = axes.scatter(
-        [_place(among, row.settings[name]) for row in having],
-        [row.values[0] for row in having],
-        s=18,
-        c=[RED if row.number in best else BLUE for row in having],
-    )
-    of_trials(drawn, having)
+    top = {row.number for row in complete[:TOP]}
+    for colour, leads in ((BLUE, False), (RED, True)):  # the best on top of the others
+        rows = [r for r in complete if name in r.settings and (r.number in top) is leads]
+        if not rows:
+            continue
+        places = [_place(among, row.settings[name]) for row in rows]
+        values = [row.values[0] for row in rows]
+        (points,) = axes.plot(places, values, "o", color=colour, markersize=4.2)
+        of_trials(points, rows)
     pruned = _pruned(record, name)
     places = [_place(among, row.settings[name]) for row in pruned]
     mark(axes, places, pruned, TrialStatus.PRUNED)

@@ -52,7 +52,7 @@ def test_before_a_confirmation_the_images_alone_say_how_sure_the_best_is(judged)
         "is 0.2 points"
     )
     assert lines[1].startswith("not confirmed with fresh seeds")
-    assert lines[-1].startswith("it cost 3 trials in ")
+    assert lines[-1].startswith("it cost 3 trials")
     assert list(commands) == ["confirm with fresh seeds", "train it again"]
     assert picture == "leaders"
 

@@ -45,6 +45,15 @@ def test_points_that_are_not_all_drawn_are_no_trials_rather_than_the_wrong_ones(
     assert told(svg(figure, "name")) == []
 
 
+def test_points_of_one_kind_say_their_style_once():
+    figure, axes = axes_of()
+    (points,) = axes.plot([1, 2, 3], [1.23456789, 2, 3], "o", color="#0072b2")
+    of_trials(points, trials(0, 1, 2))
+    parts = re.findall(r"<use data-trial[^>]*>", svg(figure, "name"))
+    assert len(parts) == 3
+    assert not any("style" in part or re.search(r"\.\d{3}", part) for part in parts)
+
+
 @pytest.mark.parametrize("last", [1, 2, 3])
 def test_whole_numbers_mark_an_axis_however_short_it_is(last):
     _, axes = axes_of()
