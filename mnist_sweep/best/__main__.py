@@ -18,7 +18,8 @@ report   the study's page, which begins with the conclusion
 export   the winner as a bundle, of the fresh run that is best on validation images
 
 The same command resumes at the step that was interrupted, with the hours that are left. With more
-hours it searches further.
+hours it searches further. Where they are too few for the config's epochs, it takes fewer, and says
+so; with epochs= it does not.
 """
 
 import sys

@@ -1,7 +1,8 @@
 """How some hours are divided between searching and confirming."""
 
 import math
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from mnist_sweep.best.question import QuestionError
 from mnist_sweep.text import duration
@@ -10,6 +11,7 @@ CONFIRMING = 0.4  # of the time, at most: the rest finds what there is to confir
 CLOSING = 30.0  # seconds that starting, the report and the bundle take
 FEWEST = 3  # trials, without which a search says nothing
 SEEDS = 2  # at least: one run has no interval
+WORTHWHILE = 10  # trials, for which they are made shorter: fewer say little about a space
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,23 @@ def allow(
             "epochs"
         )
     return Allowance(search, confirm)
+
+
+def shortened(
+    hours: float, planned: float, costs: Costs, arms: int, seeds: int, epochs: int
+) -> tuple[int, Costs] | None:
+    """Return how many epochs less than `epochs` the hours are enough for, and what that costs.
+
+    Enough is time for WORTHWHILE trials, none of them pruned: with few epochs there is little to
+    save. None where not even one epoch would do.
+    """
+    for fewer in range(epochs - 1, 0, -1):
+        found = replace(costs, trial=costs.trial * fewer / epochs, share=1.0)
+        with suppress(QuestionError):
+            search = allow(hours, planned, found, arms, seeds).search
+            if found.trials_in(search) >= WORTHWHILE:
+                return fewer, found
+    return None
 
 
 def seeds_that_fit(seconds: float, costs: Costs, arms: int, seeds: int) -> int:

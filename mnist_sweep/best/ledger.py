@@ -9,23 +9,27 @@ from pathlib import Path
 from mnist_sweep.best.question import QuestionError
 from mnist_sweep.files import replacing, writing
 from mnist_sweep.text import one_line
-from mnist_sweep.untrusted_files import NUMBER, Check, check_kinds, is_number, parse_json
+from mnist_sweep.untrusted_files import COUNTED, NUMBER, Check, check_kinds, is_number, parse_json
 
 FILE = "answer.json"
 SECONDS = Check(
     "numbers of seconds by step",
     lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
 )
-KINDS = {"seconds": SECONDS, "answered": NUMBER}
+KINDS = {"seconds": SECONDS, "answered": NUMBER, "epochs": COUNTED}
 
 
 @dataclass
 class Ledger:
-    """`seconds`: by step, of all calls; `answered`: within how many hours, None: not yet."""
+    """`seconds`: by step, of all calls; `answered`: within how many hours, None: not yet.
+
+    `epochs`: of a trial, where the hours are too few for those of the config.
+    """
 
     path: Path
     seconds: dict[str, float] = field(default_factory=dict)
     answered: float | None = None
+    epochs: int | None = None
     clock: Callable[[], float] = time.monotonic
 
     @property
@@ -55,7 +59,7 @@ class Ledger:
 
     def write(self) -> None:
         """Replace the file. Raises FileError."""
-        record = {"seconds": self.seconds, "answered": self.answered}
+        record = {"seconds": self.seconds, "answered": self.answered, "epochs": self.epochs}
         with writing("hydra.sweep.dir", self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self.path) as temporary:
@@ -75,4 +79,4 @@ def read_ledger(home: Path) -> Ledger:
             f"{path} is damaged ({one_line(error)}): delete it; the hours then count anew, and "
             "what was searched is kept"
         ) from error
-    return Ledger(path, dict(found["seconds"]), found.get("answered"))
+    return Ledger(path, dict(found["seconds"]), found.get("answered"), found.get("epochs"))

@@ -1,7 +1,7 @@
 """What is asked: the overrides of a search, the study that answers, and where that lies."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
@@ -38,19 +38,23 @@ class QuestionError(UserError):
 class Question:
     """A search, its study's name, and its directory, `home`.
 
-    `limit`: the most parameters that a network may have, None where there is no budget. `config`:
-    what its jobs share, the default configuration.
+    `limit`: the most parameters that a network may have, None where there is no budget. `epochs`:
+    of each trial.
     """
 
     overrides: tuple[str, ...]
     study: str
     home: Path
     limit: int | None
-    config: DictConfig
+    epochs: int
 
     def gives(self, name: str) -> bool:
         """Whether an override sets something by this name."""
         return any(word.partition("=")[0].lstrip("+") == name for word in self.overrides)
+
+    def with_epochs(self, epochs: int) -> "Question":
+        """Return it with another number of epochs."""
+        return replace(self, overrides=(*self.overrides, f"epochs={epochs}"), epochs=epochs)
 
 
 def read_question(words: Sequence[str]) -> Question:
@@ -73,7 +77,7 @@ def read_question(words: Sequence[str]) -> Question:
             "the search has no hydra.sweeper.study_name: name one, so that the same command resumes"
         )
     home = Path(str(config.hydra.sweep.dir))
-    return Question(overrides, name, home, run.budget.max_parameters, config)
+    return Question(overrides, name, home, run.budget.max_parameters, run.epochs)
 
 
 def _composed(overrides: Iterable[str]) -> DictConfig:

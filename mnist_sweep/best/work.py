@@ -4,11 +4,19 @@ import math
 from dataclasses import dataclass
 
 from mnist_sweep.best import steps
-from mnist_sweep.best.allowance import CLOSING, SEEDS, Allowance, Costs, allow, seeds_that_fit
+from mnist_sweep.best.allowance import (
+    CLOSING,
+    SEEDS,
+    Allowance,
+    Costs,
+    allow,
+    seeds_that_fit,
+    shortened,
+)
 from mnist_sweep.best.answer import Found, confirmed_runs, find, is_confirmed
 from mnist_sweep.best.ledger import Ledger
 from mnist_sweep.best.planning import lines, plan_words, read_costs
-from mnist_sweep.best.question import Question
+from mnist_sweep.best.question import Question, QuestionError
 from mnist_sweep.best.steps import StepFailed
 from mnist_sweep.cli.printed_commands import override
 from mnist_sweep.text import duration
@@ -16,7 +24,7 @@ from mnist_sweep.text import duration
 PLAN, SEARCH, CONFIRM, REPORT, EXPORT = STEPS = ("plan", "search", "confirm", "report", "export")
 ROOM = 1.5  # so many times the trials that the plan expects: the time ends the search, not they
 SHORTEST = 1.0  # second that is worth starting a step for
-N_TRIALS = "hydra.sweeper.n_trials"
+N_TRIALS, EPOCHS = "hydra.sweeper.n_trials", "epochs"
 
 
 @dataclass
@@ -36,6 +44,8 @@ class Work:
     """
 
     def __init__(self, question: Question, terms: Terms, ledger: Ledger) -> None:
+        if ledger.epochs is not None and not question.gives(EPOCHS):
+            question = question.with_epochs(ledger.epochs)
         self.question, self.terms, self.ledger = question, terms, ledger
         self.step = PLAN
 
@@ -72,11 +82,28 @@ class Work:
     def _plan(self) -> tuple[Costs, Allowance]:
         self._begin(PLAN, plan_words(self.question, "true"))
         costs = read_costs(self.question, self.terms.storage, self.ledger.timer(PLAN))
-        arms = self.terms.top + 1  # the default is one more
         planned, begun = self.ledger.of(PLAN), self.ledger.of(SEARCH) > 0
-        allowance = allow(self.terms.hours, planned, costs, arms, self.terms.seeds, begun)
+        asked = self.terms.hours, planned, costs, self.terms.top + 1, self.terms.seeds
+        try:  # the default is one more than the top
+            allowance = allow(*asked, begun)
+        except QuestionError:
+            fewer = None if self.question.gives(EPOCHS) else shortened(*asked, self.question.epochs)
+            if fewer is None:
+                raise
+            epochs, costs = fewer
+            self._shorten(epochs)
+            allowance = allow(self.terms.hours, planned, costs, *asked[3:])
         print("\n".join(lines(costs, allowance)))
         return costs, allowance
+
+    def _shorten(self, epochs: int) -> None:
+        """Ask the question with fewer epochs, from now on."""
+        print(
+            f"epochs={epochs} instead of {self.question.epochs}, which hours={self.terms.hours:g} "
+            "is too short for; more hours find better networks"
+        )
+        self.question, self.ledger.epochs = self.question.with_epochs(epochs), epochs
+        self.ledger.write()
 
     def _search(self, costs: Costs, allowance: Allowance) -> None:
         """Search for as long as the search has left."""

@@ -170,6 +170,7 @@ def open_sweep(
         given.extender,
         partial(task.trial_overrides, study.study_name),
         check_name if task.names_trials else lambda name: None,
+        None if untried is None else studies.VOLATILE,
     )
     proposer = Proposer(records, gated_space, settings.resamples, untried)
     queue = TrialQueue(

@@ -50,8 +50,16 @@ def rejections(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def smallest_rejected(study: optuna.Study) -> FrozenTrial | None:
-    """Return the rejected trial that came closest to feasible, or None."""
-    return min(rejections(study), key=lambda t: _worst(t.constraints), default=None)
+    """Return the rejected trial that came closest to feasible, or None.
+
+    One that meets every constraint, as one that repeats a trial does, only where there is no other.
+    """
+
+    def distance(trial: FrozenTrial) -> tuple[bool, float]:
+        worst = _worst(trial.constraints)
+        return worst <= 0, worst
+
+    return min(rejections(study), key=distance, default=None)
 
 
 def nothing_fits(

@@ -1,8 +1,17 @@
 """How hours are divided."""
 
+from dataclasses import replace
+
 import pytest
 
-from mnist_sweep.best.allowance import CONFIRMING, Costs, allow, rounded_up, seeds_that_fit
+from mnist_sweep.best.allowance import (
+    CONFIRMING,
+    Costs,
+    allow,
+    rounded_up,
+    seeds_that_fit,
+    shortened,
+)
 from mnist_sweep.best.question import QuestionError
 
 COSTS = Costs(trial=60.0, workers=2, share=0.5, start_up=10.0)
@@ -32,6 +41,21 @@ def test_a_search_that_has_begun_is_not_given_up_because_the_machine_is_slower()
     allowance = allow(0.01, 20.0, COSTS, arms=5, seeds=10, begun=True)
     assert allowance.search == 0
     assert allow(0.1, 20.0, COSTS, arms=5, seeds=10, begun=True).search > 0
+
+
+def test_trials_are_made_as_short_as_ten_of_them_need() -> None:
+    found = shortened(0.1, 20.0, COSTS, arms=5, seeds=10, epochs=20)
+    assert found is not None
+    epochs, costs = found
+    assert costs.trial == 60 * epochs / 20
+    search = allow(0.1, 20.0, costs, arms=5, seeds=10).search
+    assert costs.trials_in(search) >= 10
+    more = replace(costs, trial=60 * (epochs + 1) / 20)
+    assert more.trials_in(allow(0.1, 20.0, more, arms=5, seeds=10).search) < 10
+
+
+def test_hours_that_are_too_few_for_one_epoch_have_no_shorter_trials() -> None:
+    assert shortened(0.01, 20.0, COSTS, arms=5, seeds=10, epochs=20) is None
 
 
 def test_pruning_makes_room_for_more_trials() -> None:

@@ -7,7 +7,7 @@ import pytest
 from mnist_sweep.best import steps, work
 from mnist_sweep.best.allowance import Costs
 from mnist_sweep.best.ledger import read_ledger
-from mnist_sweep.best.question import read_question
+from mnist_sweep.best.question import QuestionError, read_question
 from mnist_sweep.best.steps import StepFailed
 from mnist_sweep.best.work import Terms, Work
 
@@ -28,7 +28,7 @@ def called(monkeypatch, question):
     confirm concludes, call by call.
     """
 
-    def answer(hours, confirms=(True,)):
+    def answer(hours, confirms=(True,), question=question):
         commands, left, now = [], list(confirms), [0.0]
 
         def run(words, tick):
@@ -55,7 +55,7 @@ def called(monkeypatch, question):
 
 
 def conclude(folder):
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     found = {"data": "mnist_5k", "images": 500, "ranked_by": "val_acc", "level": 0.95}
     listed = {key: [] for key in ("standings", "comparisons", "unsettled")}
     (folder / "confirmation.json").write_text(json.dumps(found | listed))
@@ -92,3 +92,24 @@ def test_a_confirm_that_fails_although_there_is_a_conclusion_ends_the_answer(cal
     conclude(question.home / "confirmation")
     with pytest.raises(StepFailed):
         called(hours=1, confirms=(False,))
+
+
+def test_hours_that_are_too_few_for_the_configs_epochs_get_fewer(called, question, capsys):
+    commands = called(hours=0.05)
+    train = next(settings(words) for words in commands if words[0] == "mnist_sweep.train")
+    assert question.epochs == 20
+    assert train["epochs"] == "6"
+    said = "epochs=6 instead of 20, which hours=0.05 is too short for; more hours find better"
+    assert said in capsys.readouterr().out
+
+
+def test_a_resumed_question_keeps_its_epochs_also_with_more_hours(called, question):
+    called(hours=0.05)
+    commands = called(hours=3)
+    train = next(settings(words) for words in commands if words[0] == "mnist_sweep.train")
+    assert train["epochs"] == "6"
+
+
+def test_epochs_that_are_given_are_not_made_fewer(called):
+    with pytest.raises(QuestionError, match=r"hours=0\.05 is too short"):
+        called(hours=0.05, question=read_question([*ASKED, "epochs=20"]))

@@ -635,6 +635,21 @@ def test_a_finite_space_ends_when_all_of_it_has_been_tried(command, capfd):
     assert len(trials()) == 2
 
 
+def test_what_resolves_to_the_same_configuration_runs_once_also_under_another_name(command, capfd):
+    plain = [argument for argument in QUICK if not argument.startswith("optimizer.lr")]
+    same = [
+        *plain,
+        "model=linear",
+        "seed=choice(1,'${epochs}')",
+        "hydra.sweeper.default_first=false",
+    ]
+    assert command(*same, "name=first", "hydra.sweeper.n_trials=1") == 0
+    assert command(*same, "name=second") == 0
+    assert [status_of(trial) for trial in trials()] == [TrialStatus.COMPLETE, TrialStatus.REJECTED]
+    assert attributes_of(trials()[1])["reason"] == "the configuration of trial 0 again"
+    assert "every configuration of the search space has been tried" in capfd.readouterr().out
+
+
 def test_trials_have_the_settings_of_their_own_model(command):
     plain = [argument for argument in QUICK if not argument.startswith(("optimizer.lr", "model="))]
     models = ["model=choice(mlp,linear)", "model.hidden=range(3,9)", "hydra.sweeper.n_trials=5"]

@@ -60,6 +60,13 @@ def test_a_rejection_without_constraints_counts_as_the_farthest():
     assert summary.smallest_rejected(study).number == number
 
 
+def test_a_proposal_that_repeats_a_trial_is_not_the_one_closest_to_the_budget():
+    study = optuna.create_study()
+    add(study, TrialStatus.REJECTED, excess=-5.0, reason="the configuration of trial 0 again")
+    number, _ = add(study, TrialStatus.REJECTED, excess=1.0, reason="1 over")
+    assert summary.smallest_rejected(study).number == number
+
+
 def test_a_probe_that_came_closer_than_any_trial_is_the_one_that_is_said():
     study = optuna.create_study()
     add(study, TrialStatus.REJECTED, excess=10.0, reason="10 over")

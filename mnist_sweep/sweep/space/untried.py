@@ -15,6 +15,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.resolved import CONFIGURATION
 from mnist_sweep.sweep.space.search_space import SearchSpace
 from mnist_sweep.sweep.space.values import override_value
 
@@ -36,7 +37,8 @@ def _text(value: Any) -> str:
 class Points:
     """The configurations of a space that no trial of a study has.
 
-    `unfit` are those that the gate rejected in this process, whether or not they were recorded.
+    `unfit` are those that the gate rejected in this process, whether or not they were recorded, and
+    those that resolve to the configuration of another trial.
     """
 
     def __init__(self, study: optuna.Study, space: SearchSpace, current: Current) -> None:
@@ -54,6 +56,19 @@ class Points:
             ):
                 self.known[trial.number] = key_of(trial.params)
         return self.unfit | set(self.known.values())
+
+    def same(self, digest: str | None, number: int) -> int | None:
+        """Return the trial, but the one of this number, that was launched with a configuration.
+
+        None where there is none. A trial that an older version launched has no digest: it is known
+        by its parameters alone.
+        """
+        if digest is None:
+            return None
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.number != number and trial.system_attrs.get(CONFIGURATION) == digest:
+                return trial.number
+        return None
 
     def untried(self, tried: set[Key], seed: int) -> dict[str, Any] | None:
         """Return some configuration that has not been tried; None where there is none.

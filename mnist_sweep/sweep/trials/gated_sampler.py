@@ -6,7 +6,7 @@ after another, and has each judged. `sample_relative` returns the one that is ke
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import optuna
@@ -23,16 +23,22 @@ from mnist_sweep.sweep.trials.draw import Draw
 class Judged:
     """A configuration as overrides, and what the gate says of it.
 
-    `verdict` is None where it is no valid run, for which `error` says why.
+    `verdict` is None where it is no valid run, for which `error` says why. `digest` is the same for
+    what resolves to the same configuration, None where that is not known; `repeats` is the trial
+    that has this configuration already.
     """
 
     overrides: list[str]
     verdict: Verdict | None
     error: str | None = None
+    digest: str | None = None
+    repeats: int | None = None
 
     @property
     def reason(self) -> str | None:
         """Why it is not to be launched; None where it may be."""
+        if self.repeats is not None:
+            return f"the configuration of trial {self.repeats} again"
         return self.error if self.verdict is None else self.verdict.reason
 
     @property
@@ -56,7 +62,8 @@ class GatedSampler(BaseSampler):
 
     `read` returns a trial of the study by its number. A configuration that is rejected is drawn
     again up to `resamples` times; of those rejected, the one closest to feasible is kept. With
-    `points`, none is drawn that the study has had: one that it has not had is taken instead.
+    `points`, none is drawn whose parameters the study has had: one that it has not had is taken
+    instead. One that resolves to the configuration of another trial is drawn again as well.
     """
 
     def __init__(
@@ -137,9 +144,7 @@ class GatedSampler(BaseSampler):
             if again is None or again[0].params == last:  # fixed, or always drawn the same
                 break
             last = again[0].params
-            if again[1].verdict is None:  # no valid run: one over budget says more
-                continue
-            if again[1].reason is None or again[1].excess < kept[1].excess:
+            if _says_more(again[1], kept[1]):
                 kept = again
         return kept
 
@@ -154,6 +159,8 @@ class GatedSampler(BaseSampler):
             return None
         draw, overrides = found
         judged = self.judge.judge(overrides)
+        if judged.reason is None:
+            judged = replace(judged, repeats=self.points.same(judged.digest, trial.number))
         if judged.verdict is not None and judged.reason is not None:
             self.points.unfit.add(key_of(draw.params))
         tried.add(key_of(draw.params))
@@ -178,6 +185,18 @@ class GatedSampler(BaseSampler):
             return None
         draw = Draw(self.wrapped, study, trial, chosen)
         return draw, self.judge.choose(draw)
+
+
+def _says_more(again: Judged, kept: Judged) -> bool:
+    """Whether a trial is to have another configuration than the one kept, which was rejected.
+
+    One over budget tells the sampler more than one that is no run or repeats a trial.
+    """
+    if again.reason is None:
+        return True
+    if again.verdict is None or again.repeats is not None:
+        return False
+    return kept.repeats is not None or again.excess < kept.excess
 
 
 def is_grid(sampler: BaseSampler) -> bool:

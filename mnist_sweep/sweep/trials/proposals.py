@@ -1,7 +1,7 @@
 """From a study to a proposal: ask, have a configuration drawn and judged, write it down."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.distributions import suggest
+from mnist_sweep.sweep.space.resolved import CONFIGURATION, digest_of
 from mnist_sweep.sweep.space.search_space import SearchSpace
 from mnist_sweep.sweep.space.untried import Points, Probe
 from mnist_sweep.sweep.space.values import override_value
@@ -46,7 +47,8 @@ class GatedSpace:
 
     `current` is the sweep's composed config; `names` gives a trial's number the overrides that tell
     its job who it is. `extender` is a custom search space, and `check_name` refuses what it must
-    not suggest.
+    not suggest. `immaterial` are the settings that make no other configuration; None where it does
+    not matter which configurations are the same.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class GatedSpace:
         extender: Extender | None,
         names: Callable[[int], list[str]] = lambda number: [],
         check_name: Callable[[str], None] = lambda name: None,
+        immaterial: Collection[str] | None = None,
     ) -> None:
         self.space, self.current, self.compose = space, current, compose
         self.gate, self.extender, self.names, self.check_name = gate, extender, names, check_name
+        self.immaterial = immaterial
 
     def choose(self, trial: BaseTrial) -> list[str]:
         """Have a trial suggest its settings; return them as overrides.
@@ -75,7 +79,8 @@ class GatedSpace:
     def judge(self, overrides: list[str]) -> Judged:
         """Ask the gate about a run. Raises SweepError for a gate that does not work."""
         try:
-            return Judged(overrides, self._verdict(overrides))
+            verdict, digest = self._verdict(overrides)
+            return Judged(overrides, verdict, digest=digest)
         except UserError as error:
             return Judged(overrides, None, str(error))
 
@@ -126,10 +131,13 @@ class GatedSpace:
                 )
         return [f"{name}={override_value(value)}" for name, value in added.items()]
 
-    def _verdict(self, overrides: list[str]) -> Verdict:
-        """Ask the gate. Raises UserError for a proposal that can be no run at all."""
+    def _verdict(self, overrides: list[str]) -> tuple[Verdict, str | None]:
+        """Ask the gate; return a digest of what it passes too, where digests are wanted.
+
+        Raises UserError for a proposal that can be no run at all.
+        """
         if self.gate is None:
-            return Verdict()
+            return Verdict(), None  # nothing is composed
         try:
             config, hydra = self.compose(overrides)
         except Exception as error:  # composing raises many kinds
@@ -147,7 +155,9 @@ class GatedSpace:
                 "hydra.sweeper.gate must return a mnist_sweep.sweep.gate.Verdict, but returned a "
                 f"{type(verdict).__name__}"
             )
-        return verdict
+        if verdict.reason is not None or self.immaterial is None:
+            return verdict, None
+        return verdict, digest_of(config, self.immaterial)
 
 
 class Proposer:
@@ -192,7 +202,7 @@ class Proposer:
                 "setting's choices"
             ) from error
         self._record(trial, draw, judged)
-        return Proposal(judged.overrides, judged.verdict, judged.error, trial=trial)
+        return Proposal(**vars(judged), trial=trial)
 
     def exhausted(self) -> bool:
         """Whether every configuration of the space has been tried."""
@@ -204,6 +214,8 @@ class Proposer:
                 trial.set_user_attr(name, value)
         if judged.verdict is None:
             return
+        if judged.reason is None and judged.digest is not None:
+            self.records.mark(trial.number, CONFIGURATION, judged.digest)
         for name, excess in judged.verdict.constraints.items():
             if name not in draw.constraints:  # Optuna sets a constraint once, also over restarts
                 trial.set_constraint(name, excess)

@@ -1,6 +1,7 @@
 """Any sampler of Optuna's behind a gate, on Optuna alone: no config is composed here."""
 
 import warnings
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -24,6 +25,7 @@ from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.space.distributions import suggest
 from mnist_sweep.sweep.space.parsing import parse_space
+from mnist_sweep.sweep.space.resolved import CONFIGURATION
 from mnist_sweep.sweep.space.untried import Points, key_of
 from mnist_sweep.sweep.trials.draw import Draw
 from mnist_sweep.sweep.trials.gated_sampler import GatedSampler, Judged, is_grid
@@ -566,3 +568,29 @@ def test_what_is_got_from_a_draw_is_the_callers_to_change():
     draw.params.clear()
     draw.distributions.clear()
     assert (draw.params, list(draw.distributions)) == ({"x": 7}, ["x"])
+
+
+class Digesting(Judge):
+    """A judge to whom configurations are the same whose x has the same tens."""
+
+    def judge(self, overrides):
+        return replace(super().judge(overrides), digest=str(self.params["x"] // 10))
+
+
+@pytest.mark.parametrize(
+    ("draws", "kept"),
+    [
+        ((41, 42, 30), (30, None)),
+        ((41, 60, 43, 55, 44, 56), (55, "5 over")),
+        ((60, 41, 42, 43, 44, 45), (60, "10 over")),
+        ((41, 42, 43, 44, 45, 46), (41, "the configuration of trial 0 again")),
+    ],
+)
+def test_a_configuration_over_budget_is_kept_rather_than_one_that_repeats_a_trial(draws, kept):
+    space = parse_space({}, None, ["x=interval(0,100)"])
+    gated = Gated(Scripted(40, *draws), space=space)
+    gated.judge = gated.sampler.judge = Digesting(suggest_x, limit_x)
+    _, first = gated.propose()
+    gated.records.mark(0, CONFIGURATION, first.digest)
+    trial, judged = gated.propose()
+    assert (trial.params["x"], judged.reason) == kept

@@ -97,14 +97,17 @@ class Made:
         arguments=("x=interval(0,100)",),
         storage=None,
         points=False,
+        config=CONFIG,
     ):
         storage = storage or InMemoryStorage()
         self.study = optuna.create_study(sampler=sampler, storage=storage)
         self.sampler, self.records = sampler, TrialRecords(self.study, storage)
-        space, compose = parse_space({}, None, arguments), Composer(Loader(), CONFIG)
-        current = Current(CONFIG, compose)
+        space, compose = parse_space({}, None, arguments), Composer(Loader(), config)
+        current = Current(config, compose)
+        names = lambda number: [f"trial={number}"]  # noqa: E731
+        immaterial = () if points else None
         self.gated_space = GatedSpace(
-            space, current, compose, gate, extender, lambda number: [f"trial={number}"]
+            space, current, compose, gate, extender, names, immaterial=immaterial
         )
         untried = Points(self.study, space, current) if points else None
         self.proposer = Proposer(self.records, self.gated_space, resamples, untried)
@@ -547,3 +550,83 @@ def test_a_look_at_a_space_without_a_valid_run_finds_nothing():
         raise UserError("no run")
 
     assert drawing(gate=gate).gated_space.probe(5) == (None, None)
+
+
+def repeating(*draws, resamples=2, storage=None):
+    """A study in whose space 1.0 and ${one} are the same configuration."""
+    config = OmegaConf.merge(CONFIG, {"one": 1.0})
+    arguments = ["x=choice(1.0,'${one}',2.0)"]
+    return Made(
+        ScriptedChoices(*draws),
+        Gate(),
+        resamples=resamples,
+        arguments=arguments,
+        storage=storage,
+        points=True,
+        config=config,
+    )
+
+
+class ScriptedChoices(Scripted):
+    """A sampler that draws given choices in turn, and the last one from then on."""
+
+    def sample_independent(self, study, trial, name, distribution):
+        return self.draws.pop(0) if len(self.draws) > 1 else self.draws[0]
+
+
+def test_what_resolves_to_the_configuration_of_another_trial_is_drawn_again(storage):
+    made = repeating(1.0, "${one}", 2.0, storage=storage)
+    first, second = made.propose(), made.propose()
+    assert [p.trial.params["x"] for p in (first, second)] == [1.0, 2.0]
+    assert second.reason is None
+    assert made.gated_space.gate.asked == [1, 1, 2]
+
+
+def test_the_configurations_of_a_space_run_once_each_and_then_it_is_exhausted(storage):
+    made, ran = repeating(1.0, storage=storage), []
+    while not made.proposer.exhausted():
+        proposal = made.propose()
+        tell(made.study, proposal)
+        if proposal.reason is None:
+            ran.append({"${one}": 1.0}.get(proposal.trial.params["x"], proposal.trial.params["x"]))
+        else:
+            assert proposal.reason in [f"the configuration of trial {n} again" for n in range(3)]
+            assert made.proposer.exhausted()  # recorded as rejected where nothing else was left
+    assert sorted(ran) == [1.0, 2.0]
+
+
+def test_another_sweep_of_the_study_knows_what_this_one_has_launched(tmp_path):
+    address = f"sqlite:///{tmp_path / 'optuna.db'}"
+    opened = open_storage(address)
+    made = repeating(1.0, storage=opened.optuna)
+    made.propose()
+    other = open_storage(address)
+    again = repeating("${one}", 2.0, storage=other.optuna)
+    again.study = optuna.load_study(study_name=made.study.study_name, storage=other.optuna)
+    records = TrialRecords(again.study, other.optuna)
+    again.study.sampler = again.sampler
+    points = Points(again.study, again.gated_space.space, again.gated_space.current)
+    proposal = Proposer(records, again.gated_space, RESAMPLES, points).propose(again.study.ask())
+    assert proposal.trial.params == {"x": 2.0}
+    assert (proposal.reason, again.gated_space.gate.asked) == (None, [1, 2])
+    opened.close()
+    other.close()
+
+
+def test_a_trial_that_is_requeued_does_not_repeat_itself():
+    made = repeating(1.0)
+    made.propose()
+    made.records.wait(0)
+    proposal = made.propose()
+    assert (proposal.number, proposal.reason) == (0, None)
+    assert proposal.trial.params == {"x": 1.0}
+
+
+def test_a_repeated_configuration_is_recorded_only_where_every_draw_was_one():
+    made = repeating(1.0, "${one}", resamples=0)
+    tell(made.study, made.propose())
+    proposal = made.propose()
+    assert proposal.reason == "the configuration of trial 0 again"
+    studies.end(made.study, proposal.trial, TrialStatus.REJECTED, proposal.error)
+    assert studies.counts(made.study) == {TrialStatus.COMPLETE: 1, TrialStatus.REJECTED: 1}
+    assert made.propose().trial.params == {"x": 2.0}
