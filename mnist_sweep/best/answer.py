@@ -6,11 +6,10 @@ from pathlib import Path
 
 from mnist_sweep.best.question import Question, QuestionError
 from mnist_sweep.cli.printed_commands import entry
-from mnist_sweep.confirm import wording
+from mnist_sweep.confirm import headline
 from mnist_sweep.confirm.candidates import key_of
 from mnist_sweep.confirm.conclusion import (
     CONFIRMATION,
-    Comparison,
     Conclusion,
     Standing,
     read_conclusions,
@@ -77,13 +76,8 @@ def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:
         f"answer: {winner.model}, {winner.parameters:,} parameters{limit}: {winner.title} of "
         f"study {question.study}"
     )
-    test = "not measured" if winner.test_acc is None else wording.percent(winner.test_acc)
-    yield (
-        f"  test accuracy {test} over "
-        f"{counted(len(winner.seeds), 'fresh seed')} ({conclusion.level:.0%}; "
-        f"{conclusion.images:,} test images of {conclusion.data})"
-    )
-    yield f"  {_against_default(conclusion)}"
+    yield f"  {headline.result(conclusion)}"
+    yield f"  {headline.against_default(conclusion)}"
     counts = found.record.counts
     runs = sum(len(s.seeds) + len(s.diverged) for s in conclusion.standings)
     yield (
@@ -92,30 +86,6 @@ def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:
     )
     use = entry("predict", bundle=relative(found.bundle), images="digit.png")
     yield f"  use it: {use}"
-
-
-def _against_default(conclusion: Conclusion) -> str:
-    default, found = conclusion.default, conclusion.against_default
-    if default is None:
-        return "no default configuration to compare with: it is over the budget, or no run"
-    if conclusion.standings[0].title == default:
-        return "it is the default configuration: nothing that was searched is better"
-    if found is not None:
-        return _difference(conclusion, found)
-    if default in conclusion.missing:
-        return "the default configuration has too few seeds to compare with: give more hours="
-    return "too many seeds of the default configuration diverged to compare with it"
-
-
-def _difference(conclusion: Conclusion, found: Comparison) -> str:
-    amount = wording.difference(found.difference, " points of test accuracy")
-    if found.sign > 0:
-        return f"better than the default: {amount}"
-    if found.sign < 0:
-        return f"worse than the default on test images, though better on validation: {amount}"
-    if found.equivalent and conclusion.margin is not None:
-        return f"equivalent to the default within {100 * conclusion.margin:g} points: {amount}"
-    return f"cannot be told apart from the default: {amount}"
 
 
 def is_confirmed(question: Question) -> bool:

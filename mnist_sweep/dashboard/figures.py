@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial
 from tqdm import tqdm
 
 from mnist_sweep.errors import UserError
-from mnist_sweep.report.charts import learning_curve
+from mnist_sweep.report.curves import learning_curve
 from mnist_sweep.report.network import errors_of
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.records import TrialRecords

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,9 @@ from torch import Tensor
 
 # Blue to orange through white tells signs apart for colour-blind eyes too; viridis orders.
 SIGNED, ORDERED = "PuOr", "viridis"
-INK = "#1f2933"
+EXACT: Any = {"interpolation": "none"}  # every value as it is, and in an SVG no larger
+INK = "#1f2933"  # pages put their own colour in its place
+ON_ORANGE = "#101820"  # on a cell, which has its colour on every page
 
 
 def confusion(counts: Tensor, title: str) -> Figure:
@@ -19,12 +22,14 @@ def confusion(counts: Tensor, title: str) -> Figure:
     matrix = counts.numpy()
     errors = matrix.astype(float)
     np.fill_diagonal(errors, np.nan)
+    most = max(1.0, np.nanmax(errors))
+    errors[errors == 0] = np.nan  # no colour: a page's own shows
     figure = Figure(figsize=(6.4, 5.8), layout="constrained")
     axes = figure.subplots()
-    shown = axes.imshow(errors, cmap="Oranges", vmin=0, vmax=max(1.0, np.nanmax(errors)))
+    shown = axes.imshow(errors, cmap="Oranges", **EXACT, vmin=0, vmax=most)
     for row, column in np.ndindex(*matrix.shape):
         if matrix[row, column]:
-            dark = row != column and errors[row, column] > 0.6 * np.nanmax(errors)
+            dark = row != column and errors[row, column] > 0.6 * most
             axes.text(
                 column,
                 row,
@@ -32,7 +37,7 @@ def confusion(counts: Tensor, title: str) -> Figure:
                 ha="center",
                 va="center",
                 fontsize=8,
-                color="white" if dark else INK,
+                color="white" if dark else (INK if row == column else ON_ORANGE),
                 weight="bold" if row == column else "normal",
             )
     axes.set(
@@ -56,7 +61,7 @@ def gallery(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     for position, axes in enumerate(_grid(figure, rows, columns)):
         axes.axis("off")
         if position < len(captions):
-            axes.imshow(images[position].numpy(), cmap="gray", vmin=0, vmax=255)
+            axes.imshow(images[position].numpy(), cmap="gray", **EXACT, vmin=0, vmax=255)
             axes.set_title(captions[position], fontsize=8)
     return figure
 
@@ -73,8 +78,10 @@ def filters(name: str, weight: Tensor) -> Figure:
         limit = float(np.abs(matrix).max()) or 1.0
         figure = Figure(figsize=(2.5 + 0.14 * inputs, 1.4 + 0.14 * outputs), layout="constrained")
         axes = figure.subplots()
-        shown = axes.imshow(matrix, cmap=SIGNED, vmin=-limit, vmax=limit)
+        shown = axes.imshow(matrix, cmap=SIGNED, **EXACT, vmin=-limit, vmax=limit)
         axes.set(title=f"{name}: 1x1", xlabel="input channel", ylabel="output channel")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         figure.colorbar(shown, ax=axes)
         return figure
     averaged = weight.mean(1)
@@ -100,7 +107,7 @@ def _tiles(pictures: Tensor, title: str, colours: str, signed: bool) -> Figure:
     for position, axes in enumerate(_grid(figure, rows, columns)):
         axes.axis("off")
         if position < count:
-            axes.imshow(pictures[position].numpy(), cmap=colours, vmin=low, vmax=high)
+            axes.imshow(pictures[position].numpy(), cmap=colours, **EXACT, vmin=low, vmax=high)
     return figure
 
 

@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -31,12 +32,14 @@ from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.report import comparison_page, side_by_side
+from mnist_sweep.report.blocks import Picture, Section
 from mnist_sweep.report.charts import charts
-from mnist_sweep.report.content import Picture, Section, sections
+from mnist_sweep.report.content import sections
 from mnist_sweep.report.network import best_network
 from mnist_sweep.report.page import page
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
+from mnist_sweep.report.trial_data import trial_data
 from mnist_sweep.sweep.study_record import ReportError, StudyRecord, read_study
 from mnist_sweep.text import counted, one_line, relative
 
@@ -115,7 +118,7 @@ def _write(record: StudyRecord, folder: Path) -> None:
     drawn |= pictures
     content = sections(record, [picture for picture, _ in drawn.values()], confirmed)
     figures = {name: figure for name, (_, figure) in drawn.items()}
-    _write_pages(record.name, content, figures, folder)
+    _write_pages(record.name, content, figures, folder, trial_data(record))
     print(f"study {record.name}: {len(record.rows)} trials, {len(record.best)} of them ranked")
     if missing:
         print(f"no pictures of the best network: {missing}")
@@ -123,13 +126,17 @@ def _write(record: StudyRecord, folder: Path) -> None:
 
 
 def _write_pages(
-    title: str, content: Sequence[Section], figures: Mapping[str, Figure], folder: Path
+    title: str,
+    content: Sequence[Section],
+    figures: Mapping[str, Figure],
+    folder: Path,
+    trials: Mapping[str, Any] | None = None,
 ) -> None:
     for name, figure in figures.items():
         figure.savefig(folder / f"{name}.png", dpi=DOTS)
     (folder / "report.md").write_text(markdown(title, content), encoding="utf-8")
-    (folder / "index.html").write_text(page(title, content, figures), encoding="utf-8")
+    (folder / "index.html").write_text(page(title, content, figures, trials), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    arguments.run(Report, __doc__ or "", main)
+    arguments.run(Report, __doc__ or "", main, wait="writing the report")

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnist_sweep.report.charts import BLUE, DISTINCT, axes_of, legend
-from mnist_sweep.report.content import Block, Note, Picture, Points, Section, Table
+from mnist_sweep.report.blocks import Block, Note, Picture, Points, Section, Table
+from mnist_sweep.report.drawing import BLUE, DISTINCT, axes_of, legend
 from mnist_sweep.report.side_by_side import (
     Band,
     Group,

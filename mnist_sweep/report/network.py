@@ -9,12 +9,14 @@ from mnist_sweep.data import Images
 from mnist_sweep.errors import UserError
 from mnist_sweep.inspection import figures, predictions
 from mnist_sweep.inspection.predictions import Predictions
-from mnist_sweep.report.content import Picture
+from mnist_sweep.report.blocks import Picture
 from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.directory import RecordError
 from mnist_sweep.run.load import Trained, load_trained
 from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.study_record import Row, StudyRecord
+
+IMAGE = "maps-image"  # the figure of what the feature maps are of
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ def best_network(record: StudyRecord) -> tuple[dict[str, tuple[Picture, Figure]]
     for key, figure in figures.network(
         errors.trained.model, errors.trained.pipeline, image
     ).items():
-        what = "filters of" if key.startswith("filters") else "what becomes of an image in"
-        drawn[key] = (f"{what} {key.partition('-')[2]}", figure)
+        kind, _, layer = key.partition("-")
+        what = f"filters of {layer}" if kind == "filters" else f"what {layer} makes of an image"
+        drawn[key] = ("an image" if key == IMAGE else what, figure)
     return {key: (Picture(key, shows), figure) for key, (shows, figure) in drawn.items()}, None

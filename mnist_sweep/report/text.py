@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
-from mnist_sweep.report.content import (
+from mnist_sweep.report.blocks import (
+    AllTrials,
     Block,
     Commands,
+    Gallery,
+    Headline,
     Note,
     Picture,
     Points,
@@ -22,6 +25,12 @@ def markdown(name: str, sections: Sequence[Section]) -> str:
 
 
 def _block(block: Block) -> str:
+    if isinstance(block, Headline):
+        return f"**{block.text}**"
+    if isinstance(block, AllTrials):
+        return f"trials.csv has all {block.count}."
+    if isinstance(block, Gallery):
+        return "\n\n".join([f"{block.what}:", *(_block(picture) for picture in block.pictures)])
     if isinstance(block, Note):
         return block.text
     if isinstance(block, Points):

@@ -140,7 +140,7 @@ class Closing:
         if address and program.ours and has_targets():
             yield target("dashboard", program.environment, storage=address)
         elif address:
-            yield shell(["optuna-dashboard", address.removeprefix("journal:///")])
+            yield program.entry("dashboard", storage=address)
 
 
 def wilson(share: float, images: int) -> tuple[float, float]:

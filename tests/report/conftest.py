@@ -22,12 +22,12 @@ def _quiet():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def create(name, directions=("maximize",), objective="val_acc", storage=ADDRESS):
+def create(name, directions=("maximize",), objective="val_acc", storage=ADDRESS, budget=True):
     study = optuna.create_study(study_name=name, storage=storage, directions=list(directions))
     settings = {"data": "mnist_5k", "optimizer.lr": "drawn"}
     definition = {
         "search": {"settings": settings, "conditional": {}},
-        "budget": {"max_parameters": 19_999},
+        "budget": {"max_parameters": 19_999} if budget else {},
         "objective": objective,
     }
     study.set_user_attr(studies.DEFINITION, definition)

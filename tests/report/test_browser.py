@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from mnist_sweep.report import __main__ as entry
-from mnist_sweep.report.charts import BLUE, RED
-from tests.report.conftest import ADDRESS
+from mnist_sweep.report.drawing import BLUE, RED
+from tests.report.conftest import ADDRESS, add, create
 from tests.report.test_page import Page
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def browse(page, *arguments, width=1200):
+def browse(page, *arguments, width=1200, fragment=""):
     """Open a page, run its scripts, return what came of it; fail for what its console has to say.
 
     With a profile of its own and without what a browser does beside, such as updates.
@@ -31,7 +31,7 @@ def browse(page, *arguments, width=1200):
     line += [f"--user-data-dir={Path('profile').resolve()}", "--enable-logging=stderr", "--v=0"]
     line += [f"--window-size={width},1600", "--hide-scrollbars", "--virtual-time-budget=5000"]
     done = subprocess.run(
-        [*line, *arguments, page.resolve().as_uri()],
+        [*line, *arguments, page.resolve().as_uri() + fragment],
         capture_output=True,
         text=True,
         timeout=120,
@@ -71,6 +71,84 @@ def test_the_figures_are_drawn(report, width):
     shown = colours("shot.png")
     assert shown.get(rgb(BLUE), 0) > 20  # the trials of the first chart
     assert shown.get(rgb(RED), 0) > 20  # and the best so far
+
+
+def told_to(report, script):
+    """The page's elements after a script of the test's, which the page's policy would not run."""
+    text = report.read_text(encoding="utf-8")
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    other = report.with_name("told.html")
+    other.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
+    return browse(other, "--dump-dom")
+
+
+def test_an_address_of_a_trial_marks_it_in_every_chart_and_table(report):
+    dom = browse(report, "--dump-dom", fragment="#trial-2")
+    chosen = re.findall(r'<(\w+)[^>]*class="chosen"[^>]*>', dom)
+    assert set(chosen) == {"tr", "use", "path"}
+    assert not re.search(r'data-trial="4"[^>]*class="chosen"', dom)
+    assert len(re.findall(r'<tr id="trial-\d+"', dom)) == 9
+
+
+def test_a_point_shows_its_trial_on_hover_and_leads_to_its_row(report):
+    dom = told_to(
+        report,
+        """
+        const point = document.querySelector('use[data-trial="2"]');
+        const box = point.getBoundingClientRect();
+        const [clientX, clientY] = [box.x + box.width / 2, box.y + box.height / 2];
+        const at = { clientX, clientY, bubbles: true };
+        point.ownerSVGElement.dispatchEvent(new PointerEvent("pointerenter", at));
+        point.dispatchEvent(new PointerEvent("pointermove", at));
+        document.title = document.getElementById("tip").textContent;
+        point.dispatchEvent(new MouseEvent("click", at));
+        """,
+    )
+    (title,) = re.findall("<title>(.*?)</title>", dom)
+    assert title.startswith("trial 2, completeval_acc0.97parameters18,000optimizer.lr0.099")
+    assert re.search(r'<tr id="trial-2"[^>]*class="chosen"', dom)
+
+
+def test_a_state_that_is_filtered_out_is_neither_in_the_table_nor_in_the_charts(report):
+    dom = told_to(report, "document.querySelectorAll('.states button')[0].click();")
+    assert re.search(r'<button[^>]*aria-pressed="false"[^>]*>complete 4', dom)
+    hidden = re.findall(r'<tr id="trial-(\d+)"[^>]*hidden', dom)
+    assert hidden == ["0", "2", "4", "6"]
+    parts = re.findall(r'data-trial="2"([^>]*)>', dom)
+    assert parts
+    assert all("hidden-state" in part for part in parts)
+
+
+def test_a_table_is_sorted_by_numbers_and_empty_cells_are_last(report):
+    header = "document.querySelectorAll('#trials th button')[3]"
+    dom = told_to(report, f"{header}.click();")
+    rows = re.findall(r'<tr id="trial-(\d+)"', dom)
+    assert rows[:4] == ["4", "0", "3", "5"]  # 9,000 parameters, then three times 15,000
+    assert rows[-1] == "8"  # runs, and has none yet
+
+
+def test_a_line_that_cannot_be_copied_is_selected(report):
+    dom = told_to(
+        report,
+        """
+        navigator.clipboard.writeText = () => Promise.reject(new Error("not here"));
+        document.querySelector("[data-copy]").click();
+        setTimeout(() => { document.title = getSelection().toString(); }, 100);
+        """,
+    )
+    (title,) = re.findall("<title>(.*?)</title>", dom)
+    assert title.startswith("python -m mnist_sweep.train data=mnist_5k seed=2")
+
+
+def test_a_name_that_is_a_script_does_not_run():
+    hostile = "<img src=x onerror=alert(1)></script><script>document.title='run'</script>"
+    study = create("hostile")
+    add(study, "complete", 0.9, name=hostile, notes=hostile, overrides=[hostile], parameters=9)
+    add(study, "failed", reason=hostile, parameters=9)
+    entry.main(entry.Report("hostile", ADDRESS))
+    found = Page(browse(Path("multirun/hostile/report/index.html"), "--dump-dom"))
+    assert found.seen["img"] == 0
+    assert found.seen["script"] == 2
 
 
 def test_the_console_is_listened_to(tmp_path):

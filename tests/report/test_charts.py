@@ -3,11 +3,82 @@
 from dataclasses import replace
 
 import pytest
+from optuna.distributions import FloatDistribution
 
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.report.charts import charts
+from mnist_sweep.report.content import sections
+from mnist_sweep.report.settings_charts import MOST_AXES, parallel_settings, undrawn
+from mnist_sweep.report.text import markdown
+from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.study_record import read_study
-from tests.report.conftest import ADDRESS
+from tests.report.conftest import ADDRESS, add, create
+
+
+def drawn(name):
+    return {key: figure for key, (_, figure) in charts(read_study(name, ADDRESS)).items()}
+
+
+def test_a_setting_that_no_complete_trial_has_is_named_and_has_no_empty_panel():
+    study = create("conditional")
+    definition = study.user_attrs[studies.DEFINITION]
+    definition["search"]["conditional"] = {
+        "scheduler": {"one_cycle": {"scheduler.peak": "FloatDistribution(high=5.0, low=0.5)"}}
+    }
+    study.set_user_attr(studies.DEFINITION, definition)
+    add(study, "complete", 0.9)
+    add(study, "complete", 0.8, lr=0.02)
+    record = read_study("conditional", ADDRESS)
+    assert undrawn(record) == ["scheduler.peak"]
+    panels = [axes for axes in drawn("conditional")["slices"].axes if axes.get_visible()]
+    assert [axes.get_xlabel() for axes in panels] == ["lr", "width", "batch_size"]
+    said = markdown("conditional", sections(record))
+    assert "- never drawn: scheduler.peak" in said
+    assert "- not drawn below, as no complete trial has them: scheduler.peak" in said
+
+
+def test_the_slices_say_once_what_their_colours_are(usual):
+    figure = drawn(usual)["slices"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["best 4", "pruned"]
+
+
+def test_parallel_coordinates_show_at_most_eight_settings():
+    study = create("many")
+    space = {f"model.setting{n}": FloatDistribution(0, 1) for n in range(11)}
+    for number in range(3):
+        trial = study.ask(space)
+        study.tell(trial, 0.1 * number)
+    record = read_study("many", ADDRESS)
+    assert len(parallel_settings(record)) == MOST_AXES
+    assert len(drawn("many")["parallel"].axes[0].get_xticks()) == MOST_AXES
+    assert "- parallel coordinates are of the 8 settings" in markdown("many", sections(record))
+
+
+def test_curves_of_one_epoch_are_points_over_a_whole_epoch():
+    study = create("short")
+    for value in (0.9, 0.8):
+        add(study, "complete", value, (value,))
+    (axes,) = drawn("short")["curves"].axes
+    low, high = axes.get_xlim()
+    assert (low, high) == (0.5, 1.5)
+    assert [tick for tick in axes.get_xticks() if low < tick < high] == [1]
+    points = [line for line in axes.lines if line.get_marker() == "o"]
+    assert sorted(float(line.get_ydata()[0]) for line in points) == [0.8, 0.9]
+
+
+def test_a_front_is_drawn_from_the_smallest_on_with_the_trials_numbers():
+    study = create("front", ["maximize", "minimize"], ["val_acc", "parameters"])
+    for size, accuracy in ((9_000, 0.97), (4_000, 0.9), (6_000, 0.95)):
+        add(study, "complete", (accuracy, float(size)), parameters=size, epochs=4)
+    (axes,) = drawn("front")["parameters"].axes
+    (edge,) = (line for line in axes.lines if line.get_label() == "front")
+    assert list(edge.get_xdata()) == [4_000, 6_000, 9_000, 9_000]
+    assert {text.get_text() for text in axes.texts} == {"0", "1", "2"}
+    table = markdown("front", sections(read_study("front", ADDRESS))).split("## The front")[1]
+    rows = [line for line in table.splitlines() if line.startswith("|")][:5]
+    assert rows[0].startswith("| trial | val_acc | parameters | epochs |")
+    assert [row.split("|")[3].strip() for row in rows[2:]] == ["4,000", "6,000", "9,000"]
 
 
 def test_intervals_of_accuracies_are_cut_at_0_and_100_percent(usual, confirmed):

@@ -1,3 +1,7 @@
+import base64
+import hashlib
+import html
+import json
 import re
 from collections import Counter
 from html.parser import HTMLParser
@@ -8,8 +12,10 @@ import pytest
 from optuna.trial import TrialState, create_trial
 
 from mnist_sweep.report import __main__ as entry
-from mnist_sweep.report.charts import charts, svg
-from mnist_sweep.report.content import Note, Section, sections
+from mnist_sweep.report.blocks import Commands, Gallery, Note, Section, Table
+from mnist_sweep.report.charts import charts
+from mnist_sweep.report.content import sections
+from mnist_sweep.report.drawing import svg
 from mnist_sweep.report.page import page
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.study_record import read_study
@@ -86,6 +92,50 @@ def test_what_a_user_has_named_is_text_and_never_markup():
     assert "<script>alert" not in text
     assert "<b>" not in text
     assert "a &lt; b &amp; c" in text
+
+
+HOSTILE = "</script><script>alert(1)</script><!--\u2028\u2029&"
+
+
+def test_what_the_script_is_told_cannot_leave_its_element_and_arrives_whole():
+    text = page("name", [], {}, {"trials": [{"number": 0, "reason": HOSTILE}]})
+    assert "<script>alert" not in text
+    assert "<!--" not in text
+    (told,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text)
+    assert json.loads(told)["trials"][0]["reason"] == HOSTILE
+
+
+def test_only_the_pages_own_script_may_run():
+    text = page("name", [], {})
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert len(scripts) == 1
+    digest = base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode()
+    rules = dict(rule.split(maxsplit=1) for rule in html.unescape(policy).split("; "))
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == f"'sha256-{digest}'"
+
+
+def test_a_setting_is_headed_by_its_short_name_and_shows_the_whole_one_on_hover():
+    table = Table(("trial", "optimizer.lr"), [("7", "0.01")], short={"optimizer.lr": "lr"})
+    text = page("name", [Section("best", [table])], {})
+    assert '<th scope="col" title="optimizer.lr"><button type="button">lr</button>' in text
+
+
+def test_commands_can_be_read_where_no_script_runs():
+    line = "python -m mnist_sweep.train 'name=<b>'"
+    text = page("name", [Section("again", [Commands([("trial 1", line)])])], {})
+    assert "<details open>" in text
+    assert f"<dd><code>{html.escape(line, quote=False)}" in text.replace("&#39;", "'")
+
+
+def test_a_gallery_is_folded_away(usual):
+    drawn = charts(read_study(usual, ADDRESS))
+    gallery = Gallery("Filters", [picture for picture, _ in drawn.values()])
+    figures = {name: figure for name, (_, figure) in drawn.items()}
+    text = page("name", [Section("network", [gallery])], figures)
+    assert '<details class="fold"><summary>Filters</summary>' in text
+    assert Page(text).seen["svg"] == len(drawn)
 
 
 def test_a_study_without_a_complete_trial_has_no_charts_of_them(usual):

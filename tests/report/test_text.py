@@ -25,19 +25,21 @@ def test_the_report_answers_in_order(usual):
     found = report(usual)
     assert list(found) == [
         "# usual",
-        "What was searched",
-        "What it cost",
+        "The answer",
         "The best configurations",
         "val_acc against parameters",
         "Which settings matter",
+        "What was searched",
+        "What it cost",
+        "All trials",
         "Again",
     ]
     searched, cost = found["What was searched"], found["What it cost"]
     assert "objective: val_acc (maximize)" in searched
     assert "at most 19,999 parameters" in searched
-    assert "| `optimizer.lr` | 0.001 to 0.1 (log) | searched |" in searched
-    assert "| `batch_size` | 16, 32 | searched |" in searched
-    assert "| `data` | mnist_5k | fixed |" in searched
+    assert "| `optimizer.lr` | 0.001 to 0.1 (log) |" in searched
+    assert "| `batch_size` | 16, 32 |" in searched
+    assert "- fixed: data=mnist_5k" in searched.splitlines()
     assert "6 trials ran: 4 complete, 1 pruned, 1 failed" in cost
     assert "2 proposals rejected over budget" in cost
     assert "19 epochs trained, 3 saved by pruning (14%)" in cost
@@ -76,14 +78,15 @@ def test_a_best_that_is_one_run_is_to_be_trained_with_fresh_seeds(usual):
     study = create("ours")
     add(study, "complete", 0.9, val_acc=0.9, **ran(0))
     caution = "python -m mnist_sweep.confirm study=ours storage=sqlite:///studies.db"
-    assert caution in report("ours")["The best configurations"]
+    assert caution in report("ours")["The answer"]
+    assert "Train the best with fresh seeds" in report("ours")["The best configurations"]
     # Another application's runs cannot be.
-    assert "mnist_sweep.confirm" not in report(usual)["The best configurations"]
+    assert not any("fresh seeds" in section for section in report(usual).values())
 
 
 def test_what_fresh_seeds_have_shown_is_in_the_report(usual, confirmed):
     found = report(usual, [confirmed])
-    assert list(found)[3:5] == ["The best configurations", "With fresh seeds"]
+    assert list(found)[1:4] == ["The answer", "With fresh seeds", "The best configurations"]
     section = found["With fresh seeds"]
     assert "| trial 2 | 18,000 | 4 | 97.00 ± 1.00% | 97.00 ± 1.00% | 99.50% | 3 |" in section
     assert "- trial 2 is better than trial 6: +3.00 points of test accuracy" in section
@@ -95,9 +98,15 @@ def test_a_best_that_was_not_confirmed_yet_is_still_to_be(usual, confirmed):
     study = create("ours")
     for number, value in enumerate((0.8, 0.85, 0.9)):
         add(study, "complete", value, val_acc=value, **ran(number))
-    assert "confirm study=ours" not in report("ours", [confirmed])["The best configurations"]
+    to_do = "Train the best with fresh seeds"
+    assert to_do not in report("ours", [confirmed])["The best configurations"]
+    assert "confirm again" not in report("ours", [confirmed])["The answer"]
     add(study, "complete", 0.95, val_acc=0.95, **ran(3))  # the sweep has gone on
-    assert "confirm study=ours" in report("ours", [confirmed])["The best configurations"]
+    found = report("ours", [confirmed])
+    assert to_do in found["The best configurations"]
+    assert (
+        "trial 3, which leads the study by now, is not in the confirmation" in found["The answer"]
+    )
 
 
 def test_a_command_is_quoted_for_a_shell(usual):

@@ -70,7 +70,7 @@ def test_the_answer_is_the_first_line_and_each_command_is_there_once(closing):
         f"python -m mnist_sweep.report study=s storage={STORAGE}",
         f"python -m mnist_sweep.confirm study=s storage={STORAGE}",
         "tensorboard --logdir .",
-        f"optuna-dashboard {STORAGE}",
+        f"python -m mnist_sweep.dashboard storage={STORAGE}",
     ]
 
 

@@ -256,7 +256,7 @@ def test_the_results_file_names_the_best_trial(sweep, capfd):
     again = next(line for line in printed.splitlines() if "train it again: " in line)
     assert f"optimizer.lr={best.params['optimizer.lr']}" in again
     assert "study=" not in again
-    assert "optuna-dashboard sqlite:///multirun/optuna.db" in printed
+    assert "python -m mnist_sweep.dashboard storage=sqlite:///multirun/optuna.db" in printed
     assert "python -m mnist_sweep.confirm study=" in printed
 
 

@@ -1,0 +1,59 @@
+"""Every trial as the page's script shows it: on hover, in its row, under its filter."""
+
+import math
+from typing import Any
+
+from mnist_sweep.report.names import short_names
+from mnist_sweep.report.ranking import size_of
+from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.text import shortened
+
+MOST_CURVE = 40  # points of a curve: as many as its little drawing can show
+
+
+def trial_data(record: StudyRecord) -> dict[str, Any]:
+    """Return a study's trials as plain data.
+
+    `columns`: what is searched, each with its short name. `trials`: of each its `number`, `state`,
+    `reason`, `values` (texts, by objective), `parameters` (None where unknown), `settings` (texts,
+    by column; None where it has none) and `curve` (pairs of step and value).
+    """
+    names = list(record.searched)
+    short = short_names(names)
+    return {
+        "objectives": list(record.objectives),
+        "step": record.step,
+        "columns": [[name, short[name]] for name in names],
+        "trials": [_trial(row, names) for row in record.rows],
+    }
+
+
+def _trial(row: Row, names: list[str]) -> dict[str, Any]:
+    return {
+        "number": row.number,
+        "state": str(row.status),
+        "reason": shortened(row.reason) if row.reason else None,
+        "values": [f"{value:.6g}" for value in row.values],
+        "parameters": size_of(row),
+        "settings": [
+            _setting(row.settings[name]) if name in row.settings else None for name in names
+        ],
+        "curve": _curve(row),
+    }
+
+
+def _setting(value: Any) -> str | None:
+    if value is None:
+        return None
+    return f"{value:.4g}" if isinstance(value, float) else shortened(value)
+
+
+def _curve(row: Row) -> list[tuple[int, float]]:
+    """Return a trial's finite values by step, thinned evenly where they are many."""
+    points = [
+        (step, float(f"{value:.4g}"))
+        for step, value in sorted(row.curve.items())
+        if math.isfinite(value)
+    ]
+    stride = -(-len(points) // MOST_CURVE) or 1
+    return points[::-1][::stride][::-1]
