@@ -109,7 +109,7 @@ def _history(record: StudyRecord) -> Figure | None:
     whole(axes.xaxis)
     axes.set(xlabel="trial", ylabel=record.objectives[0])
     within_one(axes, record.objectives[0])
-    legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 
@@ -194,7 +194,7 @@ def _parameters(record: StudyRecord) -> Figure | None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.set(xlabel="parameters", ylabel=record.objectives[0])
     within_one(axes, record.objectives[0])
-    legend(axes, ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
 

@@ -64,7 +64,8 @@ def _images(row: Row) -> int | None:
         result = RunDirectory(Path(directory)).read_result() if directory else None
     except (OSError, RecordError):
         return None
-    count = ((result or {}).get("data") or {}).get("sizes", {}).get("val")
+    data = (result or {}).get("data") or {}
+    count = (data.get("sizes") or {}).get("val")
     return count if isinstance(count, int) and count > 0 else None
 
 
