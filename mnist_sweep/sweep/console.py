@@ -46,7 +46,12 @@ class Console(SweepCallback):
         self.started = self.stood = time.monotonic()
         self.written = _writer(opened, given)
         self.progress = Progress(
-            self.study, self.total, self.written, self.directory, opened.decisions.slots
+            self.study,
+            self.total,
+            self.written,
+            self.directory,
+            opened.decisions.slots,
+            self.settings.timeout,
         )
         done = self.progress.done()
         self.said: set[str] = set()

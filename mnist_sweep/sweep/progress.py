@@ -17,15 +17,21 @@ from mnist_sweep.text import counted, duration
 class Progress:
     """The progress of a study to `total` trials, whose runs are in `directory`.
 
-    `pace` is to be told when trials begin and end; `max_epochs` has those of the trials that have
-    recorded them.
+    No trial is launched after `timeout` seconds. `pace` is to be told when trials begin and end;
+    `max_epochs` has those of the trials that have recorded them.
     """
 
     def __init__(
-        self, study: optuna.Study, total: int, written: ObjectiveText, directory: Path, slots: int
+        self,
+        study: optuna.Study,
+        total: int,
+        written: ObjectiveText,
+        directory: Path,
+        slots: int,
+        timeout: float | None = None,
     ) -> None:
         self.study, self.total, self.written, self.directory = study, total, written, directory
-        self.pace = Pace(directory, slots)
+        self.pace = Pace(directory, slots, timeout=timeout)
         self.max_epochs: dict[int, int] = {}
 
     def done(self) -> int:

@@ -1,5 +1,6 @@
 """How long a sweep has left, by how long its trials took once they had begun."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,19 @@ class Pace:
     """The pace of the trials of one call, `slots` of which run at a time, with runs in `directory`.
 
     A job begins when it writes its config, which it does once its process has started and imported
-    what it needs: that happens once a process, and not once a trial.
+    what it needs: that happens once a process, and not once a trial. No trial is launched once
+    `timeout` seconds have passed.
     """
 
-    def __init__(self, directory: Path, slots: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        slots: int,
+        clock: Callable[[], float] = time.time,
+        timeout: float | None = None,
+    ) -> None:
         self.directory, self.slots, self.clock = directory, max(slots, 1), clock
+        self.over_at = math.inf if timeout is None else clock() + timeout
         self.started: dict[int, float] = {}
         self.took: list[float] = []
 
@@ -39,7 +48,10 @@ class Pace:
         running = [max(usual - self._elapsed(number), 0.0) for number in self.started]
         waiting = max(trials - len(running), 0)
         together = (sum(running) + waiting * usual) / self.slots
-        return max([together, *running, *([usual] if waiting else [])])
+        left = max([together, *running, *([usual] if waiting else [])])
+        # What runs when the time is over is finished: half a trial, on average.
+        launching = max(self.over_at - self.clock(), 0.0)
+        return min(left, max([launching + usual / 2 if launching else 0.0, *running]))
 
     def _elapsed(self, number: int) -> float:
         began = self._began(number)

@@ -66,3 +66,17 @@ def test_a_job_that_writes_no_config_counts_from_when_it_was_given_out(tmp_path,
     clock.now = 1005.0
     pace.end(0)
     assert pace.left(2) == pytest.approx(10.0)
+
+
+def test_no_more_is_left_than_the_timeout_leaves(tmp_path, clock):
+    pace = Pace(tmp_path, 1, clock, timeout=30.0)
+    pace.start(0)
+    begin(tmp_path, 0, 1000.0)
+    clock.now = 1010.0
+    pace.end(0)
+    assert pace.left(50) == pytest.approx(20 + 10 / 2)  # the last one is launched before the end
+    assert pace.left(1) == pytest.approx(10)
+    pace.start(1)
+    begin(tmp_path, 1, 1010.0)
+    clock.now = 1031.0
+    assert pace.left(50) == 0.0  # nothing is launched, and what runs is due
