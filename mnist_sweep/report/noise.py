@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy import stats
-
-from mnist_sweep.confirm.intervals import LEVEL, Interval
+from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.run.directory import RecordError, RunDirectory
+from mnist_sweep.sweep.proportion import wilson
 from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.text import percent
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,8 @@ class Judged:
     images: int
 
     def interval(self, accuracy: float) -> Interval:
-        """Return an accuracy with its interval at LEVEL for other images (Wilson's score).
-
-        Wilson, "Probable inference", Journal of the American Statistical Association 22, 1927.
-        """
-        found = stats.binomtest(round(accuracy * self.images), self.images).proportion_ci(
-            LEVEL, method="wilson"
-        )
-        return Interval(accuracy, float(found.low), float(found.high))
+        """Return an accuracy with its 95% interval for other images, Wilson's."""
+        return Interval(accuracy, *wilson(accuracy, self.images))
 
     def alike(self, best: float, other: float) -> bool:
         """Whether the images alone could have put one before the other.
@@ -40,14 +34,9 @@ class Judged:
         reach = math.hypot(one.mean - one.low, two.high - two.mean)
         return one.mean - two.mean <= reach
 
-    @property
-    def digits(self) -> int:
-        """How many digits after the point of a percentage the images allow: 1 for 500."""
-        return max(0, math.ceil(math.log10(self.images)) - 2)
-
     def percent(self, accuracy: float) -> str:
         """Return an accuracy in percent, with the digits that the images allow."""
-        return f"{100 * accuracy:.{self.digits}f}%"
+        return percent(accuracy, self.images)
 
 
 def judged(record: StudyRecord) -> Judged | None:

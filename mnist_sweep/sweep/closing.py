@@ -1,6 +1,5 @@
 """The last lines of a sweep: what was found, what it cost, and what to do next."""
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -15,12 +14,12 @@ from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.best import EVENTS
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.objective_text import ObjectiveText
+from mnist_sweep.sweep.proportion import wilson
 from mnist_sweep.sweep.trial_line import Change
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of
 from mnist_sweep.text import counted, duration, megabytes, percent, relative
 
 MOST_NAMED = 5  # trials of a front
-NORMAL = 1.96  # standard deviations on either side that leave 5% out
 INDENT = "  "
 
 
@@ -141,14 +140,3 @@ class Closing:
             yield target("dashboard", program.environment, storage=address)
         elif address:
             yield program.entry("dashboard", storage=address)
-
-
-def wilson(share: float, images: int) -> tuple[float, float]:
-    """Return the 95% score interval of a share of so many independent images.
-
-    E. B. Wilson, Probable inference, the law of succession, and statistical inference, 1927.
-    """
-    shrunk = 1 + NORMAL**2 / images
-    middle = (share + NORMAL**2 / (2 * images)) / shrunk
-    half = NORMAL * math.sqrt(share * (1 - share) / images + NORMAL**2 / (4 * images**2)) / shrunk
-    return middle - half, middle + half

@@ -6,12 +6,11 @@ from types import SimpleNamespace
 import optuna
 import pytest
 from optuna.trial import create_trial
-from scipy.stats import binomtest
 
 from mnist_sweep.cli import printed_commands
 from mnist_sweep.cli.printed_commands import Program
 from mnist_sweep.sweep import closing as module
-from mnist_sweep.sweep.closing import Closing, wilson
+from mnist_sweep.sweep.closing import Closing
 from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.study import DATA
@@ -126,12 +125,6 @@ def test_a_long_front_is_cut_and_counted(closing):
     assert lines.count("default: trial 7 with val_acc 0.05, parameters 7") == 1
     assert len([line for line in lines if line.startswith("best: ")]) == 5
     assert "and 2 more on the front" in lines
-
-
-@pytest.mark.parametrize(("right", "images"), [(0, 10), (485, 500), (9_943, 10_000), (500, 500)])
-def test_the_interval_is_wilsons(right, images):
-    expected = binomtest(right, images).proportion_ci(0.95, "wilson")
-    assert wilson(right / images, images) == pytest.approx(tuple(expected), abs=1e-5)
 
 
 def test_a_trial_of_a_front_has_each_figure_once(closing):

@@ -8,14 +8,13 @@ from typing import Any
 import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState, create_trial
-from scipy import stats
 
 from mnist_sweep.sweep.gate import Verdict
+from mnist_sweep.sweep.proportion import wilson
 from mnist_sweep.sweep.trials.draw import Draw
 from mnist_sweep.sweep.trials.proposals import GatedSpace
 
 DRAWS = 200
-LEVEL = 0.95  # of the interval of the share that passes
 PROBES = 300  # more draws, where none of these passes: as many as a sweep makes then
 
 
@@ -74,9 +73,8 @@ class Survey:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Return the ends of the share's binomial interval, Wilson's."""
-        found = stats.binomtest(len(self.passed), len(self.drawn)).proportion_ci(LEVEL, "wilson")
-        return float(found.low), float(found.high)
+        """Return the ends of the share's 95% interval, Wilson's."""
+        return wilson(self.share, len(self.drawn))
 
     @cached_property
     def counted(self) -> list[str]:

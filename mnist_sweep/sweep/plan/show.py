@@ -8,7 +8,7 @@ from dataclasses import astuple
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.plan.costs import Costs, TimedDraw
 from mnist_sweep.sweep.plan.data import EXAMPLES, as_data
-from mnist_sweep.sweep.plan.draws import LEVEL, Drawn, Survey
+from mnist_sweep.sweep.plan.draws import Drawn, Survey
 from mnist_sweep.sweep.plan.make import Plan, plan_sweep
 from mnist_sweep.sweep.plan.space import Fixed
 from mnist_sweep.sweep.plan.span import Span
@@ -110,7 +110,7 @@ def _gate(survey: Survey) -> Iterator[str]:
     yield ""
     yield from _wrapped(
         f"Gate: {len(survey.passed)} of {len(survey.drawn)} random draws pass, "
-        f"{survey.share:.0%} ({LEVEL:.0%} interval {low:.0%} to {high:.0%})",
+        f"{survey.share:.0%} (95% interval {low:.0%} to {high:.0%})",
         0,
     )
     for name in survey.counted:
