@@ -11,6 +11,7 @@ CONFIRMING = 0.4  # of the time, at most: the rest finds what there is to confir
 CLOSING = 30.0  # seconds that starting, the report and the bundle take
 FEWEST = 3  # trials, without which a search says nothing
 SEEDS = 2  # at least: one run has no interval
+BEST = 2  # trials that are confirmed at least, since the default may be the first; it is a third
 WORTHWHILE = 10  # trials, for which they are made shorter: fewer say little about a space
 
 
@@ -63,8 +64,8 @@ def allow(
     whole = costs.start_up + math.ceil(arms * seeds / costs.workers) * costs.trial
     confirm = max(min(whole, CONFIRMING * usable), 0.0)
     search = max(usable - confirm, 0.0)
-    # Two configurations, and FEWEST trials to find them among.
-    fewest = costs.start_up + math.ceil(2 * SEEDS / costs.workers) * costs.trial
+    # The best and the default, and FEWEST trials to find them among.
+    fewest = costs.start_up + math.ceil((BEST + 1) * SEEDS / costs.workers) * costs.trial
     shortest = costs.start_up + FEWEST * costs.trial / costs.workers
     if not begun and (search < shortest or confirm < fewest):
         enough = max(fewest / CONFIRMING, shortest / (1 - CONFIRMING)) + planned + CLOSING

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mnist_sweep.best import steps
 from mnist_sweep.best.allowance import (
+    BEST,
     CLOSING,
     SEEDS,
     Allowance,
@@ -22,7 +23,7 @@ from mnist_sweep.cli.printed_commands import override
 from mnist_sweep.text import duration
 
 PLAN, SEARCH, CONFIRM, REPORT, EXPORT = STEPS = ("plan", "search", "confirm", "report", "export")
-ROOM = 1.5  # so many times the trials that the plan expects: the time ends the search, not they
+ROOM = 3  # times the trials that the plan expects, which may be pruned sooner: the time ends it
 SHORTEST = 1.0  # second that is worth starting a step for
 N_TRIALS, EPOCHS = "hydra.sweeper.n_trials", "epochs"
 
@@ -138,16 +139,16 @@ class Work:
                     raise
         if not is_confirmed(self.question):
             print(f"nothing can be concluded yet: {SEEDS} seeds of the best and of the default")
-            self._run(CONFIRM, [*words, "top=1", f"seeds={SEEDS}"])
+            self._run(CONFIRM, [*words, f"top={min(BEST, self.terms.top)}", f"seeds={SEEDS}"])
 
     def _top(self, costs: Costs) -> int:
         """Return how many of the best there is time for, so that most get three seeds."""
         done = confirmed_runs(self.question) * costs.trial / costs.workers
         enough = min(SEEDS + 1, self.terms.seeds)
-        for top in range(self.terms.top, 1, -1):
+        for top in range(self.terms.top, BEST, -1):
             if seeds_that_fit(self.left + done, costs, top + 1, self.terms.seeds) >= enough:
                 return top
-        return 1
+        return min(BEST, self.terms.top)
 
     def _report(self) -> None:
         words = [f"study={self.question.study}", f"storage={self.terms.storage}"]

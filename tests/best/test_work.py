@@ -84,7 +84,7 @@ def test_a_time_that_was_too_short_for_a_conclusion_still_ends_with_one(called, 
     first, second = of_confirm(called(hours=1, confirms=(False, True)))
     assert "hours" in first
     assert "hours" not in second
-    assert (second["top"], second["seeds"]) == ("1", "2")
+    assert (second["top"], second["seeds"]) == ("2", "2")
     assert "nothing can be concluded yet: 2 seeds of the best" in capsys.readouterr().out
 
 
