@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,12 @@ torch.set_num_threads(1)
 Plugins.instance()
 
 FULL_MNIST = Path(os.environ.get("MNIST_SWEEP_DATA", "data")).resolve()
+
+
+def pytest_configure() -> None:
+    """Heed Ctrl-C, also in a background job of a shell, whose children would ignore it too."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int:
