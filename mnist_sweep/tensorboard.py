@@ -18,11 +18,11 @@ from pathlib import Path
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.best import EVENTS
 from mnist_sweep.text import counted, nearest
 
 # `maxNamesToEnableByDefault` in TensorBoard's page (seen in 2.21).
 TICKED = 40
-EVENTS = "events.out.tfevents.*"  # how TensorBoard's writers name their files
 SHOWN = 5  # studies in a message
 
 
@@ -107,7 +107,7 @@ def _studies(sweeps: Path) -> dict[Path, list[Path]]:
 
 
 def _runs(folder: Path) -> list[Path]:
-    return sorted({path.parent for path in folder.rglob(EVENTS)})
+    return sorted({path.parent for path in folder.rglob(f"{EVENTS}.*")})
 
 
 def _age(runs: Sequence[Path]) -> float:

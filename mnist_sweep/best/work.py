@@ -84,18 +84,32 @@ class Work:
         self._begin(PLAN, plan_words(self.question, "true"))
         costs = read_costs(self.question, self.terms.storage, self.ledger.timer(PLAN))
         planned, begun = self.ledger.of(PLAN), self.ledger.of(SEARCH) > 0
-        asked = self.terms.hours, planned, costs, self.terms.top + 1, self.terms.seeds
-        try:  # the default is one more than the top
-            allowance = allow(*asked, begun)
+        arms = self.terms.top + 1  # the default is one more
+
+        def allowed(costs: Costs) -> Allowance:
+            return allow(self.terms.hours, planned, costs, arms, self.terms.seeds, begun)
+
+        try:
+            allowance = allowed(costs)
         except QuestionError:
-            fewer = None if self.question.gives(EPOCHS) else shortened(*asked, self.question.epochs)
+            fewer = self._fewer_epochs(planned, costs, arms)
             if fewer is None:
                 raise
             epochs, costs = fewer
             self._shorten(epochs)
-            allowance = allow(self.terms.hours, planned, costs, *asked[3:])
+            allowance = allowed(costs)
         print("\n".join(lines(costs, allowance)))
         return costs, allowance
+
+    def _fewer_epochs(self, planned: float, costs: Costs, arms: int) -> tuple[int, Costs] | None:
+        """Return how many epochs there is time for, and the costs then; None where they are given.
+
+        None also where one is too many.
+        """
+        question, terms = self.question, self.terms
+        if question.gives(EPOCHS):
+            return None
+        return shortened(terms.hours, planned, costs, arms, terms.seeds, question.epochs)
 
     def _shorten(self, epochs: int) -> None:
         """Ask the question with fewer epochs, from now on."""

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from mnist_sweep.confirm.runs import SeedRun
 from mnist_sweep.confirm.time_left import Pace, done_of
+from mnist_sweep.sweep.trials.outcomes import validation_images
 from mnist_sweep.text import counted, duration, percent
 
 SILENCE = 60.0  # seconds without a line, in a log file, after which it says how things stand
@@ -86,8 +87,7 @@ class Progress:
         if accuracy is None:
             came_to = str(result.get("reason"))
         else:
-            sizes = (result.get("data") or {}).get("sizes") or {}
-            came_to = f"val acc {percent(accuracy, sizes.get('val'))}"
+            came_to = f"val acc {percent(accuracy, validation_images(result))}"
         done = sum(each.directory in self.told for each in self.runs)
         self.say(
             f"{run.candidate.title}, seed {run.seed}: {came_to} "

@@ -9,6 +9,7 @@ from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.sweep.proportion import wilson
 from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.trials.outcomes import validation_images
 from mnist_sweep.text import percent
 
 
@@ -53,9 +54,7 @@ def _images(row: Row) -> int | None:
         result = RunDirectory(Path(directory)).read_result() if directory else None
     except (OSError, RecordError):
         return None
-    data = (result or {}).get("data") or {}
-    count = (data.get("sizes") or {}).get("val")
-    return count if isinstance(count, int) and count > 0 else None
+    return validation_images(result or {})
 
 
 def accuracy(row: Row) -> float | None:

@@ -109,12 +109,11 @@ class Closing:
 
     def _counts(self, seconds: float) -> Iterator[str]:
         counts = studies.counts(self.study)
-        pruned, saved = counts[TrialStatus.PRUNED], summary.epochs_saved(self.study)
-        spared = f" ({counted(saved, 'epoch')} saved)" if saved else ""
+        pruned = f"{counts[TrialStatus.PRUNED]} of them pruned{summary.spared(self.study)}"
         refused = f", {counts[TrialStatus.REFUSED]} refused" if counts[TrialStatus.REFUSED] else ""
         yield (
             f"study {self.study.study_name}: {studies.finished(self.study)} of "
-            f"{counted(self.total, 'trial')} finished, {pruned} of them pruned{spared}, "
+            f"{counted(self.total, 'trial')} finished, {pruned}, "
             f"{counts[TrialStatus.FAILED]} failed; "
             f"{counted(counts[TrialStatus.REJECTED], 'proposal')} rejected{refused}; "
             f"{duration(seconds)}"

@@ -7,6 +7,7 @@ from optuna.trial import FrozenTrial
 
 from mnist_sweep.objectives import FIGURES, Figure
 from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.trials.outcomes import validation_images
 from mnist_sweep.text import percent
 
 
@@ -25,11 +26,7 @@ class ObjectiveText:
     def learn(self, facts: Mapping[str, Any]) -> None:
         """Know from what a run of ours has recorded on how many images it is validated."""
         self.ours = True
-        data = facts["data"]
-        sizes = data.get("sizes") if isinstance(data, Mapping) else None
-        images = sizes.get("val") if isinstance(sizes, Mapping) else None
-        if isinstance(images, int) and images > 0:
-            self.images = images
+        self.images = validation_images(facts) or self.images
 
     def recognize(self, trial: FrozenTrial) -> None:
         """Know a study of ours by a trial of it: only our runs record what data they are on."""

@@ -73,9 +73,7 @@ class Progress:
 
     def _counts(self) -> Iterator[tuple[str, int]]:
         by_status = studies.counts(self.study)
-        saved = summary.epochs_saved(self.study)
-        spared = f" ({counted(saved, 'epoch')} saved)" if saved else ""
-        yield f"pruned{spared}", by_status[TrialStatus.PRUNED]
+        yield f"pruned{summary.spared(self.study)}", by_status[TrialStatus.PRUNED]
         for status in (TrialStatus.REJECTED, TrialStatus.FAILED, TrialStatus.REFUSED):
             yield status.value, by_status[status]
 

@@ -126,6 +126,12 @@ def epochs_saved(study: optuna.Study) -> int:
     )
 
 
+def spared(study: optuna.Study) -> str:
+    """Return what pruning saved as an addition to the number pruned: " (8 epochs saved)", or ""."""
+    saved = epochs_saved(study)
+    return f" ({counted(saved, 'epoch')} saved)" if saved else ""
+
+
 def path_in(directory: Path) -> Path:
     """Return where a sweep directory has its results."""
     return directory / FILE

@@ -3,6 +3,7 @@
 import json
 import math
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,14 @@ def recorded(directory: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) and found.keys() >= RESULT_OF_OURS else {}
+
+
+def validation_images(result: Mapping[str, Any]) -> int | None:
+    """Return on how many images a run is validated, by its result; None where that is not there."""
+    data = result.get("data")
+    sizes = data.get("sizes") if isinstance(data, Mapping) else None
+    images = sizes.get("val") if isinstance(sizes, Mapping) else None
+    return images if isinstance(images, int) and images > 0 else None
 
 
 def figures(directory: Path, result: dict[str, Any]) -> dict[str, Any]:
