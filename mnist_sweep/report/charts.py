@@ -24,10 +24,10 @@ from mnist_sweep.report.drawing import (
     of_trials,
     style,
     whole,
-    within_one,
 )
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.noise import accuracy, judged
+from mnist_sweep.report.objective_values import measure
 from mnist_sweep.report.ranking import best_of_each_size, front, ranked, size_of
 from mnist_sweep.report.settings_charts import parallel, slices
 from mnist_sweep.sweep.study_record import Row, StudyRecord
@@ -107,8 +107,8 @@ def _history(record: StudyRecord) -> Figure | None:
         found = [row for row in record.rows if row.status == status]
         mark(axes, [row.number for row in found], found, status)
     whole(axes.xaxis)
-    axes.set(xlabel="trial", ylabel=record.objectives[0])
-    within_one(axes, record.objectives[0])
+    axes.set_xlabel("trial")
+    measure(axes.yaxis, record)
     legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
@@ -192,8 +192,8 @@ def _parameters(record: StudyRecord) -> Figure | None:
     if record.budget is not None:
         axes.axvline(record.budget, color=INK, linestyle="--", linewidth=1, label="budget")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.set(xlabel="parameters", ylabel=record.objectives[0])
-    within_one(axes, record.objectives[0])
+    axes.set_xlabel("parameters")
+    measure(axes.yaxis, record)
     legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
