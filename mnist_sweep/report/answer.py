@@ -6,6 +6,7 @@ from pathlib import Path
 from mnist_sweep.cli.printed_commands import Program
 from mnist_sweep.confirm import headline
 from mnist_sweep.confirm.conclusion import Conclusion, Standing
+from mnist_sweep.report import arms
 from mnist_sweep.report.blocks import Block, Commands, Headline, Picture, Points
 from mnist_sweep.report.noise import Judged, accuracy, alike, judged
 from mnist_sweep.report.objective_values import writer
@@ -34,6 +35,8 @@ def answer(
         known = judged(record)
         sentence, rest = _of_trials(record, known), [*_open(record, known)]
         names = ["leaders", "history"]
+        if (over_seeds := arms.headline(record)) is not None:
+            sentence, rest, names = over_seeds, [*arms.verdicts(record)], ["arms"]
     else:
         sentence, rest, names = _of_none(record), [], ["history"]
     pictures = [drawn[name] for name in names if name in drawn][:1]
