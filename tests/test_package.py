@@ -21,9 +21,7 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_ships_every_config_file(wheel):
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".yaml")}
-    sources = {
-        f"mnist_sweep/conf/{p.relative_to(ROOT / 'conf')}" for p in ROOT.glob("conf/**/*.yaml")
-    } | {str(p.relative_to(ROOT)) for p in ROOT.glob("mnist_sweep/sweep/conf/**/*.yaml")}
+    sources = {str(p.relative_to(ROOT)) for p in ROOT.glob("mnist_sweep/**/*.yaml")}
     assert shipped == sources
     assert len(sources) > 20
 

@@ -1,0 +1,155 @@
+"""What `--help` says of settings: each with its value and the comment of its config file.
+
+conf/hydra/help/mnist_sweep.yaml has it in its template, by the resolver `settings_help`.
+"""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from mnist_sweep.cli.comments import Comments, read_comments
+from mnist_sweep.cli.terminal import USUAL
+from mnist_sweep.text import one_line
+
+COLUMN = 32  # where comments begin
+SWEEPER = "hydra/sweeper"
+NOT_HERE = "..."  # a value that is longer than a line
+
+
+def register() -> None:
+    """Make the resolver known to conf/."""
+    OmegaConf.register_resolver("settings_help", settings_help, replace=True)
+
+
+def settings_help(*, _root_: DictConfig) -> str:
+    """Return the settings of a composed config, in lines of at most 80 columns.
+
+    A "$" is doubled, as Hydra's template of the help wants it.
+    """
+    return "\n".join(_lines(_root_)).replace("$", "$$")
+
+
+def _lines(root: DictConfig) -> Iterator[str]:
+    hydra = root.hydra
+    files = _Files(hydra.runtime.config_sources)
+    choices = {str(group): choice for group, choice in hydra.runtime.choices.items()}
+    found = _all_comments(files, choices, str(hydra.job.config_name))
+    order = [str(key) for key in root]
+    groups = [group for group in choices if "/" not in group and choices[group] is not None]
+    groups.sort(key=lambda group: order.index(group) if group in order else len(order))
+    plain = _plain(OmegaConf.masked_copy(root, [str(key) for key in root if key != "hydra"]))
+    yield from _settings({k: v for k, v in plain.items() if k not in groups}, "", found)
+    for group in groups:
+        yield ""
+        yield from _heading(group, choices[group], files)
+        if isinstance(plain.get(group), dict):
+            yield from _settings(plain[group], f"{group}.", found)
+    if choices.get(SWEEPER):
+        yield ""
+        yield from _heading(SWEEPER, choices[SWEEPER], files, "with -m: ")
+        for part in ("sampler", "pruner"):
+            if choices.get(f"{SWEEPER}/{part}"):
+                yield from _heading(f"{SWEEPER}/{part}", choices[f"{SWEEPER}/{part}"], files)
+        settings = _plain(hydra.sweeper)
+        names = [name for name in settings if name not in ("sampler", "pruner")]
+        for name in names:
+            full = f"hydra.sweeper.{name}"
+            if not name.startswith("_"):
+                yield from _line(f"{full}={_written(settings[name])}", found.get(full, ""))
+
+
+def _plain(node: Any) -> dict[str, Any]:
+    plain = OmegaConf.to_container(node, resolve=False)
+    return {str(name): value for name, value in plain.items()} if isinstance(plain, dict) else {}
+
+
+def _heading(group: str, choice: Any, files: "_Files", before: str = "") -> Iterator[str]:
+    options = choice if isinstance(choice, list) else [choice]
+    said = " ".join(files.comments(f"{group}/{option}").header for option in options)
+    yield from _line(f"{group}={_written(choice)}", f"{before}{said}".strip(), indent="")
+
+
+def _settings(node: Mapping[str, Any], prefix: str, found: Mapping[str, str]) -> Iterator[str]:
+    for name, value in node.items():
+        if str(name).startswith("_"):  # what is called, which a group's option chooses
+            continue
+        full = f"{prefix}{name}"
+        if isinstance(value, Mapping) and value:
+            if full in found:
+                yield from _line(f"{full}.*", found[full])
+            yield from _settings(value, f"{full}.", found)
+        else:
+            yield from _line(f"{full}={_written(value)}", found.get(full, ""))
+
+
+def _written(value: Any) -> str:
+    """Return a value as an override has it."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return one_line(text)
+
+
+def _line(setting: str, comment: str, indent: str = "  ") -> Iterator[str]:
+    """Yield a setting with its comment beside it, or below where it is longer than its column."""
+    left = f"{indent}{setting}"
+    if len(left) > USUAL:
+        left = f"{left.partition('=')[0]}={NOT_HERE}"
+    beside = textwrap.wrap(comment, USUAL - COLUMN) or [""]
+    if len(left) >= COLUMN - 1 and comment:
+        yield left
+        left = ""
+    for text in beside:
+        yield f"{left:<{COLUMN}}{text}".rstrip()
+        left = ""
+
+
+def _all_comments(files: "_Files", choices: Mapping[str, Any], name: str) -> dict[str, str]:
+    """Return what is said of each setting, by its full key, in all files that are chosen."""
+    found = dict(files.comments(name).settings)
+    for group, choice in choices.items():
+        at = group.partition("@")[0]
+        for option in choice if isinstance(choice, list) else [choice]:
+            if option is not None:
+                found |= files.settings(at, str(option))
+    return found
+
+
+class _Files:
+    """The config files on Hydra's search path."""
+
+    def __init__(self, sources: Any) -> None:
+        self.sources = [(str(source.schema), str(source.path)) for source in sources]
+        self.comments = lru_cache(maxsize=None)(self._comments)
+
+    def settings(self, group: str, option: str) -> dict[str, str]:
+        """Return what an option, and those that it extends, say of settings, by their full keys."""
+        comments = self.comments(f"{group}/{option}")
+        found: dict[str, str] = {}
+        for base in comments.bases:
+            if base != option:
+                found |= self.settings(group, base)
+        package = comments.package or group.replace("/", ".")
+        prefix = "" if package == "_global_" else f"{package}."
+        return found | {f"{prefix}{name}": said for name, said in comments.settings.items()}
+
+    def _comments(self, name: str) -> Comments:
+        for schema, path in self.sources:
+            text = _read(schema, path, f"{name.removesuffix('.yaml')}.yaml")
+            if text is not None:
+                return read_comments(text)
+        return Comments()
+
+
+def _read(schema: str, path: str, name: str) -> str | None:
+    """Return a file of a source; None where that has none, or is of another kind."""
+    try:
+        if schema == "pkg":
+            return resources.files(import_module(path)).joinpath(name).read_text(encoding="utf-8")
+        return Path(path, name).read_text(encoding="utf-8") if schema == "file" else None
+    except (OSError, ImportError, ValueError):
+        return None
