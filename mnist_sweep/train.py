@@ -7,6 +7,7 @@ something to train, so that printing help and config stays quick.
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from omegaconf import DictConfig
 from mnist_sweep import conf
 from mnist_sweep.allowed_targets import hydra_whitelist
 from mnist_sweep.cli import encoding
+from mnist_sweep.cli.completion import check_completion, is_query
 from mnist_sweep.cli.entry import inspected, one_line_errors, resumed_run
 from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.cli.unstarted import leave_nothing
@@ -149,7 +151,8 @@ def command_line() -> None:
     """Be the program: `main`, on an output of any encoding."""
     encoding.prepare()
     try:
-        with waiting("starting"):  # imports, the config, the study
+        # What is waited for: imports, the config, the study.
+        with nullcontext() if is_query(sys.argv) else waiting("starting"):
             main()
     except BrokenPipeError:  # who read the help has gone, as head does
         encoding.discard()
@@ -161,6 +164,7 @@ def main() -> None:
     Plugins.instance().register(Combinations)
     sys.argv[1:] = inspected(sys.argv[1:])
     try:
+        check_completion(sys.argv[1:])
         allowed = hydra_whitelist()
         _check_resume(sys.argv[1:])
     except ConfigError as error:

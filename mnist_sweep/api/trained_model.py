@@ -92,10 +92,7 @@ def as_pixels(images: Any) -> Tensor:
 
     Raises ImagesError.
     """
-    if isinstance(images, Tensor):
-        pixels = images.detach().cpu()
-    else:
-        pixels = _from_numpy(images)
+    pixels = images.detach().cpu() if isinstance(images, Tensor) else _from_numpy(images)
     if pixels.ndim == 2:
         pixels = pixels.unsqueeze(0)
     if pixels.ndim == 4 and pixels.shape[1] == 1:
@@ -112,8 +109,8 @@ def as_pixels(images: Any) -> Tensor:
     if pixels.is_floating_point():
         if not 0 <= low <= high <= 1:  # also where one is not a number
             raise ImagesError(
-                f"fractions must be from 0 to 1, but are from {low:g} to {high:g}: divide by 255, or "
-                "give whole numbers (images.astype('uint8'))"
+                f"fractions must be from 0 to 1, but are from {low:g} to {high:g}: divide by 255, "
+                "or give whole numbers (images.astype('uint8'))"
             )
         return pixels.float() * 255
     if not 0 <= low <= high <= 255:

@@ -60,7 +60,8 @@ def set_seeds(seed: int, deterministic: bool) -> None:
 def left_as_it_was() -> Iterator[None]:
     """Put back what `set_seeds` and `set_threads` set, for a process that is not a run's own."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    on_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    on_gpus = torch.cuda.get_rng_state_all() if used else None
     threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
     benchmark, deterministic = cudnn.benchmark, cudnn.deterministic
     refuses = torch.get_deterministic_debug_mode()
