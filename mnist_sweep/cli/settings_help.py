@@ -11,14 +11,16 @@ from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.cli.comments import Comments, read_comments
 from mnist_sweep.cli.terminal import USUAL
+from mnist_sweep.config import given_overrides
 from mnist_sweep.text import one_line
 
 COLUMN = 32  # where comments begin
-SWEEPER = "hydra/sweeper"
+SWEEPER, PARTS = "hydra/sweeper", ("sampler", "pruner")
 NOT_HERE = "..."  # a value that is longer than a line
 
 
@@ -36,32 +38,57 @@ def settings_help(*, _root_: DictConfig) -> str:
 
 
 def _lines(root: DictConfig) -> Iterator[str]:
-    hydra = root.hydra
-    files = _Files(hydra.runtime.config_sources)
-    choices = {str(group): choice for group, choice in hydra.runtime.choices.items()}
-    found = _all_comments(files, choices, str(hydra.job.config_name))
-    order = [str(key) for key in root]
+    files = _Files(root.hydra.runtime.config_sources)
+    choices = _plain(root.hydra.runtime.choices) | _several(root.hydra, files)
+    found = _all_comments(files, choices, str(root.hydra.job.config_name))
+    yield from _of_a_run(root, choices, files, found)
+    if choices.get(SWEEPER):
+        yield from _of_a_sweep(_plain(root.hydra.sweeper), choices, files, found)
+
+
+def _several(hydra: DictConfig, files: "_Files") -> dict[str, Any]:
+    """Return the groups of which several options are chosen, which Hydra does not list."""
+    parsed = OverridesParser.create().parse_overrides(given_overrides(hydra, "task"))
+    found = {override.key_or_group: override.value() for override in parsed}
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, list) and all(files.has(f"{name}/{option}") for option in value)
+    }
+
+
+def _of_a_run(
+    root: DictConfig, choices: Mapping[str, Any], files: "_Files", found: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the settings of no group, then each group's, in the config's order."""
+    names = [str(key) for key in root if key != "hydra"]
+    settings = _plain(OmegaConf.masked_copy(root, names))
     groups = [group for group in choices if "/" not in group and choices[group] is not None]
-    groups.sort(key=lambda group: order.index(group) if group in order else len(order))
-    plain = _plain(OmegaConf.masked_copy(root, [str(key) for key in root if key != "hydra"]))
-    yield from _settings({k: v for k, v in plain.items() if k not in groups}, "", found)
+    groups.sort(key=lambda group: names.index(group) if group in names else len(names))
+    yield from _settings({k: v for k, v in settings.items() if k not in groups}, "", found)
     for group in groups:
         yield ""
         yield from _heading(group, choices[group], files)
-        if isinstance(plain.get(group), dict):
-            yield from _settings(plain[group], f"{group}.", found)
-    if choices.get(SWEEPER):
-        yield ""
-        yield from _heading(SWEEPER, choices[SWEEPER], files, "with -m: ")
-        for part in ("sampler", "pruner"):
-            if choices.get(f"{SWEEPER}/{part}"):
-                yield from _heading(f"{SWEEPER}/{part}", choices[f"{SWEEPER}/{part}"], files)
-        settings = _plain(hydra.sweeper)
-        names = [name for name in settings if name not in ("sampler", "pruner")]
-        for name in names:
+        if isinstance(settings.get(group), dict):
+            yield from _settings(settings[group], f"{group}.", found)
+
+
+def _of_a_sweep(
+    settings: Mapping[str, Any],
+    choices: Mapping[str, Any],
+    files: "_Files",
+    found: Mapping[str, str],
+) -> Iterator[str]:
+    """Yield the sweeper, its parts and its own settings, of which some hold many lines."""
+    yield ""
+    yield from _heading(SWEEPER, choices[SWEEPER], files, "with -m: ")
+    for part in PARTS:
+        if choices.get(f"{SWEEPER}/{part}"):
+            yield from _heading(f"{SWEEPER}/{part}", choices[f"{SWEEPER}/{part}"], files)
+    for name, value in settings.items():
+        if name not in PARTS and not name.startswith("_"):
             full = f"hydra.sweeper.{name}"
-            if not name.startswith("_"):
-                yield from _line(f"{full}={_written(settings[name])}", found.get(full, ""))
+            yield from _line(f"{full}={_written(value)}", found.get(full, ""))
 
 
 def _plain(node: Any) -> dict[str, Any]:
@@ -90,8 +117,11 @@ def _settings(node: Mapping[str, Any], prefix: str, found: Mapping[str, str]) ->
 
 def _written(value: Any) -> str:
     """Return a value as an override has it."""
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return one_line(text)
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_written(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return one_line(value if isinstance(value, str) else json.dumps(value, default=str))
 
 
 def _line(setting: str, comment: str, indent: str = "  ") -> Iterator[str]:
@@ -137,12 +167,17 @@ class _Files:
         prefix = "" if package == "_global_" else f"{package}."
         return found | {f"{prefix}{name}": said for name, said in comments.settings.items()}
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        return self._text(name) is not None
+
     def _comments(self, name: str) -> Comments:
-        for schema, path in self.sources:
-            text = _read(schema, path, f"{name.removesuffix('.yaml')}.yaml")
-            if text is not None:
-                return read_comments(text)
-        return Comments()
+        return read_comments(self._text(name) or "")
+
+    def _text(self, name: str) -> str | None:
+        file = f"{name.removesuffix('.yaml')}.yaml"
+        found = (_read(schema, path, file) for schema, path in self.sources)
+        return next((text for text in found if text is not None), None)
 
 
 def _read(schema: str, path: str, name: str) -> str | None:
