@@ -93,6 +93,8 @@ def as_pixels(images: Any) -> Tensor:
     Raises ImagesError.
     """
     pixels = images.detach().cpu() if isinstance(images, Tensor) else _from_numpy(images)
+    if pixels.is_complex():
+        raise ImagesError("images must be real numbers, but are complex")
     if pixels.ndim == 2:
         pixels = pixels.unsqueeze(0)
     if pixels.ndim == 4 and pixels.shape[1] == 1:
@@ -120,8 +122,7 @@ def as_pixels(images: Any) -> Tensor:
 
 def _from_numpy(images: Any) -> Tensor:
     try:
-        array = np.asarray(images)
-        return torch.from_numpy(np.ascontiguousarray(array))
+        return torch.from_numpy(np.array(images, order="C"))  # a copy, which may be written to
     except (TypeError, ValueError, RuntimeError) as error:
         raise ImagesError(
             f"images must be numbers of shape {SHAPES}, but got {type(images).__name__}: "

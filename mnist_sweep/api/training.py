@@ -103,7 +103,7 @@ def train(
         raise RecordError(explain(error, relative(path))) from error
     finally:
         if is_new:
-            leave_nothing(path, LOG, command_folder())
+            leave_nothing(path.resolve(), LOG, command_folder())
     return result_of(path)
 
 
