@@ -38,7 +38,8 @@ class RunResult:
 
     `directory`: its run directory, which `load` reads. Losses are means of the cross entropy in
     nats, accuracies fractions from 0 to 1, both of the kept weights, those after `best_epoch`; a
-    loss is None where it was no finite number. `seconds`: all that the run took. `epochs`: a
+    loss is None where it was no finite number, and the test figures where a run of a confirmation,
+    which does not look at test, was resumed. `seconds`: all that the run took. `epochs`: a
     mapping for each, with epoch, lr, train_loss, train_acc, val_loss, val_acc, seconds and
     images_per_second. `record`: all of result.json.
     """
@@ -51,7 +52,7 @@ class RunResult:
     val_loss: float | None
     val_acc: float
     test_loss: float | None
-    test_acc: float
+    test_acc: float | None
     seconds: float
     epochs: list[dict[str, Any]]
     record: dict[str, Any]
@@ -119,8 +120,8 @@ def result_of(path: Path) -> RunResult:
         best_epoch=record["best_epoch"],
         val_loss=record["val_loss"],
         val_acc=record["val_acc"],
-        test_loss=record["test_loss"],
-        test_acc=record["test_acc"],
+        test_loss=record.get("test_loss"),
+        test_acc=record.get("test_acc"),
         seconds=record["seconds"],
         epochs=files.read_metrics(),
         record=record,
