@@ -73,7 +73,7 @@ $(error make reproduce needs RUN, a run directory: make reproduce RUN=multirun/S
 endif
 
 ifeq ($(if $(filter ablation,$(goals)),$(value NAME),none),)
-$(error make ablation needs NAME, a file in conf/search/ablation/: make ablation NAME=batch_size)
+$(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: make ablation NAME=batch_size)
 endif
 
 .DEFAULT_GOAL := help
@@ -118,7 +118,7 @@ plan: setup ## say what make sweep would do, and what it costs, with the same va
 		"$$SWEEP_EPOCHS" "$$SWEEP_TRIALS" "$$SWEEP_STORAGE" \
 		$(if $(value STUDY),"$$SWEEP_STUDY") dry_run=true $(value ARGS)
 
-ablation: setup ## train each value of one setting with five seeds: NAME, of conf/search/ablation/
+ablation: setup ## train each value of one setting with five seeds: NAME, of mnist_sweep/conf/search/ablation/
 	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_ABLATION" "$$SWEEP_STORAGE" $(value ARGS)
 
 # As many processes as there are cores.

@@ -4,6 +4,7 @@ Nothing here imports torch: `--help` and `--cfg job` must not pay for it.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -233,10 +234,8 @@ def _output_subdirectory(directory: str) -> str | None:
 
 
 def config_directory() -> str:
-    """Return conf/ as an absolute path: inside the installed package, else beside it."""
-    package = Path(__file__).resolve().parent
-    installed = package / "conf"
-    return str(installed if installed.is_dir() else package.parent / "conf")
+    """Return conf/ as an absolute path."""
+    return str(Path(__file__).resolve().parent / "conf")
 
 
 def without_hydra(config: DictConfig) -> DictConfig:
@@ -499,6 +498,16 @@ def _check_effects(run: RunConfig) -> None:
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
     _require(value in allowed, f"{name} must be one of {', '.join(allowed)}, but got {value!r}")
+
+
+def check_resumed_alone(overrides: Iterable[str]) -> None:
+    """Raise ConfigError where anything is given with `resume`, which takes recorded settings."""
+    changed = [each for each in overrides if not each.startswith("resume=")]
+    if changed:
+        raise ConfigError(
+            f"resume takes the run's own settings, so {' '.join(changed)} cannot be "
+            "given with it; leave that out, or start a new run"
+        )
 
 
 def load_recorded(directory: Any, setting: str = "resume") -> DictConfig:

@@ -7,7 +7,9 @@ something to train, so that printing help and config stays quick.
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import hydra
@@ -16,11 +18,12 @@ from hydra.core.plugins import Plugins
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from mnist_sweep import conf
 from mnist_sweep.allowed_targets import hydra_whitelist
 from mnist_sweep.cli import encoding
+from mnist_sweep.cli.completion import check_completion, is_query
 from mnist_sweep.cli.entry import inspected, one_line_errors, resumed_run
 from mnist_sweep.cli.ineffective_settings import check_effects
-from mnist_sweep.cli.plugin_checks import register_named_callbacks
 from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.cli.waiting import waiting
 from mnist_sweep.config import (
@@ -28,10 +31,10 @@ from mnist_sweep.config import (
     ConfigError,
     check,
     check_no_trial,
+    check_resumed_alone,
     config_directory,
     given_overrides,
     load_recorded,
-    register_resolvers,
     seen_from,
     sweep_name,
 )
@@ -39,18 +42,16 @@ from mnist_sweep.errors import LeaseLost, UserError, explain, full_errors
 from mnist_sweep.files import replacing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep.combinations import Combinations
-from mnist_sweep.sweep.space import width_interval
 from mnist_sweep.text import command_folder, relative
 
 if TYPE_CHECKING:
+    from mnist_sweep.api.training import RunResult
     from mnist_sweep.run.execute import Objective
 
 log = logging.getLogger("mnist_sweep")
 
 
-register_resolvers()
-register_named_callbacks()
-width_interval.register()
+conf.register()
 
 
 def train(config: DictConfig, directory: Path) -> "Objective":
@@ -62,12 +63,7 @@ def train(config: DictConfig, directory: Path) -> "Objective":
         check_effects(hydra_config, sweeps=False)
     resumed = bool(config.get("resume"))
     if resumed:
-        changed = [o for o in given_overrides(hydra_config, "task") if not o.startswith("resume=")]
-        if changed:
-            raise ConfigError(
-                f"resume takes the run's own settings, so {' '.join(changed)} cannot be "
-                "given with it; leave that out, or start a new run"
-            )
+        check_resumed_alone(given_overrides(hydra_config, "task"))
         before = command_folder() / config.resume
         if before.resolve() != directory.resolve():
             raise ConfigError(
@@ -94,14 +90,6 @@ def train(config: DictConfig, directory: Path) -> "Objective":
 
     with reporting(config) as reporter:
         return execute(run, directory, name=name, resume=False, sweep=sweep, reporter=reporter)
-
-
-def _whitelist() -> list[str]:
-    try:
-        return hydra_whitelist()
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
 
 
 def job(config: DictConfig) -> "Objective":
@@ -152,39 +140,53 @@ def _leave_nothing(config: DictConfig, directory: Path) -> None:
         leave_nothing(directory, hydra_config.job.name, Path(hydra_config.runtime.cwd))
 
 
-_started_by_hydra = hydra.main(
-    config_path=config_directory(),
-    config_name="config",
-    execution_whitelist=_whitelist(),
-)(job)
-
-
 def _check_resume(words: Sequence[str]) -> None:
-    """End in one line where `resume` names no run, before Hydra makes a folder of that name."""
+    """Raise ConfigError where `resume` names no run, before Hydra makes a folder of that name."""
     given = resumed_run(words)
-    try:
-        if given is not None:
-            load_recorded(given)
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+    if given is not None:
+        load_recorded(given)
 
 
 def command_line() -> None:
     """Be the program: `main`, on an output of any encoding."""
     encoding.prepare()
-    with waiting("starting"):  # imports, the config, the study
-        main()
+    try:
+        # What is waited for: imports, the config, the study.
+        with nullcontext() if is_query(sys.argv) else waiting("starting"):
+            main()
+    except BrokenPipeError:  # who read the help has gone, as head does
+        encoding.discard()
+        sys.exit(141)
 
 
 def main() -> None:
     """Take the command line: one run, or with -m a sweep."""
     Plugins.instance().register(Combinations)
     sys.argv[1:] = inspected(sys.argv[1:])
-    _check_resume(sys.argv[1:])
+    try:
+        check_completion(sys.argv[1:])
+        allowed = hydra_whitelist()
+        _check_resume(sys.argv[1:])
+    except ConfigError as error:
+        encoding.fail(str(error))
+    started = hydra.main(config_directory(), "config", execution_whitelist=allowed)
     with one_line_errors():
-        _started_by_hydra()
+        started(job)()
+
+
+class _FromPython(ModuleType):
+    """What `from mnist_sweep import train` gives: the module, which trains a run where called."""
+
+    def __call__(
+        self, *settings: str | DictConfig, directory: str | Path | None = None, quiet: bool = False
+    ) -> "RunResult":
+        """Train one run; see `mnist_sweep.api.training.train`."""
+        from mnist_sweep.api.training import train as train_run  # torch comes with it
+
+        return train_run(*settings, directory=directory, quiet=quiet)
 
 
 if __name__ == "__main__":
     command_line()
+else:
+    sys.modules[__name__].__class__ = _FromPython

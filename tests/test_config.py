@@ -5,10 +5,17 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from mnist_sweep.config import ConfigError, augmented_epochs, check, load_recorded, seen_from
+from mnist_sweep.config import (
+    ConfigError,
+    augmented_epochs,
+    check,
+    config_directory,
+    load_recorded,
+    seen_from,
+)
 from mnist_sweep.objectives import direction_of
 
-CONF = Path(__file__).parent.parent / "conf"
+CONF = Path(config_directory())
 
 
 def test_the_defaults_are_the_published_setting(composed):

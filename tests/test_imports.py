@@ -18,10 +18,12 @@ ORDER = (
     "run",
     "bundle",
     "sweep",
+    "conf",
     "confirm",
     "report",
     "dashboard",
     "best",
+    "api",
 )
 COMMANDS = ("train", "predict", "pictures", "export", "reproduce", "tensorboard", "mlflow")
 

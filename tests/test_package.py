@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import mnist_sweep
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -21,11 +23,37 @@ def wheel(tmp_path_factory):
 
 def test_the_wheel_ships_every_config_file(wheel):
     shipped = {name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".yaml")}
-    sources = {
-        f"mnist_sweep/conf/{p.relative_to(ROOT / 'conf')}" for p in ROOT.glob("conf/**/*.yaml")
-    } | {str(p.relative_to(ROOT)) for p in ROOT.glob("mnist_sweep/sweep/conf/**/*.yaml")}
+    sources = {str(p.relative_to(ROOT)) for p in ROOT.glob("mnist_sweep/**/*.yaml")}
     assert shipped == sources
     assert len(sources) > 20
+
+
+def test_the_wheel_ships_what_importing_it_needs(wheel):
+    shipped = set(zipfile.ZipFile(wheel).namelist())
+    assert {"mnist_sweep/py.typed", "mnist_sweep/conf/__init__.py"} <= shipped
+
+
+def test_importing_the_package_imports_neither_torch_nor_hydra():
+    code = (
+        "import sys, mnist_sweep\n"
+        "names = dir(mnist_sweep)\n"
+        "assert not {'torch', 'hydra', 'optuna'} & set(sys.modules)\n"
+        "assert set(mnist_sweep.__all__) <= set(names)\n"
+        "from mnist_sweep import compose\n"
+        "assert compose('model=mlp').model.hidden == 25\n"
+        "assert not {'torch', 'optuna'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_python_offers_is_there_in_any_order():
+    from mnist_sweep import compose, load, study, train
+
+    assert all(callable(each) for each in (compose, load, study, train))
+    assert mnist_sweep.train is train
+    assert callable(train.main)  # the command's module, as before
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = mnist_sweep.nonsense
 
 
 def test_an_installed_wheel_runs_outside_the_checkout(wheel, tmp_path):
@@ -36,10 +64,14 @@ def test_an_installed_wheel_runs_outside_the_checkout(wheel, tmp_path):
         "import sys; sys.path.insert(0, 'site')\n"
         "from mnist_sweep import train\n"
         "assert train.__file__.endswith('site/mnist_sweep/train.py'), train.__file__\n"
+        "from hydra import compose, initialize_config_module\n"
+        "with initialize_config_module('mnist_sweep.conf'):\n"
+        "    print(compose('config', ['model=mlp']).model)\n"
         "sys.argv = ['train', '--cfg', 'job', 'model=baseline']\n"
         "train.main()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "mnist_sweep.models.MLP" in done.stdout
     assert "StagedCNN" in done.stdout
 
 

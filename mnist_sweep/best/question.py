@@ -10,11 +10,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from mnist_sweep.cli.plugin_checks import register_named_callbacks
-from mnist_sweep.config import check, config_directory, register_resolvers, without_hydra
+from mnist_sweep import conf
+from mnist_sweep.config import check, config_directory, without_hydra
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.settings import take_study_name
-from mnist_sweep.sweep.space import width_interval
 from mnist_sweep.text import one_line
 
 SEARCH = "search=architecture"  # unless the command line names another
@@ -82,9 +81,7 @@ def read_question(words: Sequence[str]) -> Question:
 
 def _composed(overrides: Iterable[str]) -> DictConfig:
     """Return the config that the jobs of a sweep share. Raises QuestionError."""
-    register_resolvers()
-    register_named_callbacks()
-    width_interval.register()
+    conf.register()
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         for override in parsed:

@@ -8,13 +8,13 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from mnist_sweep.config import check, config_directory, register_resolvers
+from mnist_sweep import conf
+from mnist_sweep.config import check, config_directory
 from mnist_sweep.confirm.candidates import Candidate, Changes, ConfirmError, changed, of_trials
 from mnist_sweep.confirm.wording import DEFAULT
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.build import check_budget
 from mnist_sweep.run.single import make_single
-from mnist_sweep.sweep.space import width_interval
 from mnist_sweep.sweep.space.values import same, value_of
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.text import one_line
@@ -63,8 +63,7 @@ def _composed(record: StudyRecord) -> DictConfig:
         for name, text in (search.get("settings") or {}).items()
         if not DRAWN.match(str(text)) and not name.lstrip("+~").startswith("hydra")
     ]
-    register_resolvers()
-    width_interval.register()
+    conf.register()
     try:
         with initialize_config_dir(config_directory(), job_name="train"):
             return compose(

@@ -86,13 +86,13 @@ class RunDirectory:
         self.best = path / "checkpoints" / "best.safetensors"
         self.last = path / "checkpoints" / "last.pt"
 
-    def check_new(self) -> None:
-        """Raise RecordError where the directory already holds a run."""
+    def check_new(self, setting: str = "hydra.run.dir") -> None:
+        """Raise RecordError where the directory, the value of a setting, already holds a run."""
         if self.metrics.exists() or self.result.exists():
             resume = shell([override("resume", str(self.path))])
             raise RecordError(
                 f"{self.path} already holds a run: resume it with {resume}, or choose "
-                "another hydra.run.dir"
+                f"another {setting}"
             )
 
     def start(self) -> None:

@@ -4,6 +4,8 @@ import os
 import platform
 import random
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +15,9 @@ import torch
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.cores import cores
+
+# What cuBLAS needs to be deterministic: docs.pytorch.org/docs/stable/notes/randomness.html
+WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 class DeviceError(UserError):
@@ -46,9 +51,34 @@ def set_seeds(seed: int, deterministic: bool) -> None:
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = not deterministic
     torch.backends.cudnn.deterministic = deterministic
-    if deterministic:  # cuBLAS needs it: docs.pytorch.org/docs/stable/notes/randomness.html
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if deterministic:
+        os.environ.setdefault(WORKSPACE, ":4096:8")
     torch.use_deterministic_algorithms(deterministic)
+
+
+@contextmanager
+def left_as_it_was() -> Iterator[None]:
+    """Put back what `set_seeds` and `set_threads` set, for a process that is not a run's own."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    on_gpus = torch.cuda.get_rng_state_all() if used else None
+    threads, cudnn = torch.get_num_threads(), torch.backends.cudnn
+    benchmark, deterministic = cudnn.benchmark, cudnn.deterministic
+    refuses = torch.get_deterministic_debug_mode()
+    workspace = os.environ.get(WORKSPACE)
+    try:
+        yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+        if on_gpus is not None:
+            torch.cuda.set_rng_state_all(on_gpus)
+        torch.set_num_threads(threads)
+        cudnn.benchmark, cudnn.deterministic = benchmark, deterministic
+        torch.set_deterministic_debug_mode(refuses)
+        if workspace is None:
+            os.environ.pop(WORKSPACE, None)
 
 
 def describe(device: torch.device) -> str:

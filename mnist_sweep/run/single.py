@@ -1,5 +1,6 @@
 """A recorded run as a single one, no longer a trial: what is trained again."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,14 @@ def change(config: DictConfig, settings: dict[str, Any]) -> None:
     check(config)
 
 
-def write_config(config: DictConfig, directory: Path) -> None:
-    """Record the config of a run in its directory, as Hydra does."""
-    recorded = directory / ".hydra" / "config.yaml"
-    recorded.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(recorded) as temporary:
+def write_config(
+    config: DictConfig, directory: Path, overrides: Sequence[str] | None = None
+) -> None:
+    """Record the config of a run in its directory, and what made it if known, as Hydra does."""
+    recorded = directory / ".hydra"
+    recorded.mkdir(parents=True, exist_ok=True)
+    with replacing(recorded / "config.yaml") as temporary:
         OmegaConf.save(config, temporary)
+    if overrides is not None:
+        with replacing(recorded / "overrides.yaml") as temporary:
+            OmegaConf.save(OmegaConf.create(list(overrides)), temporary)

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.config import ConfigError, check, without_hydra
+from mnist_sweep.config import ConfigError, RunConfig, check, without_hydra
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.settings import objective_names
@@ -49,8 +50,12 @@ class TaskConfig:
         return limit if isinstance(limit, int) and not isinstance(limit, bool) else None
 
     def check(self, searched: Collection[str]) -> None:
-        """Raise SweepError where the composed config is no run, whatever is searched in it."""
-        if not self.names_trials:
+        """Raise SweepError where the composed config is no run, whatever is searched in it.
+
+        Only of one that has most of a run's settings: another application may name trials too.
+        """
+        own = [each.name for each in fields(RunConfig) if each.name in self.config]
+        if not self.names_trials or 2 * len(own) < len(fields(RunConfig)):
             return
         try:
             check(without_hydra(self.config))

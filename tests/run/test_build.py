@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_sweep.config import ConfigError, check
+from mnist_sweep.config import ConfigError, check, config_directory
 from mnist_sweep.run.build import build_dataset, build_training
 from mnist_sweep.run.execute import execute
 from mnist_sweep.run.load import load_trained
@@ -15,7 +15,7 @@ from mnist_sweep.run.single import write_config
 from mnist_sweep.training.loop import Precision, evaluate, forward_backward, train_step
 
 CPU = torch.device("cpu")
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(config_directory())
 SETTINGS = ["model=linear", "data=mnist_5k", "tracking=none", "epochs=2", "batch_size=500"]
 
 

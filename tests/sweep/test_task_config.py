@@ -58,6 +58,14 @@ def test_another_applications_jobs_are_told_nothing():
     assert application({"x": 1}).trial_overrides("s", 7) == []
 
 
+def test_a_run_of_ours_is_checked_before_its_sweep_and_another_applications_is_not(composed):
+    ours = application(OmegaConf.to_container(composed("epochs=0")))
+    with pytest.raises(SweepError, match="epochs must be at least 1, but got 0"):
+        ours.check({"seed"})
+    theirs = {"study": None, "trial": None, "seed": 1, "epochs": 0, "components": 100}
+    application(theirs).check({"gamma"})
+
+
 def test_settings_of_another_meaning_are_recorded_as_they_are():
     budget = {"of": "${size}", "to": "${nowhere}"}
     config = {"size": 3, "objective": {"size": "${size}"}, "budget": budget}

@@ -118,6 +118,7 @@ def test_a_number_is_read_as_hydras_grammar_reads_it(compose, value):
         ["data.name='a, b = c'", 'data.folder="it\'s"', "resume='run: {1}'"],
         ["study='sweep of 2024, \\'quoted\\''", "trial=7"],
         ["model.stages=[[1,2],[3,4]]", "budget={max_parameters: 12}"],
+        ["model.stages.0.0=7", "model.stages.2.1=44"],  # elements of lists
         ["optimizer={lr: 0.25}"],
         ["optimizer.lr=0.5", "optimizer={lr: 0.25}"],  # a value, though of a group's name
         ["budget.max_parameters=null", "objective=[val_acc,parameters]"],

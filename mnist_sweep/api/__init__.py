@@ -1,0 +1,1 @@
+"""From Python, in a notebook or another program: docs/python.md."""

@@ -1,0 +1,16 @@
+"""The configs, for Hydra's `pkg://mnist_sweep.conf`; importing this makes their resolvers known."""
+
+from mnist_sweep.cli import plugin_checks, settings_help
+from mnist_sweep.config import register_resolvers
+from mnist_sweep.sweep.space import width_interval
+
+
+def register() -> None:
+    """Make the resolvers known that the configs name; again where another has taken a name."""
+    register_resolvers()
+    plugin_checks.register_named_callbacks()
+    settings_help.register()
+    width_interval.register()
+
+
+register()
