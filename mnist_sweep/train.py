@@ -1,7 +1,8 @@
 """The one entry: compose, check, build, fit, record; returns the objective to a sweeper.
 
-`python -m mnist_sweep.train --help` says what can be chosen. torch is imported only once there is
-something to train, so that printing help and config stays quick.
+`python -m mnist_sweep.train --help` says what can be chosen. From Python, the module can be called:
+`train("model=mlp", "epochs=3")` trains one run and returns its result; see docs/python.md. torch
+is imported only once there is something to train, so that printing help and config stays quick.
 """
 
 import logging

@@ -80,7 +80,7 @@ class Study:
             raise NotInstalled(
                 "frame() needs pandas: pip install pandas, or use .trials, a list of mappings"
             ) from error
-        rows = [_flat(trial) for trial in self.trials]
+        rows = [_flat(trial, self.objectives) for trial in self.trials]
         return pd.DataFrame(rows, index=pd.Index([t["number"] for t in self.trials], name="number"))
 
 
@@ -124,14 +124,15 @@ def _trial(row: Row, objectives: list[str]) -> dict[str, Any]:
     }
 
 
-def _flat(trial: dict[str, Any]) -> dict[str, Any]:
-    """Return a trial's row; an objective takes precedence over a figure of its name."""
+def _flat(trial: dict[str, Any], objectives: Sequence[str]) -> dict[str, Any]:
+    """Return a trial's row, in which a column of an objective's name has complete trials alone."""
+    figures = trial["figures"].items()
     return {
         "status": trial["status"],
         "reason": trial["reason"],
-        **trial["values"],
+        **{name: trial["values"].get(name) for name in objectives},
         **trial["settings"],
-        **{name: value for name, value in trial["figures"].items() if name not in trial["values"]},
+        **{name: value for name, value in figures if name not in objectives},
         "directory": trial["directory"],
         "began": trial["began"],
         "ended": trial["ended"],

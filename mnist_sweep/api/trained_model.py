@@ -13,6 +13,7 @@ from mnist_sweep.config import ConfigError
 from mnist_sweep.data.batches import EVALUATION_BATCH
 from mnist_sweep.data.sources import SIZE
 from mnist_sweep.errors import UserError
+from mnist_sweep.models.cost import count_parameters
 from mnist_sweep.run.exported import DESCRIPTION, Bundle, read_bundle
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.machine import choose_device
@@ -82,9 +83,8 @@ def load(path: str | Path, device: str = "auto") -> Model:
             f"path={folder} is neither a run directory (it has no .hydra) nor a bundle (it has no "
             f"{DESCRIPTION})"
         )
-    description = bundle.description
-    count = int(description["parameters"])
-    return Model(description["name"], count, bundle.labels, folder, on, bundle)
+    count = count_parameters(bundle.model)
+    return Model(bundle.description["name"], count, bundle.labels, folder, on, bundle)
 
 
 def as_pixels(images: Any) -> Tensor:

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import configure_log
@@ -24,7 +24,7 @@ from hydra.errors import (
 
 from mnist_sweep.allowed_targets import how_to_allow
 from mnist_sweep.cli.unstarted import leave_nothing
-from mnist_sweep.errors import UserError, explain, shown
+from mnist_sweep.errors import UserError, explain, full_errors, shown
 from mnist_sweep.private_names import options_parser, reporting_through
 from mnist_sweep.text import nearest, one_line
 
@@ -52,6 +52,23 @@ def one_line_errors() -> Iterator[None]:
             raise
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except CompactHydraException as error:
+        if full_errors():
+            raise
+        _end_as_reported(error)
+
+
+def _end_as_reported(error: CompactHydraException) -> NoReturn:
+    """Say what Hydra's report would: it composes the config of --help outside of that."""
+
+    def again() -> NoReturn:
+        raise error
+
+    try:
+        _refusing(again)
+    except CompactHydraException as said:
+        print(said, file=sys.stderr)
+    sys.exit(1)
 
 
 def _refusing(call: Callable[[], Any]) -> Any:

@@ -66,6 +66,15 @@ def test_a_frame_has_a_row_for_each_trial(usual):
     assert frame.columns.is_unique
 
 
+def test_an_objectives_column_has_complete_trials_alone():
+    found = create("pruned")
+    add(found, TrialStatus.COMPLETE, 0.9, **ran(0, val_acc=0.9))
+    add(found, TrialStatus.PRUNED, curve=(0.95,), **ran(1, val_acc=0.95))
+    frame = study("pruned", ADDRESS).frame()
+    assert frame.val_acc.dropna().to_dict() == {0: 0.9}
+    assert study("pruned", ADDRESS).trials[1]["figures"]["val_acc"] == 0.95
+
+
 def test_without_pandas_that_is_one_line(usual, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(NotInstalled, match=r"frame\(\) needs pandas: pip install pandas"):

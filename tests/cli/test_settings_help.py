@@ -1,6 +1,8 @@
 """What `--help` says of settings."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +97,24 @@ def test_several_trackers_are_described_together(printed):
 def test_hydras_own_help_stays(command, capfd):
     assert command("--hydra-help") == 0
     assert "--multirun" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("override", ["model=nope", "sede=1", "hydra/sweeper=basic", "seed=0,1"])
+def test_help_of_what_does_not_compose_says_what_a_run_of_it_would(command, capfd, override):
+    assert command(override) == 1
+    said = capfd.readouterr().err
+    assert command("--help", override) == 1
+    found = capfd.readouterr().err
+    assert found
+    assert found.splitlines()[0] == said.splitlines()[0]
+    assert "Traceback" not in found
+
+
+def test_who_reads_only_the_first_lines_of_help_sees_no_traceback():
+    code = "import mnist_sweep.train as train; train.command_line()"
+    words = [sys.executable, "-c", code, "--help"]
+    help_ = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    help_.stdout.close()
+    with help_:
+        assert help_.stderr.read() == ""
+    assert help_.returncode == 141
