@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
 from mnist_sweep.data.sources import SIZE, DataError
+from mnist_sweep.data.photographs import find_on_photograph, is_photograph
 from mnist_sweep.data.strokes import FAINTEST, INK, Grey, border, find_strokes
 from mnist_sweep.errors import reason
 from mnist_sweep.text import one_line
@@ -76,7 +77,7 @@ def read_drawing(path: Path, digits: bool = True) -> Drawing:
 
 def _digit(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
     """Return brightness as an MNIST image, and what was made of it; None where it shows nothing."""
-    found = find_strokes(grey)
+    found = find_on_photograph(grey) if is_photograph(grey) else find_strokes(grey)
     if found is None:
         return None
     notes = [POLARITIES[found.dark_on_light]]

@@ -36,7 +36,7 @@ def find_strokes(grey: Grey) -> Strokes | None:
 
     Returns None where nothing is left, which is fainter than paper's own differences.
     """
-    noise = _noise(grey)
+    noise = noise_of(grey)
     paper = float(np.median(border(grey)))
     away = grey - paper
     dark_on_light = bool((away**3).sum() < 0)
@@ -57,7 +57,7 @@ def border(grey: Grey) -> Grey:
     return np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
 
 
-def _noise(grey: Grey) -> float:
+def noise_of(grey: Grey) -> float:
     """Return the noise's standard deviation, 0 for a picture that a program drew.
 
     Strokes and light have little part in the differences of differences (Immerkaer, "Fast noise
