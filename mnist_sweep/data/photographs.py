@@ -14,67 +14,73 @@ from mnist_sweep.data.strokes import FAINTEST, INK, Grey, Strokes, border, noise
 Mask = npt.NDArray[np.bool_]
 
 SMALLEST = 64  # pixels a side: of fewer, too few are paper to be measured
-PLAIN = 0.9  # of the border: where as much has one colour, a program drew it
-SAME = 3 / 255  # brightness that a lossy format changes, at most
+PLAIN = 0.3  # of a picture: where so much is of one brightness, a program drew it
+NOISY = 3 / 255  # standard deviations of brightness: less is not worth a filter
 COARSE = 128  # pixels a side: enough to see light by
+COARSEST = 64  # pixels a side: enough to tell strokes from paper
 AROUND = 0.5  # a neighbourhood that is mostly paper
 WIDEST = 0.35  # no stroke is wider, and no shadow narrower
 GRAIN = 4.0  # standard deviations that hide no stroke
-ACROSS = 0.5  # of a side: what is as long, straight and touches an end of it is a line of the paper
+ACROSS, ENDS = 0.5, 0.03  # of a side: a line of the paper is as long, and as near to an end of it
 LINE = 0.2  # of a side: so much of a line is straight, however the sheet lies
 LEAN = 8  # degrees by which lines lean at most
+STRONG = 75  # percent of the strokes are fainter than what counts as full
+FLOOR = 2.0  # standard deviations of grain that count as paper
+EDGE = 0.04  # of the digit's longer side: so soft is a stroke's edge
 PART = 0.08  # of the digit's ink: what has less is no part of it
 GAP = 0.3  # of the digit's longer side: what is farther is no part of it
 PEN = 0.1  # of the digit's longer side: MNIST's pens are as broad
 
 
 def is_photograph(grey: Grey) -> bool:
-    """Whether a picture has paper that nobody painted: of no one colour, or grainy."""
+    """Whether no one brightness is that of a good part of a picture, as of what a program drew."""
     if min(grey.shape) < SMALLEST:
         return False
-    edge = border(grey)
-    plain = np.abs(edge - np.median(edge)) <= SAME
-    return bool(plain.mean() < PLAIN) or noise_of(grey) > SAME
+    levels = np.bincount(np.rint(grey * 255).astype(int).ravel(), minlength=256)
+    alike = np.convolve(levels, np.ones(3), "same")  # a lossy format changes them by one
+    return bool(alike.max() < PLAIN * grey.size)
 
 
 def find_on_photograph(grey: Grey) -> Strokes | None:
     """Return the strokes of a digit; None where nothing differs from the paper by enough."""
-    small = _smaller(grey)
-    dark_on_light = is_dark_on_light(small)
-    ink = _lack_of_light(grey, small, dark_on_light)
-    ink = ndimage.gaussian_filter(ink, 0.7) if noise_of(ink) > SAME else ink
+    dark_on_light = is_dark_on_light(grey)
+    ink = _lack_of_light(grey, dark_on_light)
+    ink = ndimage.gaussian_filter(ink, 0.7) if noise_of(ink) > NOISY else ink
     ink = _without_lines(ink)
     grain = float(np.median(np.abs(ink))) / 0.6745  # most of a photograph is paper
     level = _level(ink, grain)
     if level is None:
         return None
     parts = _digit(ink > level, ink)
-    strongest = float(np.percentile(ink[parts], 75))
-    floor = level / 2
-    kept = np.where(ndimage.binary_dilation(parts, iterations=2), ink, 0.0)
+    strongest = float(np.percentile(ink[parts], STRONG))
+    floor = min(level / 2, FLOOR * grain)
+    soft = max(2, round(EDGE * _longer_side(parts)))
+    kept = np.where(ndimage.binary_dilation(parts, iterations=soft), ink, 0.0)
     kept = np.clip((kept - floor) / (strongest - floor), 0, 1)
     return Strokes(_broad_enough(kept), dark_on_light)
 
 
-def is_dark_on_light(small: Grey) -> bool:
+def is_dark_on_light(grey: Grey) -> bool:
     """Whether strokes are darker than what is around them, of which most is paper.
 
     A shadow's edge has as much on its lighter side as on its darker one; strokes have one side.
     """
+    small = _smaller(grey, COARSEST)
     side = 2 * round(AROUND * max(small.shape) / 2) + 1
     away = small - ndimage.median_filter(small, side, mode="nearest")
     return bool((away**3).sum() < 0)
 
 
-def _smaller(grey: Grey) -> Grey:
-    scale = min(1.0, COARSE / max(grey.shape))
+def _smaller(grey: Grey, longest: int) -> Grey:
+    scale = min(1.0, longest / max(grey.shape))
     size = [max(1, round(length * scale)) for length in grey.shape]
     picture = Image.fromarray(grey.astype(np.float32))
     return np.asarray(picture.resize((size[1], size[0]), Image.Resampling.BOX), np.float64)
 
 
-def _lack_of_light(grey: Grey, small: Grey, dark_on_light: bool) -> Grey:
+def _lack_of_light(grey: Grey, dark_on_light: bool) -> Grey:
     """Return ink, paper's own being 0 on average."""
+    small = _smaller(grey, COARSE)
     side = 2 * round(WIDEST * max(small.shape) / 2) + 1
     fill = ndimage.grey_closing if dark_on_light else ndimage.grey_opening
     coarse = ndimage.gaussian_filter(fill(small, size=(side, side), mode="nearest"), 1)
@@ -105,11 +111,15 @@ def _level(ink: Grey, grain: float) -> float | None:
 
 
 def _without_lines(ink: Grey) -> Grey:
-    """Return the ink without that of straight lines that go across the sheet."""
-    return ink - np.maximum(_lines(ink), _lines(ink.T).T)
+    """Return the ink without that of straight lines that go across the sheet.
+
+    Lines as dark as the strokes stay: they cannot be told from those.
+    """
+    most = 0.5 * float(np.percentile(ink, 99.9))
+    return ink - np.maximum(_lines(ink, most), _lines(ink.T, most).T)
 
 
-def _lines(ink: Grey) -> Grey:
+def _lines(ink: Grey, most: float) -> Grey:
     """Return the ink of lines from left to right, 0 elsewhere: where a stroke crosses one, its own.
 
     A line is what an opening with straight segments leaves, of any lean that a sheet may have, and
@@ -129,10 +139,12 @@ def _lines(ink: Grey) -> Grey:
     labels, count = ndimage.label(found > FAINTEST / 3, structure=np.ones((3, 3)))
     lines = np.zeros_like(ink)
     for number, place in enumerate(ndimage.find_objects(labels), 1):
-        across = place[1].stop - place[1].start
-        if across >= ACROSS * ink.shape[1] and across >= 2 * (place[0].stop - place[0].start):
+        start, stop, end = place[1].start, place[1].stop, ink.shape[1]
+        if stop - start >= ACROSS * end and (start <= ENDS * end or stop >= (1 - ENDS) * end):
             line = labels[place] == number
-            usual = float(np.median(found[place][line]))
+            usual = float(np.percentile(found[place][line], 20))  # between strokes that cross it
+            if usual > most:
+                continue
             part = ndimage.binary_dilation(np.pad(line, 2), np.ones((3, 1)))[2:-2, 2:-2]
             lines[place][part] = np.minimum(np.clip(ink[place][part], 0, None), 1.4 * usual)
     return lines
@@ -163,8 +175,7 @@ def _broad_enough(ink: Grey) -> Grey:
     mask = ink > 0.5
     if not mask.any():
         return ink
-    rows, columns = np.nonzero(mask)
-    side = max(np.ptp(rows), np.ptp(columns)) + 1
+    side = _longer_side(mask)
     # The mean distance to the edge of what is so broad all along is a quarter of that.
     broad = 4 * float(ndimage.distance_transform_edt(mask)[mask].mean()) - 1
     lacking = round((PEN * side - broad) / 2)
@@ -172,3 +183,8 @@ def _broad_enough(ink: Grey) -> Grey:
         return ink
     y, x = np.ogrid[-lacking : lacking + 1, -lacking : lacking + 1]
     return np.asarray(ndimage.grey_dilation(ink, footprint=x**2 + y**2 <= lacking**2), np.float64)
+
+
+def _longer_side(mask: Mask) -> int:
+    rows, columns = np.nonzero(mask)
+    return int(max(np.ptp(rows), np.ptp(columns))) + 1
