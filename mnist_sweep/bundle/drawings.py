@@ -4,6 +4,7 @@ A picture of something else is not moved: other data sets have places of their o
 """
 
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scipy import ndimage
 
 from mnist_sweep.data.sources import SIZE, DataError
 from mnist_sweep.data.photographs import find_on_photograph, is_photograph
-from mnist_sweep.data.strokes import FAINTEST, INK, Grey, border, find_strokes
+from mnist_sweep.data.strokes import FAINTEST, INK, Grey, Strokes, border, find_strokes
 from mnist_sweep.errors import reason
 from mnist_sweep.text import one_line
 
@@ -34,11 +35,28 @@ LARGEST = 512  # pixels a side: of more, so many are made one that the longer si
 
 
 @dataclass(frozen=True)
+class Ink:
+    """What a picture's ink was like, before it was moved and made smaller.
+
+    `contrast`: of the strongest stroke with its paper, of the range from black to white; `cover`:
+    the share of the picture that it covers.
+    """
+
+    contrast: float
+    cover: float
+    at_border: bool
+
+
+@dataclass(frozen=True)
 class Drawing:
-    """`pixels`: uint8 [28, 28], light on dark; `note` says what was made of the picture."""
+    """`pixels`: uint8 [28, 28], light on dark; `note` says what was made of the picture.
+
+    `ink` is None of what is no digit.
+    """
 
     pixels: np.ndarray
     note: str
+    ink: Ink | None = None
 
 
 def read_drawing(path: Path, digits: bool = True) -> Drawing:
@@ -68,18 +86,49 @@ def read_drawing(path: Path, digits: bool = True) -> Drawing:
     except Exception as error:  # Pillow's formats have many kinds for what is damaged
         kind = one_line(error) or type(error).__name__
         raise DataError(f"{path} cannot be read as a picture: {kind}") from error
-    read = _digit(grey) if digits else _whole(grey)
+    found = None
+    if digits:
+        found = find_on_photograph(grey) if is_photograph(grey) else find_strokes(grey)
+        read = None if found is None else _digit(grey, found)
+    else:
+        read = _whole(grey)
     if read is None:
-        raise DataError(f"{path} shows nothing: all of it is about as bright as its border")
+        raise DataError(
+            f"{path} shows nothing: all of it is about as bright as its border, or noise"
+        )
     pixels, notes = read
-    return Drawing(pixels, "; ".join([f"{size[0]}x{size[1]}, {notes[0]}", *remarks, *notes[1:]]))
+    note = "; ".join([f"{size[0]}x{size[1]}, {notes[0]}", *remarks, *notes[1:]])
+    return Drawing(pixels, note, None if found is None else _about(found))
 
 
-def _digit(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
-    """Return brightness as an MNIST image, and what was made of it; None where it shows nothing."""
-    found = find_on_photograph(grey) if is_photograph(grey) else find_strokes(grey)
-    if found is None:
-        return None
+def thumbnail(path: Path, side: int) -> Image.Image:
+    """Return a picture that `read_drawing` has read, upright, as grey or colours of so many pixels.
+
+    Pixels a side; what is transparent is light grey.
+    """
+    with warnings.catch_warnings(), Image.open(path) as image:
+        warnings.simplefilter("ignore")
+        image.load()
+        upright = image
+        with suppress(Exception):  # broken EXIF data, as the picture's note says
+            upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith(("I", "F")):
+            upright = Image.fromarray(_bytes(_grey(upright)))
+        elif upright.mode == "LAB":
+            upright = upright.getchannel("L")
+        layered = upright.convert("RGBA")
+    shown = Image.alpha_composite(Image.new("RGBA", layered.size, (225, 225, 225, 255)), layered)
+    shown.thumbnail((side, side))
+    return shown.convert("RGB")
+
+
+def _about(found: Strokes) -> Ink:
+    is_ink = found.ink > 0.5
+    return Ink(found.contrast, float(is_ink.mean()), bool(border(found.ink).max() > 0.5))
+
+
+def _digit(grey: Grey, found: Strokes) -> tuple[np.ndarray, list[str]]:
+    """Return brightness as an MNIST image, and what was made of it."""
     notes = [POLARITIES[found.dark_on_light]]
     own = 1 - grey if found.dark_on_light else grey
     if grey.shape != (SIZE, SIZE):
@@ -92,7 +141,7 @@ def _digit(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
 
 
 def _whole(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
-    """Return all of a picture as an image, what it shows left in its place; None as `_digit` does.
+    """Return all of a picture as an image, what it shows left in its place; None for one brightness.
 
     What fills a picture has no strokes: the border alone tells what is paper.
     """

@@ -57,7 +57,7 @@ def find_on_photograph(grey: Grey) -> Strokes | None:
     soft = max(2, round(EDGE * _longer_side(parts)))
     kept = np.where(ndimage.binary_dilation(parts, iterations=soft), ink, 0.0)
     kept = np.clip((kept - floor) / (strongest - floor), 0, 1)
-    return Strokes(_broad_enough(kept), dark_on_light)
+    return Strokes(_broad_enough(kept), dark_on_light, strongest)
 
 
 def is_dark_on_light(grey: Grey) -> bool:

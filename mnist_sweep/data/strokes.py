@@ -25,10 +25,14 @@ SPECK = 0.06  # of the largest stroke's ink: what has less is dust
 
 @dataclass(frozen=True)
 class Strokes:
-    """`ink`: how much of it, 0 for paper to 1 for the strongest stroke, float64 [H, W]."""
+    """`ink`: how much of it, 0 for paper to 1 for the strongest stroke, float64 [H, W].
+
+    `contrast`: by how much that stroke differs from its paper, of the range from black to white.
+    """
 
     ink: Grey
     dark_on_light: bool
+    contrast: float
 
 
 def find_strokes(grey: Grey) -> Strokes | None:
@@ -49,7 +53,7 @@ def find_strokes(grey: Grey) -> Strokes | None:
     if strongest - floor < max(FAINTEST, 3 * noise):
         return None
     ink = np.clip((ink - floor) / (strongest - floor), 0, 1)
-    return Strokes(_without_specks(ink), dark_on_light)
+    return Strokes(_without_specks(ink), dark_on_light, strongest)
 
 
 def border(grey: Grey) -> Grey:
