@@ -176,7 +176,9 @@ python -m mnist_sweep.predict bundle=. images=digit.png
 ```
 
 `bundle.json` has the architecture, how pixels are prepared, and the figures; `weights.safetensors`
-has the weights; `config.yaml` has the whole configuration of the run.{_onnx_note() if onnx else ""}{_page_note() if html else ""}
+has the weights; `config.yaml` has the whole configuration of the run.{
+        _onnx_note() if onnx else ""
+    }{_page_note() if html else ""}
 
 ## Training
 
@@ -189,8 +191,8 @@ has the weights; `config.yaml` has the whole configuration of the run.{_onnx_not
 def _onnx_note() -> str:
     return (
         f"\n`{ONNX}` maps `images`, uint8 [batch, {SIZE}, {SIZE}], light on dark, to `logits`, "
-        "float32 [batch, 10].\nIt prepares the pixels itself. Its metadata have the temperature that "
-        "the logits are to be divided by, and the labels."
+        "float32 [batch, 10].\nIt prepares the pixels itself. Its metadata have the labels and the "
+        "temperature that the logits are to be divided by."
     )
 
 

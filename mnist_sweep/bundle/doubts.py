@@ -24,7 +24,7 @@ NOISE = "noise"
 
 @dataclass(frozen=True)
 class Doubt:
-    """`kind` is a word for programs: border, large, faint, shapes, noise, close; `says` for people."""
+    """`kind` is for programs: noise, shapes, large, border, faint, close; `says` is for people."""
 
     kind: str
     says: str

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from mnist_sweep.data.strokes import FAINTEST, INK, Grey, Strokes, border, noise_of
+from mnist_sweep.data.strokes import FAINTEST, Grey, Strokes, border, noise_of
 
 Mask = npt.NDArray[np.bool_]
 
@@ -136,7 +136,7 @@ def _lines(ink: Grey, most: float) -> Grey:
         opened = ndimage.maximum_filter1d(least, length, axis=1)
         found = np.maximum(found, opened[np.clip(rows - drop, 0, ink.shape[0] - 1), columns])
     found = np.minimum(found, broad)
-    labels, count = ndimage.label(found > FAINTEST / 3, structure=np.ones((3, 3)))
+    labels, _ = ndimage.label(found > FAINTEST / 3, structure=np.ones((3, 3)))
     lines = np.zeros_like(ink)
     for number, place in enumerate(ndimage.find_objects(labels), 1):
         start, stop, end = place[1].start, place[1].stop, ink.shape[1]

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: one temperature for all logits, fitted where labels are known."""
+"""Probabilities that mean what they say: one temperature, fitted where labels are known."""
 
 import math
 
@@ -11,7 +11,7 @@ BINS = 15  # of probability, as in Guo et al.
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
-    """Return the temperature T with which softmax(logits / T) has the least negative log likelihood.
+    """Return the temperature T for which softmax(logits / T) is most likely to be the labels.
 
     Logits float [N, K], labels int64 [N]. Temperature scaling of Guo et al. 2017, "On calibration
     of modern neural networks" (https://arxiv.org/abs/1706.04599): it changes no prediction.
@@ -24,7 +24,10 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
     # In 1/T the loss is convex, so that along log T it has one minimum.
     found = minimize_scalar(
-        loss, bounds=(math.log(LOWEST), math.log(HIGHEST)), method="bounded", options={"xatol": 1e-5}
+        loss,
+        bounds=(math.log(LOWEST), math.log(HIGHEST)),
+        method="bounded",
+        options={"xatol": 1e-5},
     )
     return math.exp(float(found.x))
 

@@ -1,15 +1,15 @@
 """Photographs of handwritten digits, made up: strokes on paper, light, lines, a camera, a file.
 
-The middle line of a digit of MNIST is drawn with a pen of another width. Everything else is drawn at
-random: the paper and its lines, where the sheet lies, uneven light, a shadow's edge, blur, noise,
-and how the file stores it. None of it is fitted to what reads it.
+The middle line of a digit of MNIST is drawn with a pen of another width. All else is random: the
+paper and its lines, where the digit is, uneven light, a shadow's edge, blur, noise, and how the
+file stores it. None of it is fitted to what reads it.
 """
 
 import io
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 PAPERS = ("plain", "ruled", "squared")
@@ -101,7 +101,9 @@ def _sheet(width, height, paper, dark, draw):
         apart = min(width, height) * draw.uniform(0.07, 0.2)
         strength = draw.uniform(0.1, 0.3)
         shade = 1 - strength if dark else 1 + 1.5 * strength
-        colour = tuple(int(255 * min(c * shade * k, 1)) for c, k in zip(tint, (0.94, 1, 1.06), strict=True))
+        colour = tuple(
+            int(255 * min(c * shade * k, 1)) for c, k in zip(tint, (0.94, 1, 1.06), strict=True)
+        )
         thick = max(1, round(min(width, height) / draw.uniform(180, 400)))
         lean = draw.uniform(-0.06, 0.06, 4)
         for at in np.arange(-height, 2 * height, apart):
