@@ -16,7 +16,6 @@ HALF = 0.5  # of the picture: MNIST's digits cover 33% of theirs at most
 FAINT = 0.2  # of the range from black to white: MNIST's have all of it
 SHAPE = 0.3  # of the largest shape's area: 1.1% of MNIST's have a second one as large
 SHAPES = 6  # as many are noise: 0.03% of MNIST's have them
-ROUGH = 0.6  # of the ink, what a median filter changes: 0.02% of MNIST's are as rough
 CLOSE = 1 / 3  # of the best label's probability: 0.7% of MNIST's, and half of those read wrongly
 
 NOISE = "noise"
@@ -56,7 +55,7 @@ def doubts(drawing: Drawing, probabilities: Sequence[float], labels: Sequence[st
     found: list[Doubt] = []
     if drawing.ink is not None:
         areas = shapes(drawing.pixels)
-        if len(areas) >= SHAPES or roughness(drawing.pixels) > ROUGH:
+        if len(areas) >= SHAPES:
             found.append(Doubt(NOISE, "noise"))
         elif len(areas) > 1 and areas[1] >= SHAPE * areas[0]:
             found.append(Doubt("shapes", "several shapes"))
@@ -77,10 +76,3 @@ def shapes(pixels: np.ndarray) -> list[int]:
     numbered, count = ndimage.label(pixels > 127, structure=np.ones((3, 3)))
     areas = np.bincount(numbered.ravel(), minlength=count + 1)[1:]
     return sorted(areas.tolist(), reverse=True)
-
-
-def roughness(pixels: np.ndarray) -> float:
-    """Return the share of an image's ink that a 3x3 median filter changes: little of strokes."""
-    ink = pixels.astype(np.float64)
-    changed = np.abs(ink - ndimage.median_filter(ink, 3, mode="constant"))
-    return float(changed.sum() / max(ink.sum(), 1.0))

@@ -160,24 +160,6 @@ function softmax(values, temperature) {
   return parts.map((part) => part / sum);
 }
 
-function roughness(image) {
-  let [changed, sum] = [0, 0];
-  for (let y = 0; y < 28; y++) {
-    for (let x = 0; x < 28; x++) {
-      const around = [];
-      for (let dy = -1; dy <= 1; dy++) {
-        for (let dx = -1; dx <= 1; dx++) {
-          const inside = y + dy >= 0 && y + dy < 28 && x + dx >= 0 && x + dx < 28;
-          around.push(inside ? image[(y + dy) * 28 + x + dx] : 0);
-        }
-      }
-      changed += Math.abs(image[y * 28 + x] - around.sort((a, b) => a - b)[4]);
-      sum += image[y * 28 + x];
-    }
-  }
-  return changed / Math.max(sum, 1);
-}
-
 // What speaks against a reading, the gravest first: [kind, words].
 function doubts(image, ink, width, probabilities, labels, limits) {
   const found = [];
@@ -185,7 +167,7 @@ function doubts(image, ink, width, probabilities, labels, limits) {
   const areas = Array(count).fill(0);
   shapes.forEach((shape) => { if (shape) areas[shape - 1]++; });
   areas.sort((a, b) => b - a);
-  if (count >= limits.shapes || roughness(image) > limits.rough) found.push(["noise", "noise"]);
+  if (count >= limits.shapes) found.push(["noise", "noise"]);
   else if (count > 1 && areas[1] >= limits.shape * areas[0]) found.push(["shapes", "several shapes"]);
   const covered = ink.reduce((sum, value) => sum + (value > 0.5 ? 1 : 0), 0);
   if (covered >= limits.half * ink.length) found.push(["large", "covers half"]);

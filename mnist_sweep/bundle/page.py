@@ -28,7 +28,6 @@ LIMITS = {
     "half": doubts.HALF,
     "shape": doubts.SHAPE,
     "shapes": doubts.SHAPES,
-    "rough": doubts.ROUGH,
     "close": doubts.CLOSE,
 }
 # Within a script element: neither its end, nor a comment's beginning, nor a line's end of old.

@@ -27,6 +27,7 @@ LEAN = 8  # degrees by which lines lean at most
 STRONG = 75  # percent of the strokes are fainter than what counts as full
 FLOOR = 2.0  # standard deviations of grain that count as paper
 EDGE = 0.04  # of the digit's longer side: so soft is a stroke's edge
+AT_EDGE = 0.05  # of its ink counts, of what touches the border, where the digit is looked for
 PART = 0.08  # of the digit's ink: what has less is no part of it
 GAP = 0.3  # of the digit's longer side: what is farther is no part of it
 PEN = 0.1  # of the digit's longer side: MNIST's pens are as broad
@@ -159,7 +160,7 @@ def _digit(mask: Mask, ink: Grey) -> Mask:
     numbers = np.arange(1, count + 1)
     amounts = ndimage.sum_labels(ink, labels, numbers)
     edge = np.isin(numbers, border(labels))
-    inside = np.where(edge, 0.2 * amounts, amounts)
+    inside = np.where(edge, AT_EDGE * amounts, amounts)
     main = int(inside.argmax()) + 1
     rows, columns = ndimage.find_objects(labels)[main - 1]
     near = GAP * max(rows.stop - rows.start, columns.stop - columns.start)

@@ -71,6 +71,10 @@ def test_of_what_is_no_digit_only_the_probabilities_are_doubted():
     assert doubts(drawing, [1.0], ("coat",)) == []
 
 
+def test_a_fine_straight_one_is_no_noise(tmp_path):
+    assert kinds(drawn(tmp_path / "a.png", [(60, 20), (60, 180)], width=4)) == []
+
+
 def test_few_of_mnists_digits_are_doubted(tmp_path):
     images, found = read_mnist_5k().images.numpy()[::10], []
     for image in images:
