@@ -79,11 +79,11 @@ def about(description: Mapping[str, Any]) -> list[str]:
     data = figures.get("data") or {}
     if "test_acc" in figures and "test" in data.get("sizes", {}):
         images = data["sizes"]["test"]
-        lines[0] += f" It reads {figures['test_acc']:.2%} of {images:,} test images rightly."
+        lines[0] += f" It reads {figures['test_acc']:.2%} of {images:,} test images right."
     reason = (description.get("calibration") or {}).get("reason")
     if reason:
         lines.append(f"Its probabilities are not calibrated: {reason}.")
-    lines.append("It knows digits alone, and takes a letter for one too. Nothing leaves this page.")
+    lines.append("It knows digits only: it takes a letter for one too. Nothing leaves this page.")
     return lines
 
 
