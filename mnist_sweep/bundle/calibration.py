@@ -17,7 +17,6 @@ from mnist_sweep.inspection.calibration import (
 )
 from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.load import Trained
-from mnist_sweep.text import one_line
 
 
 def calibrate(trained: Trained) -> dict[str, Any]:
@@ -29,8 +28,12 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     run = replace(trained.run, data=replace(trained.run.data, download=False))
     try:
         dataset = build_dataset(run)
-    except UserError as error:
-        return {"temperature": 1.0, "reason": f"its data are not here: {one_line(error)}"}
+    except UserError:  # which names places of this machine: not for a bundle, which goes elsewhere
+        return {
+            "temperature": 1.0,
+            "reason": f"the data set {run.data.name} could not be read when it was exported; set "
+            "MNIST_SWEEP_DATA to its folder and export the run again",
+        }
     recorded = (trained.result.get("data") or {}).get("fingerprint")
     if dataset.fingerprint != recorded:
         return {

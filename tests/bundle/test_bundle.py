@@ -227,7 +227,10 @@ def test_where_the_runs_images_are_not_here_a_bundle_says_that_it_is_not_calibra
     missing = replace(trained.run, data=replace(trained.run.data, name="mnist", root="none"))
     other = {"data": {"name": "mnist_5k", "fingerprint": "another"}}
     for case, reason in (
-        (replace(trained, run=missing), "its data are not here: no train-images"),
+        (
+            replace(trained, run=missing),
+            "the data set mnist could not be read when it was exported",
+        ),
         (replace(trained, result=trained.result | other), "is not the data that it was trained on"),
     ):
         folder = tmp_path / reason[:3]
