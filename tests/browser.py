@@ -31,7 +31,8 @@ def browse(page, *arguments, width=1200, fragment=""):
         timeout=120,
         check=True,
     )
-    assert re.findall(r"CONSOLE.*", done.stderr) == []
+    said = re.findall(r"CONSOLE.*", done.stderr)
+    assert not said, said  # in words: pytest explains the asserts of tests alone
     return done.stdout
 
 
