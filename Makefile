@@ -21,7 +21,7 @@ UV ?= uv
 
 # Values are passed on unchanged, whatever characters they have: through the environment, which
 # neither make nor the shell interprets. The shell splits ARGS into words.
-unexport RUN STUDY STORAGE ARGS SEARCH MODEL DATA EPOCHS TRIALS BUDGET HOURS
+unexport RUN STUDY STORAGE ARGS SEARCH MODEL DATA EPOCHS TRIALS BUDGET HOURS NAME
 export SWEEP_SEARCH := search=$(value SEARCH)
 export SWEEP_MODEL := model=$(value MODEL)
 export SWEEP_DATA := data=$(value DATA)
@@ -35,6 +35,7 @@ export SWEEP_STORAGE := hydra.sweeper.storage=$(if $(filter-out null,$(value \
 	STORAGE)),$(call hydra_quoted,$(value STORAGE)),null)
 export SWEEP_BUDGET := budget.max_parameters=$(value BUDGET)
 export SWEEP_HOURS := hours=$(value HOURS)
+export SWEEP_ABLATION := search=ablation/$(value NAME)
 export REPRODUCED_RUN := run=$(value RUN)
 # The name of the study: STUDY, or the default that a sweep has.
 export STUDY_NAME := study=$(or $(value STUDY),$(value SEARCH)-$(value MODEL)-$(value DATA))
@@ -43,6 +44,7 @@ export STUDY_NAME := study=$(or $(value STUDY),$(value SEARCH)-$(value MODEL)-$(
 USED_train := MODEL DATA EPOCHS ARGS
 USED_sweep := SEARCH MODEL DATA EPOCHS TRIALS STUDY STORAGE ARGS
 USED_plan := $(USED_sweep)
+USED_ablation := NAME STORAGE ARGS
 USED_best := BUDGET HOURS SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_report := SEARCH MODEL DATA STUDY STORAGE
@@ -70,8 +72,12 @@ ifeq ($(if $(filter reproduce,$(goals)),$(value RUN),none),)
 $(error make reproduce needs RUN, a run directory: make reproduce RUN=multirun/STUDY/best)
 endif
 
+ifeq ($(if $(filter ablation,$(goals)),$(value NAME),none),)
+$(error make ablation needs NAME, a file in conf/search/ablation/: make ablation NAME=batch_size)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report lock clean
+.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
@@ -111,6 +117,9 @@ plan: setup ## say what make sweep would do, and what it costs, with the same va
 	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_SEARCH" "$$SWEEP_MODEL" "$$SWEEP_DATA" \
 		"$$SWEEP_EPOCHS" "$$SWEEP_TRIALS" "$$SWEEP_STORAGE" \
 		$(if $(value STUDY),"$$SWEEP_STUDY") dry_run=true $(value ARGS)
+
+ablation: setup ## train each value of one setting with five seeds: NAME, of conf/search/ablation/
+	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_ABLATION" "$$SWEEP_STORAGE" $(value ARGS)
 
 # As many processes as there are cores.
 test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIST)

@@ -28,6 +28,9 @@ CALLBACKS = (
     "hydra.experimental.callbacks.LogJobReturnCallback",
 )
 
+# What Hydra's logging configuration makes, by its exact name.
+HANDLERS = ("mnist_sweep.cli.terminal.ConsoleHandler",)
+
 PATTERN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\.\*)?")
 
 
@@ -122,12 +125,12 @@ def users_patterns() -> tuple[str, ...]:
 
 
 def hydra_whitelist() -> list[str]:
-    """Return what `hydra.main` may let Hydra execute: callbacks by name, and the users' patterns.
+    """Return what `hydra.main` may let Hydra execute: callbacks, handlers, what users allow.
 
     It is one list for every node of a config, so it holds nothing that has a `Kind` of its own.
     Raises ConfigError.
     """
-    return [*CALLBACKS, *users_patterns()]
+    return [*CALLBACKS, *HANDLERS, *users_patterns()]
 
 
 def locate(setting: str, path: Any, kind: Kind) -> Callable[..., Any]:

@@ -64,12 +64,13 @@ class AugmentationConfig:
     shift: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
+    elastic: float = 0.0
     until: float = 1.0
 
     @property
     def active(self) -> bool:
         """Whether any change is asked for."""
-        return bool(self.rotation or self.shift or self.scale or self.shear)
+        return bool(self.rotation or self.shift or self.scale or self.shear or self.elastic)
 
 
 @dataclass
@@ -483,7 +484,7 @@ def _check_effects(run: RunConfig) -> None:
             augmentation.until,
             1,
             not augmentation.active,
-            "without augmentation: set rotation, shift, scale or shear",
+            "without augmentation: set rotation, shift, scale, shear or elastic",
         ),
     ):
         _require(

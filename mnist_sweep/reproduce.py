@@ -284,4 +284,4 @@ def surrounded(other: dict[str, tuple[str, str]]) -> list[str]:
 
 
 if __name__ == "__main__":
-    arguments.run(Reproduce, __doc__ or "", main)
+    arguments.run(Reproduce, __doc__ or "", main, wait="reading the run")

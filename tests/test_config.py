@@ -198,7 +198,7 @@ def test_a_run_that_was_recorded_without_a_recipe_has_the_usual_one(composed):
     OmegaConf.set_struct(config, False)
     for name in ("loss", "label_smoothing", "clip_norm", "ema", "distill"):
         del config[name]
-    for name in ("shear", "until"):
+    for name in ("shear", "elastic", "until"):
         del config.data.augmentation[name]
     assert check(config) == check(composed())
     assert check(config).recipe == {}

@@ -2,6 +2,7 @@
 
 import math
 import random
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -19,6 +20,9 @@ from mnist_sweep.sweep.space.conditions import check_conditions
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.searchable import check_space
 from mnist_sweep.sweep.space.values import written
+
+FOLDER = Path(train.config_directory()) / "search/ablation"
+ABLATIONS = sorted(file.stem for file in FOLDER.glob("*.yaml") if file.stem != "base")
 
 
 class Search:
@@ -121,3 +125,20 @@ def test_another_budget_is_another_study(search):
         HydraConfig.instance().set_config(architecture(search, budget, "data=mnist_5k").config)
         name = HydraConfig.get().sweeper.study_name
         assert name == f"architecture-{budget}-mnist_5k"
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_an_ablation_is_a_grid_of_arms_and_five_seeds_without_pruning(search, name):
+    found = search(f"search=ablation/{name}")
+    sweeper, chosen = found.config.hydra.sweeper, found.config.hydra.runtime.choices
+    axes = {axis: len(among.choices) for axis, among in found.space.distributions()}
+    assert axes.pop("seed") == 5
+    zipped = set(sweeper.zip or ())
+    assert set(axes) == zipped or len(axes) == 1  # what is zipped is one axis
+    arms = set(axes.values())
+    assert arms == {4}
+    assert sweeper.n_trials == 5 * 4
+    assert chosen["hydra/sweeper/pruner"] == "none"
+    assert chosen["data"] == "mnist"  # never a subset
+    assert not sweeper.default_first
+    assert found.config.epochs == 20

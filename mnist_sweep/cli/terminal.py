@@ -2,10 +2,31 @@
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from typing import TextIO
 
+from mnist_sweep.cli import encoding
+
 USUAL = 80  # columns, where a terminal does not say how many it has
+
+
+class ConsoleHandler(logging.StreamHandler[TextIO]):
+    """A log's lines on standard output, whose reader may leave, as `head` does.
+
+    That is said once, on standard error, and the work continues: hours of it may be done.
+    """
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, logging's name
+        """Discard what is printed from now on where nobody takes it; else as logging does."""
+        if not isinstance(sys.exc_info()[1], BrokenPipeError):
+            super().handleError(record)
+            return
+        encoding.discard()
+        print(
+            "nobody reads standard output any more: the work continues without it; Ctrl-C ends it",
+            file=sys.stderr,
+        )
 
 
 def columns(stream: TextIO) -> int | None:

@@ -210,4 +210,4 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    arguments.run(Confirm, __doc__ or "", main)
+    arguments.run(Confirm, __doc__ or "", main, wait="reading the study")

@@ -11,6 +11,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
+from mnist_sweep.report.objective_values import writer
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import FINISHED, TrialStatus
 from mnist_sweep.text import counted, duration, one_line
@@ -65,7 +66,11 @@ def _front(record: StudyRecord) -> str:
         return _best(record)
     shown = record.best[:SHOWN]
     more = f", the first {SHOWN} of them" if len(record.best) > SHOWN else ""
-    rows = [[str(r.number), *(_number(v) for v in r.values), _where(r)] for r in shown]
+    value_of = writer(record)
+    rows = [
+        [str(r.number), *(value_of.one(v, n) for n, v in enumerate(r.values)), _where(r)]
+        for r in shown
+    ]
     table = _table(["trial", *record.objectives, "directory"], rows)
     return f"## Front: {counted(len(record.best), 'trial')}{more}\n\n{table}"
 
@@ -77,8 +82,7 @@ def _counts(record: StudyRecord) -> str:
 
 
 def _values(record: StudyRecord, row: Row) -> str:
-    named = zip(record.objectives, row.values, strict=True)
-    return ", ".join(f"{name} {_number(value)}" for name, value in named)
+    return writer(record).named(row.values)
 
 
 def _ran(record: StudyRecord, row: Row) -> str:

@@ -6,9 +6,11 @@ from pathlib import Path
 from mnist_sweep.cli.printed_commands import Program
 from mnist_sweep.confirm import headline
 from mnist_sweep.confirm.conclusion import Conclusion, Standing
+from mnist_sweep.report import arms
 from mnist_sweep.report.blocks import Block, Commands, Headline, Picture, Points
 from mnist_sweep.report.noise import Judged, accuracy, alike, judged
-from mnist_sweep.report.ranking import front, ranked, size_of, written
+from mnist_sweep.report.objective_values import writer
+from mnist_sweep.report.ranking import front, ranked, size_of
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -33,6 +35,8 @@ def answer(
         known = judged(record)
         sentence, rest = _of_trials(record, known), [*_open(record, known)]
         names = ["leaders", "history"]
+        if (over_seeds := arms.headline(record)) is not None:
+            sentence, rest, names = over_seeds, [*arms.verdicts(record)], ["arms"]
     else:
         sentence, rest, names = _of_none(record), [], ["history"]
     pictures = [drawn[name] for name in names if name in drawn][:1]
@@ -65,9 +69,9 @@ def _of_trials(record: StudyRecord, known: Judged | None) -> str:
     size = _size(record, size_of(best))
     if share is None or not record.ours:
         complete = counted(len(ranked(record)), "complete trial")
-        value = written(best.values[0])
-        return f"trial {best.number} leads {complete} with {objective} {value}{size}."
-    value = "" if objective == VAL_ACC else f"{objective} {best.values[0]:.4g} and "
+        value = writer(record).named(best.values)
+        return f"trial {best.number} leads {complete} with {value}{size}."
+    value = "" if objective == VAL_ACC else f"{writer(record).named(best.values)} and "
     if known is None:
         return f"trial {best.number} leads with {value}{share:.2%} validation accuracy{size}."
     around = known.interval(share)
@@ -88,9 +92,8 @@ def _open(record: StudyRecord, known: Judged | None) -> Iterator[str]:
             f"these images, of which one is {100 / known.images:.2g} points"
         )
     elif others:
-        value, share = written(others[0].values[0]), accuracy(others[0])
-        shown = f"{share:.2%}" if share is not None and record.objectives[0] == VAL_ACC else value
-        yield f"the next is trial {others[0].number} with {shown}"
+        value = writer(record).one(others[0].values[0])
+        yield f"the next is trial {others[0].number} with {value}"
     if VAL_ACC in best.attributes:
         yield "not confirmed with fresh seeds: the best of many runs looks better than it is"
 
@@ -106,8 +109,7 @@ def _of_front(record: StudyRecord) -> str:
 
 
 def _values(record: StudyRecord, row: Row) -> str:
-    values = zip(record.objectives, row.values, strict=True)
-    return ", ".join(f"{name} {written(value)}" for name, value in values)
+    return writer(record).named(row.values)
 
 
 def _of_none(record: StudyRecord) -> str:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from mnist_sweep.confirm.conclusion import Conclusion, Standing
 from mnist_sweep.inspection.plots import INK
+from mnist_sweep.report.arms import arms, called
 from mnist_sweep.report.blocks import Picture
 from mnist_sweep.report.curves import curves, rates
 from mnist_sweep.report.drawing import (
@@ -24,10 +25,10 @@ from mnist_sweep.report.drawing import (
     of_trials,
     style,
     whole,
-    within_one,
 )
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.noise import accuracy, judged
+from mnist_sweep.report.objective_values import measure
 from mnist_sweep.report.ranking import best_of_each_size, front, ranked, size_of
 from mnist_sweep.report.settings_charts import parallel, slices
 from mnist_sweep.sweep.study_record import Row, StudyRecord
@@ -52,6 +53,10 @@ def charts(
             )
             for number, conclusion in enumerate(confirmed, start=1)
         },
+        "arms": (
+            f"{objective} of each seed; the mean and its 95% interval over seeds",
+            _arms(record),
+        ),
         "leaders": (
             "validation accuracy of the leading trials, with what the images alone leave open; "
             "shaded, that of the best",
@@ -107,8 +112,8 @@ def _history(record: StudyRecord) -> Figure | None:
         found = [row for row in record.rows if row.status == status]
         mark(axes, [row.number for row in found], found, status)
     whole(axes.xaxis)
-    axes.set(xlabel="trial", ylabel=record.objectives[0])
-    within_one(axes, record.objectives[0])
+    axes.set_xlabel("trial")
+    measure(axes.yaxis, record)
     legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
@@ -131,6 +136,24 @@ def _confirmed(conclusion: Conclusion) -> Figure:
     axes.set_yticks(range(count), [_called(standing) for standing in conclusion.standings])
     axes.set_ylim(count - 0.5, -0.5)
     axes.set(xlabel=f"test accuracy in %, {conclusion.images:,} images")
+    return figure
+
+
+def _arms(record: StudyRecord) -> Figure | None:
+    """Draw each configuration's seeds, where the search had the seed as an axis."""
+    found = arms(record)
+    if len(found) < 2:
+        return None
+    figure, axes = axes_of(height=1.2 + 0.45 * len(found))
+    for place, arm in enumerate(found):
+        around = arm.interval
+        values = list(arm.values.values())
+        axes.plot(values, [place + 0.22] * len(values), "o", color=GREY, markersize=5, alpha=0.5)
+        reach = [[around.mean - around.low], [around.high - around.mean]]
+        axes.errorbar(around.mean, place, xerr=reach, fmt="D", color=BLUE, markersize=6, capsize=4)
+    axes.set_yticks(range(len(found)), [called(arm) for arm in found])
+    axes.set_ylim(len(found) - 0.5, -0.5)
+    measure(axes.xaxis, record)
     return figure
 
 
@@ -192,8 +215,8 @@ def _parameters(record: StudyRecord) -> Figure | None:
     if record.budget is not None:
         axes.axvline(record.budget, color=INK, linestyle="--", linewidth=1, label="budget")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.set(xlabel="parameters", ylabel=record.objectives[0])
-    within_one(axes, record.objectives[0])
+    axes.set_xlabel("parameters")
+    measure(axes.yaxis, record)
     legend(axes, ncols=6, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 

@@ -7,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mnist_sweep.report.blocks import Block, Note, Picture, Points, Section, Table
 from mnist_sweep.report.drawing import BLUE, DISTINCT, axes_of, legend
+from mnist_sweep.report.objective_values import axis_label, measure, writer
 from mnist_sweep.report.side_by_side import (
     Band,
     Group,
@@ -38,7 +39,7 @@ HEADER = (
 
 def charts(groups: Sequence[Group]) -> dict[str, tuple[Picture, Figure]]:
     """Draw the best so far against trials and against time, where any study has a value."""
-    objective = groups[0].records[0].objectives[0]
+    first = groups[0].records[0]
     drawn: dict[str, tuple[Picture, Figure]] = {}
     for name, curve_of in (("by-trials", by_trials), ("by-time", by_time)):
         bands = [found for group in groups if (found := band(group, curve_of)) is not None]
@@ -48,12 +49,12 @@ def charts(groups: Sequence[Group]) -> dict[str, tuple[Picture, Figure]]:
                 longest = max(each.places[-1] for each in bands)
                 called, unit = next((n, size) for least, n, size in UNITS if longest >= least)
                 axis = f"{called} in which trials ran"
-            shows = f"the best {objective} so far against {axis}"
-            drawn[name] = (Picture(name, shows), _drawn(bands, axis, f"best {objective}", unit))
+            shows = f"the best {first.objectives[0]} so far against {axis}"
+            drawn[name] = (Picture(name, shows), _drawn(bands, axis, first, unit))
     return drawn
 
 
-def _drawn(bands: Sequence[Band], x: str, y: str, unit: float) -> Figure:
+def _drawn(bands: Sequence[Band], x: str, of: StudyRecord, unit: float) -> Figure:
     figure, axes = axes_of()
     for number, each in enumerate(bands):
         colour = COLOURS[number % len(COLOURS)]
@@ -64,7 +65,8 @@ def _drawn(bands: Sequence[Band], x: str, y: str, unit: float) -> Figure:
             axes.fill_between(
                 places, each.low, each.high, step="post", color=colour, alpha=0.2, linewidth=0
             )
-    axes.set(xlabel=x, ylabel=y)
+    measure(axes.yaxis, of)
+    axes.set(xlabel=x, ylabel=f"best {axis_label(of)}")
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
     legend(axes, ncols=min(2, len(bands)), loc="lower center", bbox_to_anchor=(0.5, 1.0))
@@ -100,5 +102,5 @@ def _row(record: StudyRecord) -> tuple[str, ...]:
     parameters = best.attributes.get("parameters")
     size = f"{parameters:,}" if isinstance(parameters, int) else ""
     after = duration(clock[best.number]) if best.number in clock else ""
-    value = f"{best.values[0]:.6g}"
+    value = writer(record).one(best.values[0])
     return record.name, *ended, value, str(best.number), size, spent, time, after

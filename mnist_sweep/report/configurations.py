@@ -6,7 +6,8 @@ from mnist_sweep.confirm.conclusion import Conclusion
 from mnist_sweep.report.answer import confirmable
 from mnist_sweep.report.blocks import Block, Commands, Note, Points, Table
 from mnist_sweep.report.names import short_names
-from mnist_sweep.report.ranking import best_of_each_size, front, size_of, written
+from mnist_sweep.report.objective_values import writer
+from mnist_sweep.report.ranking import best_of_each_size, front, size_of
 from mnist_sweep.report.settings_charts import by_importance
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -50,12 +51,13 @@ def _table(record: StudyRecord, rows: Sequence[Row]) -> Table:
         if not among.single() and any(name in row.settings for row in rows)
     }
     names = by_importance(record, searched)
+    value_of = writer(record)
     named = ["name"] if any("name" in row.attributes for row in rows) else []
     cells = [
         (
             str(row.number),
             *(str(row.attributes.get(name, "")) for name in named),
-            *(written(value) for value in row.values),
+            *(value_of.one(value, n) for n, value in enumerate(row.values)),
             *(_number(row.attributes.get(name)) for name in known),
             *(_short(row.settings.get(name, "")) for name in names),
         )
@@ -101,7 +103,8 @@ def sizes(record: StudyRecord) -> list[Block]:
     rows = best_of_each_size(record)
     if len(record.directions) > 1 or not rows:
         return []
-    cells = [(_number(size_of(row)), written(row.values[0]), str(row.number)) for row in rows]
+    value_of = writer(record)
+    cells = [(_number(size_of(row)), value_of.one(row.values[0]), str(row.number)) for row in rows]
     return [
         Note("The best of each size:"),
         Table(

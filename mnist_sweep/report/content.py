@@ -13,6 +13,7 @@ from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.conclusion import Conclusion
 from mnist_sweep.files import size_of
 from mnist_sweep.report.answer import answer, wall_clock
+from mnist_sweep.report.arms import over_their_seeds
 from mnist_sweep.report.blocks import (
     AllTrials,
     Block,
@@ -58,6 +59,7 @@ def sections(
                 for block in (*_confirmed(conclusion), *shown(f"confirmed-{number}"))
             ],
         ),
+        Section("Over the seeds", over_their_seeds(record)),
         Section(
             "The front" if several else "The best configurations",
             best(record, confirmed),

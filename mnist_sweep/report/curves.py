@@ -20,6 +20,7 @@ from mnist_sweep.report.drawing import (
     style,
     whole,
 )
+from mnist_sweep.report.objective_values import axis_label, writer
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -61,15 +62,15 @@ def curves(record: StudyRecord) -> Figure | None:
         (end,) = axes.plot(epochs[-1:], values[-1:], "o", color=colour, markersize=4)
         of_trials(end, [row])
     axes.autoscale_view()
-    if record.objectives[0].endswith("acc"):
+    if writer(record).is_accuracy():
         # As much room between 90% and 99% as between 99% and 99.9%.
         seen = [value for row in having for value in row.curve.values()]
         axes.set_yscale("logit", nonpositive="clip")
-        axes.set_yticks(ACCURACIES, [f"{accuracy:g}" for accuracy in ACCURACIES])
+        axes.set_yticks(ACCURACIES, [f"{100 * accuracy:g}" for accuracy in ACCURACIES])
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(max(0.05, min(seen) * 0.9), min(1 - 0.5 * (1 - max(seen)), 0.9999))
     _steps(axes, max(max(row.curve) for row in having))
-    axes.set(xlabel=record.step, ylabel=record.objectives[0])
+    axes.set(xlabel=record.step, ylabel=axis_label(record))
     legend(axes, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
@@ -111,11 +112,14 @@ def learning_curve(row: Row) -> Figure | None:
     figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     figure.suptitle(f"trial {row.number}, {row.status}", color=INK, fontsize=10)
     for axes, (figures, name) in zip(
-        figure.subplots(1, 2), ((LOSSES, "loss"), (HITS, "accuracy")), strict=True
+        figure.subplots(1, 2), ((LOSSES, "loss"), (HITS, "accuracy in %")), strict=True
     ):
         style(axes)
+        times = 100 if figures is HITS else 1
         for key, colour in zip(figures, (GREY, BLUE), strict=True):
-            values = [(line["epoch"], line[key]) for line in lines if line.get(key) is not None]
+            values = [
+                (line["epoch"], times * line[key]) for line in lines if line.get(key) is not None
+            ]
             if values:
                 label = "train" if key.startswith("train") else "validation"
                 axes.plot(*zip(*values, strict=True), "o-", color=colour, markersize=3, label=label)

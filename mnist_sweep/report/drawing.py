@@ -113,12 +113,6 @@ def plain_log_ticks(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def within_one(axes: Axes, objective: str) -> None:
-    """End the axis of an accuracy at 1: around a single value it would reach beyond."""
-    if objective.endswith("acc"):
-        axes.set_ylim(top=min(axes.get_ylim()[1], 1.0))
-
-
 def axes_of(width: float = 7.0, height: float = 4.0) -> tuple[Figure, Axes]:
     """Return a figure of so many inches, with axes in the report's style."""
     figure = Figure(figsize=(width, height), layout="constrained")

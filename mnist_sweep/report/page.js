@@ -61,7 +61,10 @@ function allTrials(place) {
   const head = element("tr");
   for (const [name, short] of shown) {
     const cell = element("th", null, name === short ? { scope: "col" } : { scope: "col", title: name });
-    cell.append(element("button", short, { type: "button" }));
+    const button = element("button", null, { type: "button" });
+    // A long name may be broken after a dot or an underscore.
+    for (const part of short.split(/(?<=[._])/)) button.append(part, element("wbr"));
+    cell.append(button);
     head.append(cell);
   }
   const body = element("tbody");
@@ -167,7 +170,7 @@ function curveOf(points) {
   drawing.setAttribute("preserveAspectRatio", "none");
   drawing.append(line);
   const [first, last] = [points[0], points[points.length - 1]];
-  const made = element("div", `${data.step} ${first[0]} to ${last[0]}: ${first[1]} to ${last[1]}`);
+  const made = element("div", `${data.step} ${first[0]} to ${last[0]}: ${first[1]}${data.unit} to ${last[1]}${data.unit}`);
   made.prepend(drawing);
   return made;
 }

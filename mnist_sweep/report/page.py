@@ -7,6 +7,7 @@ study's names and notes hold cannot run, whatever it is.
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     script = (HERE / "page.js").read_text(encoding="utf-8")
     style = (HERE / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2").render(
@@ -51,6 +53,11 @@ def page(
         policy=_policy(script),
         trials=Markup(as_json(trials or {})),
     )
+
+
+def _breakable(name: str) -> Markup:
+    """Return a name as markup that may be broken after a dot or an underscore."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", name))
 
 
 def _policy(script: str) -> str:

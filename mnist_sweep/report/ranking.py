@@ -38,9 +38,3 @@ def front(record: StudyRecord) -> list[Row]:
         return sorted(record.best, key=lambda row: (sizes[row.number], row.number))
     sign = 1 if record.directions[1] == "minimize" else -1
     return sorted(record.best, key=lambda row: (sign * row.values[1], row.number))
-
-
-def written(value: float) -> str:
-    """Return an objective's value; a whole number of 1,000 or more in full."""
-    whole = abs(value) >= 1000 and float(value).is_integer()
-    return f"{value:,.0f}" if whole else f"{value:.6g}"

@@ -29,11 +29,11 @@ from mnist_sweep.report.drawing import (
     plain_log_ticks,
     style,
     whole,
-    within_one,
 )
 from mnist_sweep.report.effects import unit
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.names import short_names
+from mnist_sweep.report.objective_values import axis_label, measure
 from mnist_sweep.report.ranking import ranked
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -95,8 +95,7 @@ def slices(record: StudyRecord) -> Figure | None:
     for axes in grid[len(searched) :]:
         axes.set_visible(False)
     for axes in grid[::columns]:
-        axes.set_ylabel(record.objectives[0])
-    within_one(grid[0], record.objectives[0])
+        measure(axes.yaxis, record)
     _legend(figure, record, complete)
     return figure
 
@@ -207,7 +206,8 @@ def parallel(record: StudyRecord) -> Figure | None:
     axes.set(xlim=(-0.2, len(chosen) - 0.6), ylim=(-0.05, 1.05))
     for spine in axes.spines.values():
         spine.set_visible(False)
-    bar = figure.colorbar(colours, ax=axes, label=record.objectives[0])
+    bar = figure.colorbar(colours, ax=axes, label=axis_label(record))
+    measure(bar.ax.yaxis, record)
     bar.ax.tick_params(colors=INK, labelsize=8)
     bar.ax.yaxis.label.set_color(INK)
     return figure

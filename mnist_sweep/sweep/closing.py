@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.trial import FrozenTrial
 
-from mnist_sweep.cli.printed_commands import has_targets, shell, target
+from mnist_sweep.cli.printed_commands import has_targets, target
 from mnist_sweep.files import size_of
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import study as studies
@@ -134,8 +134,16 @@ class Closing:
             if best and "val_acc" in best[0].user_attrs:  # a run of ours
                 yield program.for_study("confirm", name, address)
         if any(self.given.directory.glob(f"*/{EVENTS}*")):
-            yield shell(["tensorboard", "--logdir", folder])
+            yield self._tensorboard()
         if address and program.ours and has_targets():
             yield target("dashboard", program.environment, storage=address)
         elif address:
             yield program.entry("dashboard", storage=address)
+
+    def _tensorboard(self) -> str:
+        folder, program = self.given.directory.resolve(), self.given.program
+        usual = relative(folder.parent) == "multirun"  # where the command looks
+        if usual and has_targets():
+            return target("tensorboard", program.environment, study=folder.name)
+        sweeps = None if usual else relative(folder.parent)
+        return program.entry("tensorboard", study=folder.name, sweeps=sweeps)

@@ -44,7 +44,8 @@ class ObjectiveText:
             return percent(value, self.images)
         if figure is not None and not figure.each_epoch:  # a count
             return f"{value:,.0f}"
-        return f"{value:.5g}"
+        whole = abs(value) >= 1000 and float(value).is_integer()
+        return f"{value:,.0f}" if whole else f"{value:.5g}"
 
     def all(self, values: Sequence[float]) -> str:
         """Return the values of all objectives."""

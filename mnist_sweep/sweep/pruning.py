@@ -14,11 +14,13 @@ from optuna.pruners import BasePruner, NopPruner
 from mnist_sweep.allowed_targets import KINDS, check_tree
 from mnist_sweep.errors import UserError
 from mnist_sweep.objectives import known_before
+from mnist_sweep.sweep import first_rung
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.replaced_defaults import PRUNER, own_settings
 from mnist_sweep.text import one_line
 
 TARGETS = ("optuna.pruners.*",)
+UNKNOWN = "unknown"
 
 
 def build_pruner(config: DictConfig | None) -> BasePruner:
@@ -26,7 +28,7 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
     if config is None:
         return NopPruner()
     try:
-        config = _with_epochs_or_auto(own_settings(config, PRUNER))
+        config = _with_known_epochs(own_settings(config, PRUNER))
         check_tree("hydra.sweeper.pruner", config, KINDS["hydra.sweeper.pruner"])
         with warnings.catch_warnings():
             # Optuna's interface of some may change; it is Optuna's pin that guards against that.
@@ -44,26 +46,33 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
     return pruner
 
 
-def _with_epochs_or_auto(config: Any) -> Any:
-    """Leave `max_resource` to Optuna where it stands for `epochs` that are no number of epochs.
+def _with_known_epochs(config: Any) -> Any:
+    """Return the config of a pruner, which may ask for `epochs`, where those are no number.
 
-    hyperband.yaml takes it from the setting of that name, which another application may lack, or
-    use for something else.
+    Another application may lack that setting, or use it for something else. hyperband.yaml then
+    leaves `max_resource` to Optuna, and successive_halving.yaml begins with the second epoch.
     """
-    if not (OmegaConf.is_dict(config) and "max_resource" in config):
-        return config
-    if not OmegaConf.is_interpolation(config, "max_resource"):
-        return config
-    try:
-        epochs = config.max_resource
-    except OmegaConfBaseException:  # what a job alone can resolve
-        epochs = None
-    if type(epochs) is int and epochs >= 1:
+    if not OmegaConf.is_dict(config):
         return config
     mended = config.copy()
     with read_write(mended):
-        mended.max_resource = "auto"
+        longest = _resolved(config, "max_resource", "${")
+        if longest is not None and not (type(longest) is int and longest >= 1):
+            mended.max_resource = "auto"
+        if _resolved(config, "min_resource", "${first_rung:") is UNKNOWN:
+            mended.min_resource = first_rung.LEAST
     return mended
+
+
+def _resolved(config: Any, name: str, start: str) -> Any:
+    """Return what a setting comes to that is written so; UNKNOWN where it has no value here."""
+    written = dict(OmegaConf.to_container(config)).get(name)  # type: ignore[arg-type]
+    if not (isinstance(written, str) and written.startswith(start)):
+        return None
+    try:
+        return UNKNOWN if config[name] is None else config[name]
+    except OmegaConfBaseException:  # what a job alone can resolve
+        return UNKNOWN
 
 
 def why_off(

@@ -3,6 +3,8 @@
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
+from mnist_sweep.sweep import first_rung  # noqa: F401, the configs' resolver
+
 
 class SweepSearchPath(SearchPathPlugin):
     """A plugin that puts the sweeper's config groups last, those of an application first."""

@@ -6,6 +6,8 @@ import logging
 import os
 import pty
 import struct
+import subprocess
+import sys
 import termios
 from contextlib import contextmanager
 
@@ -79,3 +81,25 @@ def test_a_log_goes_to_what_its_parents_go_to_as_far_as_it_propagates(log):
     assert list(handlers(child)) == log.handlers
     child.propagate = False
     assert list(handlers(child)) == []
+
+
+def test_a_log_whose_reader_has_gone_says_so_once_and_the_work_continues():
+    script = (
+        "import logging, sys\n"
+        "from mnist_sweep.cli.terminal import ConsoleHandler\n"
+        "log = logging.getLogger('work')\n"
+        "log.setLevel(logging.INFO)\n"
+        "log.addHandler(ConsoleHandler(sys.stdout))\n"
+        "for n in range(3): log.info(n)\n"
+        "sys.stderr.write('done')\n"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert ended.returncode == 0
+    said, end = ended.stderr.splitlines()
+    assert said.startswith("nobody reads standard output any more: the work continues")
+    assert end == "done"

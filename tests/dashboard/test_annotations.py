@@ -30,7 +30,7 @@ def test_every_ended_trial_gets_a_note_once_and_the_studys_is_renewed():
     add(study, "rejected", excess=5.0, parameters=20_004, reason="too large")
     running = study.ask()
     assert annotated() == 2
-    assert note_of(study, 0).startswith("**val_acc 0.9**")
+    assert note_of(study, 0).startswith("**val_acc 90.00%**")
     assert note_of(study, 1) == "**Rejected before it ran**: too large"
     assert note_of(study, 2) == ""
     assert get_note(study).startswith("## Best: trial 0")

@@ -8,6 +8,7 @@ from PIL import Image
 
 from mnist_sweep.dashboard.figures import PREFIX, add_figures
 from mnist_sweep.sweep.read_only import open_to_annotate, open_to_read
+from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.study_record import of_storage
 from tests.report.conftest import ADDRESS, add, create, ran
 
@@ -37,7 +38,9 @@ def artifacts(name):
 def test_finished_trials_whose_runs_are_here_get_their_figures_once(command, quick):
     assert command(*quick) == 0
     study = create("s")
-    add(study, "complete", 0.9, **ran(0, run_directory="run"))
+    known = ran(0, run_directory="run")
+    known.pop(DATA)
+    add(study, "complete", 0.9, **known)
     add(study, "rejected", excess=5.0, parameters=20_004, reason="too large")
     add(study, "complete", 0.8, **ran(2, run_directory="elsewhere/2"))
     study.ask()

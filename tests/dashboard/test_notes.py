@@ -22,7 +22,7 @@ def code(note):
 def test_a_studys_note_has_its_best_what_was_searched_and_what_was_not():
     note, _ = notes(create_usual())
     lines = note.splitlines()
-    assert lines[0] == "## Best: trial 2, val_acc 0.97"
+    assert lines[0] == "## Best: trial 2, val_acc 97.00%"
     assert "18,000 parameters of at most 19,999" in lines[2]
     assert "| `optimizer.lr` | 0.001 to 0.1, logarithmic | 0.099 |" in lines
     assert "| `batch_size` | 16, 32 | 32 |" in lines
@@ -44,13 +44,13 @@ def test_a_front_is_a_table_of_its_trials():
         add(study, "complete", (accuracy, size), **ran(number))
     note, _ = notes("s")
     assert note.startswith("## Front: 2 trials")
-    assert "| 1 | 0.95 | 12000 | `multirun/usual/1` |" in note
+    assert "| 1 | 95.00% | 12,000 | `multirun/usual/1` |" in note
 
 
 def test_a_trials_note_says_what_came_of_it_and_why():
     _, found = notes(create_usual())
     assert found[0].startswith(
-        "**val_acc 0.9**\n\n15,000 parameters of at most 19,999, 4 of 4 epochs,"
+        "**val_acc 90.00%**\n\n15,000 parameters of at most 19,999, 4 of 4 epochs,"
     )
     assert found[1] == "**Rejected before it ran**: 20,399 parameters, ..."
     assert found[3].startswith("**Pruned**: pruned at 0.3\n\n15,000 parameters")

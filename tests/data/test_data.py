@@ -351,6 +351,30 @@ def test_with_shear_the_other_changes_are_drawn_as_without_it():
     assert torch.equal(draws[:4], without.draw(1000, torch.Generator().manual_seed(0)))
 
 
+def test_elastic_changes_bend_by_up_to_that_many_pixels_and_leave_the_mean_place():
+    line = torch.zeros(1, 1, 28, 28)
+    line[..., 12:16, :] = 1.0
+    augmentation, places = Augmentation(elastic=2), []
+    rows_ = torch.arange(28.0)[:, None]
+    for seed in range(200):
+        generator = torch.Generator().manual_seed(seed)
+        bent = augmentation(line, augmentation.draw(1, generator))[0, 0]
+        places.append((bent * rows_).sum(0)[4:24] / bent.sum(0)[4:24] - 13.5)
+    moves = torch.stack(places)
+    assert 1.5 < moves.abs().max() < 2.5  # between the lattice's points cubics reach a bit further
+    assert moves.mean().abs() < 0.1
+    assert (moves.amax(1) - moves.amin(1)).mean() > 1  # each line bends, and does not only move
+
+
+def test_with_elastic_changes_the_others_are_drawn_as_without_them():
+    bent, without = Augmentation(10, 2, 0.1, 5, 1), Augmentation(10, 2, 0.1, 5)
+    draws = bent.draw(100, torch.Generator().manual_seed(0))
+    assert draws.shape == (55, 100)
+    assert torch.equal(draws[:5], without.draw(100, torch.Generator().manual_seed(0)))
+    straight = Augmentation(10, 2, 0.1, 5, 1e-6)(blob().expand(100, -1, -1, -1), draws)
+    assert torch.allclose(straight, without(blob().expand(100, -1, -1, -1), draws), atol=1e-4)
+
+
 def test_augmentation_ends_after_its_epochs():
     pipeline = Pipeline(0.5, 0.2, Augmentation(shift=1), augmented_epochs=3)
     assert [pipeline.in_epoch(n).augmentation.active for n in (1, 3, 4)] == [True, True, False]
@@ -364,6 +388,7 @@ def test_augmentation_ends_after_its_epochs():
         ({"shear": 90}, "shear must be below 90 degrees, but got 90"),
         ({"rotation": -1}, "rotation must be finite and cannot be negative, but got -1"),
         ({"shift": -0.5}, "shift must be finite and cannot be negative, but got -0.5"),
+        ({"elastic": -1}, "elastic must be finite and cannot be negative, but got -1"),
         ({"scale": 1.0}, "scale must be below 1, but got 1.0"),
     ],
 )

@@ -53,6 +53,7 @@ def ran(number, epochs=4, parameters=15_000, **more):
     return {
         "run_directory": f"multirun/usual/{number}",
         "parameters": parameters,
+        studies.DATA: "abc",
         "epochs": epochs,
         "max_epochs": 4,
         "seconds": 30.0,

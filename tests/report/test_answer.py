@@ -115,11 +115,11 @@ def test_another_applications_study_has_its_own_words(usual):
 def test_a_front_is_told_by_its_ends(usual):
     study = create("front", ["maximize", "minimize"], ["val_acc", "parameters"])
     for size, accuracy in ((9_000, 0.97), (4_000, 0.9), (6_000, 0.95), (8_000, 0.8)):
-        add(study, "complete", (accuracy, float(size)), parameters=size, epochs=4)
+        add(study, "complete", (accuracy, float(size)), **ran(0, parameters=size))
     headline, _, _, picture = said("front")
     assert headline == (
-        "3 configurations are on the front: trial 1 (val_acc 0.9, parameters 4,000), up to trial 0 "
-        "(val_acc 0.97, parameters 9,000)."
+        "3 configurations are on the front: trial 1 (val_acc 90.00%, parameters 4,000), up to "
+        "trial 0 (val_acc 97.00%, parameters 9,000)."
     )
     assert picture == "parameters"
 

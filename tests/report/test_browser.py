@@ -70,7 +70,7 @@ def test_a_point_shows_its_trial_on_hover_and_leads_to_its_row(report):
         """,
     )
     (title,) = re.findall("<title>(.*?)</title>", dom)
-    assert title.startswith("trial 2, completeval_acc0.97parameters18,000optimizer.lr0.099")
+    assert title.startswith("trial 2, completeval_acc97.00%parameters18,000optimizer.lr0.099")
     assert re.search(r'<tr id="trial-2"[^>]*class="chosen"', dom)
 
 

@@ -89,3 +89,19 @@ def test_intervals_of_accuracies_are_cut_at_0_and_100_percent(usual, confirmed):
     bars = [container.lines[2][0].get_segments()[0] for container in axes.containers]
     ends = [(bar[0][0], bar[1][0]) for bar in bars]
     assert ends == [pytest.approx(each) for each in [(75, 100), (0, 80), (85, 95)]]
+
+
+def test_accuracies_are_in_percent_along_every_chart_and_another_objective_is_not(usual):
+    drawn = charts(read_study(usual, ADDRESS))
+    for name in ("history", "parameters", "curves"):
+        axes = drawn[name][1].axes[0]
+        assert axes.get_ylabel() == "val_acc in %"
+        assert axes.get_ylim()[1] <= 1.0
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert any(text.startswith("9") and float(text) > 1 for text in labels), labels
+    study = create("other")
+    for value in (0.5, 0.7):
+        add(study, "complete", value, (0.5, value))
+    drawn = charts(read_study("other", ADDRESS))
+    assert drawn["history"][1].axes[0].get_ylabel() == "val_acc"
+    assert drawn["curves"][1].axes[0].get_yscale() == "linear"

@@ -18,10 +18,11 @@ from mnist_sweep.report.content import sections
 from mnist_sweep.report.drawing import svg
 from mnist_sweep.report.page import page
 from mnist_sweep.sweep.storage import open_storage
+from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, SPACE, create
 
-NO_END = {"meta", "link", "img", "path", "use"}
+NO_END = {"meta", "link", "img", "path", "use", "wbr"}
 
 
 class Page(HTMLParser):
@@ -164,7 +165,11 @@ def test_two_thousand_trials_make_a_page_of_a_few_megabytes():
                     "batch_size": int(draw.choice([16, 32])),
                 },
                 distributions=SPACE,
-                user_attrs={"parameters": int(draw.integers(5_000, 19_999)), "epochs": epochs},
+                user_attrs={
+                    "parameters": int(draw.integers(5_000, 19_999)),
+                    "epochs": epochs,
+                    DATA: "abc",
+                },
                 intermediate_values=curve,
             )
         )

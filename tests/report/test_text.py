@@ -46,9 +46,9 @@ def test_the_report_answers_in_order(usual):
     assert "3m00s of training" in cost
     assert "1 running" in cost
     rows = [line for line in found["The best configurations"].splitlines() if line[:1] == "|"]
-    assert rows[2].startswith("| 2 | 0.97 | 18,000 | 4 |")
+    assert rows[2].startswith("| 2 | 97.00% | 18,000 | 4 |")
     sizes = [line for line in found["val_acc against parameters"].splitlines() if line[:1] == "|"]
-    assert sizes[2:] == ["| 18,000 | 0.97 | 2 |", "| 9,000 | 0.95 | 4 |"]
+    assert sizes[2:] == ["| 18,000 | 97.00% | 2 |", "| 9,000 | 95.00% | 4 |"]
     assert "seed=2 'run='\"'\"'a b'\"'\"''" in found["Again"]
 
 
@@ -70,7 +70,7 @@ def test_names_and_notes_of_trials_are_in_the_table_where_there_are_any(usual):
     add(study, "complete", 0.7, **ran(2))
     best = report("named")["The best configurations"]
     assert "| trial | name | val_acc |" in best
-    assert r"| 0 | low \| rate | 0.9 |" in best
+    assert r"| 0 | low \| rate | 90.00% |" in best
     assert "- trials 0, 1: why, and how" in best.splitlines()
 
 

@@ -14,11 +14,12 @@ def test_every_trial_is_told_with_its_state_figures_and_settings(usual):
     assert found["columns"][0] == ["optimizer.lr", "lr"]
     best, rejected, running = (found["trials"][n] for n in (2, 1, 8))
     assert best["state"] == "complete"
-    assert (best["values"], best["parameters"]) == (["0.97"], 18_000)
+    assert (best["values"], best["parameters"]) == (["97.00%"], 18_000)
     assert best["settings"][0] == "0.099"
     assert (rejected["state"], rejected["values"]) == ("rejected", [])
     assert running["settings"] == [None, None, None]
-    assert found["trials"][0]["curve"] == [(1, 0.5), (2, 0.7), (3, 0.8), (4, 0.9)]
+    assert found["trials"][0]["curve"] == [(1, 50.0), (2, 70.0), (3, 80.0), (4, 90.0)]
+    assert found["unit"] == "%"
     json.loads(as_json(found))
 
 
@@ -30,3 +31,12 @@ def test_a_curve_without_finite_values_or_with_many_is_cut_to_what_can_be_shown(
     assert none == []
     assert len(many) <= MOST_CURVE
     assert many[-1] == (200, 0.199)  # where it ended
+
+
+def test_another_applications_values_are_as_they_are():
+    study = create("other")
+    add(study, "complete", 0.97, (0.5, 0.9))
+    found = trial_data(read_study("other", ADDRESS))
+    assert found["unit"] == ""
+    assert found["trials"][0]["values"] == ["0.97"]
+    assert found["trials"][0]["curve"] == [(1, 0.5), (2, 0.9)]

@@ -1,6 +1,7 @@
 """The last lines of a sweep, of a study whose trials are made by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import optuna
@@ -38,12 +39,13 @@ def trial(value, lr=0.1, parameters=13_441, number=0):
 @pytest.fixture
 def closing(tmp_path):
     study = optuna.create_study(direction="maximize", study_name="s")
-    (tmp_path / "0").mkdir()
-    (tmp_path / "0" / "events.out.tfevents.1").touch()
+    directory = tmp_path / "multirun/s"
+    (directory / "0").mkdir(parents=True)
+    (directory / "0/events.out.tfevents.1").touch()
     given = SimpleNamespace(
         settings=Settings(storage=STORAGE),
         task=SimpleNamespace(budget=19_999),
-        directory=tmp_path,
+        directory=directory,
         program=Program(),
     )
     written = ObjectiveText(["val_acc"])
@@ -68,7 +70,7 @@ def test_the_answer_is_the_first_line_and_each_command_is_there_once(closing):
     assert [line.partition(": ")[2] or line.strip() for line in lines[9:]] == [
         f"python -m mnist_sweep.report study=s storage={STORAGE}",
         f"python -m mnist_sweep.confirm study=s storage={STORAGE}",
-        "tensorboard --logdir .",
+        "python -m mnist_sweep.tensorboard study=s",
         f"python -m mnist_sweep.dashboard storage={STORAGE}",
     ]
 
@@ -82,6 +84,7 @@ def test_the_commands_are_those_of_the_makefile_where_it_can_be_used(closing, mo
         "train it again: make reproduce RUN=multirun/s/0\n",
         "look next: make report STUDY=s\n",
         "make confirm STUDY=s\n",
+        "make tensorboard STUDY=s\n",
         "make dashboard",
     ):
         assert said.count(command) == 1
@@ -137,3 +140,14 @@ def test_a_trial_of_a_front_has_each_figure_once(closing):
     assert next(front.lines(65)) == (
         "best: trial 0 with val_acc 97.0%, parameters 13,441 (67% of the budget)"
     )
+
+
+def test_tensorboard_is_told_of_a_sweeps_folder_that_it_does_not_look_in(closing, monkeypatch):
+    monkeypatch.setattr(module, "has_targets", lambda: True)
+    closing.study.add_trial(trial(0.97))
+    moved = Path("sweeps/mine")
+    moved.parent.mkdir()
+    closing.given.directory.rename(moved)
+    closing.given.directory = moved
+    said = [line.strip() for line in closing.lines(65)]
+    assert "python -m mnist_sweep.tensorboard study=mine sweeps=sweeps" in said

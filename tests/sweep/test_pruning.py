@@ -66,6 +66,32 @@ def test_hyperband_takes_a_trials_epochs_from_a_config_that_names_them(settings,
     assert build_pruner(config.hydra.sweeper.pruner)._max_resource == expected
 
 
+@pytest.mark.parametrize(
+    ("epochs", "expected"),
+    [
+        *((1, 2), (5, 2), (8, 2), (20, 3), (75, 12)),
+        *((text, 2) for text in (None, 0, 9.0, "9", "${oc.env:ONLY_IN_JOBS}", "???")),
+    ],
+    ids=str,
+)
+def test_halving_begins_after_a_sixth_of_the_epochs_or_the_second(epochs, expected):
+    pruner = OmegaConf.load(FOLDER / "successive_halving.yaml")
+    config = OmegaConf.create({"epochs": epochs, "hydra": {"sweeper": {"pruner": pruner}}})
+    assert build_pruner(config.hydra.sweeper.pruner)._min_resource == expected
+
+
+def test_a_min_resource_of_the_users_own_stays():
+    config = OmegaConf.load(FOLDER / "successive_halving.yaml")
+    whole = OmegaConf.create({"epochs": 75, "first": "auto", "pruner": config})
+    whole.pruner.min_resource = "${first}"
+    assert build_pruner(whole.pruner)._min_resource is None  # Optuna's own choice
+    whole.pruner.min_resource = 5
+    assert build_pruner(whole.pruner)._min_resource == 5
+    whole.pruner.min_resource = "${nowhere}"
+    with pytest.raises(SweepError, match="nowhere"):
+        build_pruner(whole.pruner)
+
+
 def test_a_max_resource_of_the_users_own_is_not_mended():
     config = OmegaConf.load(FOLDER / "hyperband.yaml")
     config.max_resource = "many"

@@ -37,7 +37,7 @@ def named(name, epochs):
         ("percentile", 20, 70),
         ("successive_halving", 5, 39),
         ("successive_halving", 8, 53),
-        ("successive_halving", 20, 72),
+        ("successive_halving", 20, 64),
     ],
 )
 def test_the_epochs_saved_are_those_of_the_replays(name, epochs, saved):

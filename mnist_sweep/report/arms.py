@@ -1,0 +1,149 @@
+"""A search that has the seed as an axis: what each configuration is worth over its seeds.
+
+Differences are in pairs of equal seeds, as in a confirmation, but on the validation images: their
+intervals hold for other seeds on these images.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mnist_sweep.confirm import wording
+from mnist_sweep.confirm.intervals import Interval, over_seeds, shared_level
+from mnist_sweep.report.blocks import Block, Note, Table
+from mnist_sweep.report.names import short_names
+from mnist_sweep.report.objective_values import writer
+from mnist_sweep.report.ranking import ranked
+from mnist_sweep.sweep.study_record import StudyRecord
+from mnist_sweep.text import counted
+
+SEED = "seed"
+FEWEST = 2  # seeds of an arm
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration, `settings` without the seed, with the first objective of each seed."""
+
+    settings: Mapping[str, Any]
+    values: Mapping[Any, float]
+
+    @property
+    def interval(self) -> Interval:
+        """The mean over the seeds, with its 95% interval."""
+        return over_seeds(list(self.values.values()))
+
+
+def arms(record: StudyRecord) -> list[Arm]:
+    """Return the configurations with two seeds or more, the best mean first.
+
+    None where the seed is no axis of the search, or it has several objectives.
+    """
+    if SEED not in record.searched or len(record.directions) > 1:
+        return []
+    found: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], dict[Any, float]]] = {}
+    for row in ranked(record)[::-1]:  # of two runs of one seed the better one
+        if SEED not in row.settings:
+            continue
+        settings = {name: value for name, value in row.settings.items() if name != SEED}
+        key = tuple((name, repr(value)) for name, value in sorted(settings.items()))
+        found.setdefault(key, (settings, {}))[1][row.settings[SEED]] = row.values[0]
+    several = [Arm(*each) for each in found.values() if len(each[1]) >= FEWEST]
+    sign = 1 if record.directions[0] == "minimize" else -1
+    return sorted(several, key=lambda arm: sign * arm.interval.mean)
+
+
+def differences(found: Sequence[Arm]) -> list[Interval | None]:
+    """Return how far the first is above each other, in pairs of seeds; None with too few pairs.
+
+    The intervals hold together at 95% (Bonferroni).
+    """
+    first, *others = found
+    level = shared_level(len(others))
+    pairs = [
+        [first.values[seed] - other.values[seed] for seed in first.values if seed in other.values]
+        for other in others
+    ]
+    return [over_seeds(each, level) if len(each) >= FEWEST else None for each in pairs]
+
+
+def over_their_seeds(record: StudyRecord) -> list[Block]:
+    """Return the table of the arms, and what it says; nothing where there are fewer than two."""
+    found = arms(record)
+    if len(found) < 2:
+        return []
+    names = list(dict.fromkeys(name for arm in found for name in arm.settings))
+    objective = record.objectives[0]
+    others = differences(found)
+    cells = [
+        (
+            *(_text(arm.settings.get(name, "")) for name in names),
+            str(len(arm.values)),
+            _around(record, arm.interval),
+            "" if difference is None else _apart(record, difference),
+        )
+        for arm, difference in zip(found, [None, *others], strict=True)
+    ]
+    header = (*names, "seeds", f"mean {objective}", "the first is higher by")
+    return [
+        Table(header, cells, short=short_names(names)),
+        Note(
+            "Means over seeds with 95% intervals (Student's t). Differences are in pairs of equal "
+            "seeds, and their intervals hold together; they are of other seeds on these validation "
+            f"images. {' '.join(verdicts(record))}"
+        ),
+    ]
+
+
+def verdicts(record: StudyRecord) -> Iterator[str]:
+    """Say which arms the first is better than, and which cannot be told from it."""
+    found = arms(record)
+    if len(found) < 2:
+        return
+    wanted = -1 if record.directions[0] == "minimize" else 1
+    worse: list[str] = []
+    alike: list[str] = []
+    for arm, difference in zip(found[1:], differences(found), strict=True):
+        settled = difference is not None and difference.sign == wanted
+        (worse if settled else alike).append(called(arm))
+    if worse:
+        yield f"{called(found[0])} is better than {', '.join(worse)}."
+    if alike:
+        yield f"{called(found[0])} cannot be told from {', '.join(alike)}."
+
+
+def called(arm: Arm) -> str:
+    """Return what an arm is called: its settings."""
+    short = short_names(list(arm.settings))
+    return " ".join(f"{short[name]}={_text(value)}" for name, value in arm.settings.items())
+
+
+def headline(record: StudyRecord) -> str | None:
+    """Return the sentence that answers a search over seeds; None where it has no two arms."""
+    found = arms(record)
+    if len(found) < 2:
+        return None
+    first = found[0]
+    seeds = counted(len(first.values), "seed")
+    value = _around(record, first.interval)
+    return (
+        f"The best of {len(found)} configurations is {called(first)}: {record.objectives[0]} "
+        f"{value}, the mean of {seeds} and its 95% interval."
+    )
+
+
+def _around(record: StudyRecord, interval: Interval) -> str:
+    reach = interval.high - interval.mean
+    if writer(record).is_accuracy():
+        return wording.percent(interval)
+    return f"{interval.mean:.5g} ± {reach:.2g}"
+
+
+def _apart(record: StudyRecord, interval: Interval) -> str:
+    if writer(record).is_accuracy():
+        return wording.difference(interval, " points")
+    return f"{interval.mean:+.4g} ({interval.low:+.4g} to {interval.high:+.4g})"
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

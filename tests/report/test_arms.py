@@ -1,0 +1,90 @@
+"""A search that has the seed as an axis."""
+
+import pytest
+from optuna.distributions import CategoricalDistribution
+from optuna.trial import create_trial
+
+from mnist_sweep.report.arms import arms, called, differences, headline, verdicts
+from mnist_sweep.report.charts import charts
+from mnist_sweep.report.content import sections
+from mnist_sweep.report.text import markdown
+from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.study_record import read_study
+from tests.report.conftest import ADDRESS, create
+
+BY_SEED = {16: (0.991, 0.993, 0.992), 32: (0.984, 0.986, 0.985), 64: (0.985, 0.995, 0.99)}
+
+
+def grid(study, found, attributes=None):
+    among = {
+        "batch_size": CategoricalDistribution(sorted(found)),
+        "seed": CategoricalDistribution(list(range(5))),
+    }
+    for size, values in found.items():
+        for seed, value in enumerate(values):
+            study.add_trial(
+                create_trial(
+                    value=value,
+                    params={"batch_size": size, "seed": seed},
+                    distributions=among,
+                    user_attrs=attributes or {},
+                )
+            )
+
+
+@pytest.fixture
+def record():
+    grid(create("arms"), BY_SEED, {"parameters": 10, "epochs": 1, DATA: "abc"})
+    return read_study("arms", ADDRESS)
+
+
+def test_configurations_are_ordered_by_their_means_over_seeds(record):
+    found = arms(record)
+    assert [called(arm) for arm in found] == ["batch_size=16", "batch_size=64", "batch_size=32"]
+    assert found[0].interval.mean == pytest.approx(0.992)
+    # Student's t with two degrees of freedom: 4.303 standard errors.
+    assert found[0].interval.high - found[0].interval.mean == pytest.approx(
+        4.303 * 0.001 / 3**0.5, rel=1e-3
+    )
+
+
+def test_differences_are_in_pairs_of_seeds_and_hold_together(record):
+    wide, sure = differences(arms(record))
+    assert wide.mean == pytest.approx(0.002)
+    assert wide.sign == 0
+    assert sure.mean == pytest.approx(0.007)  # the same for each seed, whatever the seeds do
+    assert (sure.low, sure.high) == pytest.approx((0.007, 0.007))
+
+
+def test_the_answer_is_of_configurations_and_not_of_trials(record):
+    assert headline(record) == (
+        "The best of 3 configurations is batch_size=16: val_acc 99.20 ± 0.25%, the mean of 3 seeds "
+        "and its 95% interval."
+    )
+    assert list(verdicts(record)) == [
+        "batch_size=16 is better than batch_size=32.",
+        "batch_size=16 cannot be told from batch_size=64.",
+    ]
+    drawn = charts(record)
+    text = markdown("arms", sections(record, [picture for picture, _ in drawn.values()]))
+    assert "**The best of 3 configurations is batch_size=16: " in text
+    assert "| 32 | 3 | 98.50 ± 0.25% | +0.70 points (+0.70 to +0.70) |" in text
+    assert "arms.png" in text.split("## Over the seeds")[0]
+
+
+def test_a_search_without_an_axis_of_seeds_or_with_one_seed_each_has_no_arms(usual):
+    assert arms(read_study(usual, ADDRESS)) == []
+    grid(create("single"), {16: (0.99,), 32: (0.98,)})
+    found = read_study("single", ADDRESS)
+    assert arms(found) == []
+    assert headline(found) is None
+    assert list(verdicts(found)) == []
+
+
+def test_another_applications_losses_are_minimized_and_written_as_they_are():
+    grid(create("losses", ["minimize"], objective=None), {1: (0.5, 0.6), 2: (1.5, 1.6)})
+    found = read_study("losses", ADDRESS)
+    assert headline(found).startswith(
+        "The best of 2 configurations is batch_size=1: value 0.55 ± 0.64, the mean of 2 seeds"
+    )
+    assert list(verdicts(found)) == ["batch_size=1 is better than batch_size=2."]
