@@ -1,37 +1,54 @@
 """Digits in pictures, or what else it was trained on, read by an exported bundle.
 
-    python -m mnist_sweep.predict bundle=my_model images=a.png,drawings/ csv=read.csv
+    python -m mnist_sweep.predict bundle=my_model images=a.png,drawings/ show=true
 
 bundle  the folder that `python -m mnist_sweep.export` wrote
 images  pictures of one digit each, and folders of them, separated by commas: any usual format and
-        size, grey or coloured, light on dark or dark on light. A name that has a comma is found
-        where it is there; quotes around a name ('a,b.png') take it as it is. Of a bundle that was
-        not trained on digits, pictures are not moved to where MNIST's digits are
-csv     also writes a line a picture: file, label, probability, and the probability of every label
+        size, grey or coloured, light on dark or dark on light, drawn or photographed. A name that
+        has a comma is found where it is there; quotes around a name ('a,b.png') take it as it is.
+        Of a bundle that was not trained on digits, pictures are not moved to where MNIST's are
+show    true: also draws each picture beside the 28x28 pixels that the network saw
+to      where show=true draws that: a PNG file, outputs/predictions.png where it is left out;
+        beyond 48 pictures also predictions-2.png, and so on
+csv     also writes a line a picture: file, label, probability, the probability of every label, and
+        doubts
+json    true: prints all of it as JSON instead
 device  auto, cpu or cuda
+
+Beside a reading stand doubts: noise (which has no label), several shapes, covers half, touches the
+border, low contrast, or the label that it perhaps is instead: docs/predict.md.
 """
 
 import csv
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
+from mnist_sweep.bundle.doubts import Reading, reading
 from mnist_sweep.bundle.drawings import Drawing, read_drawing
 from mnist_sweep.cli import arguments
+from mnist_sweep.cli.arguments import ArgumentError
+from mnist_sweep.cli.terminal import columns
 from mnist_sweep.data import DataError
 from mnist_sweep.errors import UserError
-from mnist_sweep.files import FileError, where, writing
+from mnist_sweep.files import FileError, replacing, where, writing
 from mnist_sweep.run.exported import Bundle, read_bundle
 from mnist_sweep.run.machine import choose_device, describe
-from mnist_sweep.text import one_line
+from mnist_sweep.text import ending, one_line, relative
 
 BATCH = 256
 ESCAPED = "surrogateescape"  # names of files that are not UTF-8 are written as they are
+
+
+SHEET = Path("outputs/predictions.png")
+SHORTEST = 12  # letters of a file's name, however narrow a terminal is
 
 
 @dataclass
@@ -42,30 +59,111 @@ class Predict:
     images: str
     csv: str | None = None
     device: str = "auto"
+    show: bool = False
+    to: str | None = None
+    json: bool = False
+
+
+@dataclass(frozen=True)
+class Read:
+    """A picture, what was made of it, and what the network says."""
+
+    file: Path
+    drawing: Drawing
+    reading: Reading
 
 
 def main(asked: Predict) -> None:
     """Print a line for each picture; exit with code 1 where one cannot be read."""
+    if asked.to is not None and not asked.show:
+        raise ArgumentError(f"to={asked.to} has no effect without show=true; add that")
+    if asked.to is not None and Path(asked.to).suffix.lower() != ".png":
+        raise ArgumentError(f"to={asked.to} must name a PNG file, as in to=read.png")
     device = choose_device(asked.device)
     bundle = read_bundle(asked.bundle, device)
     files = find_pictures(asked.images)
-    name, count = bundle.description["name"], bundle.description["parameters"]
-    print(f"model: {name}, {count:,} parameters, on {describe(device)}; pictures: {len(files)}")
+    if not asked.json:
+        _say_model(bundle, device, len(files))
     drawings, failures = _read(files, bundle.reads_digits)
-    probabilities = predict(bundle, [drawing for _, drawing in drawings])
-    if asked.csv is not None:  # first: the reader of the lines may go, as head does
-        try:
-            _write(Path(asked.csv), bundle.labels, [file for file, _ in drawings], probabilities)
-        except FileError as error:  # and if it fails, the lines are still printed
-            failures.append(error)
-    for (file, drawing), row in zip(drawings, probabilities, strict=True):
-        best = int(row.argmax())
-        print(f"{file}: {bundle.labels[best]} ({row[best]:.1%})   {drawing.note}")
+    probabilities = predict(bundle, [drawing for _, drawing in drawings]).tolist()
+    found = [
+        Read(file, drawing, reading(drawing, row, bundle.labels))
+        for (file, drawing), row in zip(drawings, probabilities, strict=True)
+    ]
+    drawn: list[Path] = []
+    try:  # first: the reader of the lines may go, as head does
+        if asked.csv is not None:
+            _write(Path(asked.csv), bundle.labels, found)
+        if asked.show and found:
+            drawn = _draw(Path(asked.to) if asked.to else SHEET, found)
+    except FileError as error:  # and if it fails, the lines are still printed
+        failures.append(error)
+    if asked.json:
+        print(json.dumps(as_data(bundle, found, drawn, failures), indent=2))
+    else:
+        width = columns(sys.stdout)
+        for each in found:
+            print(line(each, width))
+        if drawn:
+            print(f"what the network saw: {', '.join(map(relative, drawn))}")
     print(end="", flush=True)  # before the errors, where both go to the same place
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     if failures:
         sys.exit(1)
+
+
+def _say_model(bundle: Bundle, device: torch.device, pictures: int) -> None:
+    name, count = bundle.description["name"], bundle.description["parameters"]
+    print(f"model: {name}, {count:,} parameters, on {describe(device)}; pictures: {pictures}")
+    if bundle.uncalibrated:
+        print(f"probabilities are not calibrated: {bundle.uncalibrated}")
+
+
+def line(read: Read, width: int | None = None) -> str:
+    """Return what is printed of a picture, within a terminal's width where that is given."""
+    found = read.reading
+    answer = "no digit" if found.label is None else f"{found.label} ({found.probability:.1%})"
+    doubts = ", ".join(doubt.says for doubt in found.doubts)
+    said = f": {answer}" + (f"   doubtful: {doubts}" if doubts else "")
+    full = f"{read.file}{said}   {read.drawing.note}"
+    if width is None or len(full) <= width:
+        return full
+    short = ending(str(read.file), max(width - len(said), SHORTEST)) + said
+    return short if len(short) <= width else f"{short[: width - 3]}..."
+
+
+def as_data(
+    bundle: Bundle,
+    found: Sequence[Read],
+    drawn: Sequence[Path] = (),
+    failures: Sequence[UserError] = (),
+) -> dict[str, Any]:
+    """Return what json=true prints; docs/predict.md describes it."""
+    return {
+        "model": bundle.description["name"],
+        "parameters": bundle.description["parameters"],
+        "temperature": bundle.temperature,
+        "calibrated": bundle.uncalibrated is None,
+        "pictures": [
+            {
+                "file": _text(each.file),
+                "label": each.reading.label,
+                "probability": each.reading.probability,
+                "doubts": [asdict(doubt) for doubt in each.reading.doubts],
+                "note": each.drawing.note,
+                "probabilities": dict(zip(bundle.labels, each.reading.probabilities, strict=True)),
+            }
+            for each in found
+        ],
+        "shown": [_text(path) for path in drawn],
+        "errors": [_text(error) for error in failures],
+    }
+
+
+def _text(said: object) -> str:
+    """Return a text that JSON can hold: a file's name may be no UTF-8."""
+    return str(said).encode("utf-8", "backslashreplace").decode()
 
 
 def predict(bundle: Bundle, drawings: Sequence[Drawing]) -> torch.Tensor:
@@ -117,15 +215,34 @@ def _read(
     return drawings, failures
 
 
-def _write(
-    path: Path, labels: Sequence[str], files: Sequence[Path], probabilities: torch.Tensor
-) -> None:
+def _write(path: Path, labels: Sequence[str], found: Sequence[Read]) -> None:
     with writing("csv", path), path.open("w", newline="", encoding="utf-8", errors=ESCAPED) as file:
         writer = csv.writer(file)
-        writer.writerow(["file", "label", "probability", *(f"p_{label}" for label in labels)])
-        for name, row in zip(files, probabilities.tolist(), strict=True):
-            best = max(range(len(row)), key=row.__getitem__)
-            writer.writerow([name, labels[best], f"{row[best]:.6f}", *(f"{p:.6f}" for p in row)])
+        writer.writerow(
+            ["file", "label", "probability", *(f"p_{label}" for label in labels), "doubts"]
+        )
+        for each in found:
+            said = each.reading
+            row = [f"{p:.6f}" for p in (said.probability, *said.probabilities)]
+            doubts = ", ".join(doubt.says for doubt in said.doubts)
+            writer.writerow([each.file, said.label or "", *row, doubts])
+
+
+def _draw(path: Path, found: Sequence[Read]) -> list[Path]:
+    """Write the sheets; return where they are."""
+    from mnist_sweep.bundle.sheet import DOTS, sheets  # matplotlib comes with it
+
+    drawn: list[Path] = []
+    with writing("to", path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for number, figure in enumerate(
+            sheets([(each.file, each.drawing, each.reading) for each in found]), 1
+        ):
+            name = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+            with replacing(name) as new:
+                figure.savefig(new, dpi=DOTS, format="png")
+            drawn.append(name)
+    return drawn
 
 
 if __name__ == "__main__":

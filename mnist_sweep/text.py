@@ -68,6 +68,11 @@ def shortened(value: object) -> str:
     return text if len(text) <= 300 else f"{text[:300]}..."
 
 
+def ending(text: str, most: int) -> str:
+    """Return a text of so many letters at most, of a longer one its end: a path's file name."""
+    return text if len(text) <= most else f"...{text[len(text) - most + 3 :]}"
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """Return which of some names is meant by another, or all of them where none is near."""
     near = difflib.get_close_matches(name, known, n=1)

@@ -1,16 +1,21 @@
 import csv
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
 
 from mnist_sweep.bundle.bundle import write_bundle
+from mnist_sweep.bundle.doubts import Doubt, Reading
+from mnist_sweep.bundle.drawings import Drawing
+from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.data import DataError
-from mnist_sweep.predict import Predict, find_pictures, main
+from mnist_sweep.predict import Predict, Read, find_pictures, line, main
 from mnist_sweep.run.load import load_trained
 from tests.bundle.test_bundle import change
 
@@ -140,3 +145,118 @@ def test_pictures_are_moved_for_a_bundle_of_digits_alone(finished, tmp_path, cap
     image.save(tmp_path / "a.png")
     main(Predict(str(tmp_path / "bundle"), str(tmp_path / "a.png"), device="cpu"))
     assert ("moved to where MNIST's digits are" in capsys.readouterr().out) == moved
+
+
+@pytest.fixture
+def bundle(finished, tmp_path):
+    write_bundle(load_trained(str(finished), torch.device("cpu")), tmp_path / "bundle")
+    return str(tmp_path / "bundle")
+
+
+def two_ones(path):
+    image = Image.new("L", (200, 200), 255)
+    for x in (60, 140):
+        ImageDraw.Draw(image).line([(x, 40), (x, 160)], fill=0, width=14)
+    image.save(path)
+    return str(path)
+
+
+def test_a_doubt_stands_beside_its_reading_everywhere(bundle, capsys):
+    files = f"{one('a.png')},{two_ones('b.png')}"
+    main(Predict(bundle, files, device="cpu", csv="read.csv"))
+    _, first, second = capsys.readouterr().out.splitlines()
+    assert "doubtful" not in first
+    assert "   doubtful: several shapes" in second
+    with Path("read.csv").open(encoding="utf-8") as file:
+        assert [row["doubts"].split(", ")[0] for row in csv.DictReader(file)] == [
+            "",
+            "several shapes",
+        ]
+
+
+def test_json_has_all_that_is_known_of_each_picture_and_nothing_else_is_printed(bundle, capsys):
+    Path("bad.png").write_text("no picture")
+    with pytest.raises(SystemExit):
+        main(Predict(bundle, f"{two_ones('a.png')},bad.png", device="cpu", json=True))
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)
+    assert found["calibrated"]
+    assert found["temperature"] != 1
+    (picture,) = found["pictures"]
+    assert picture["file"] == "a.png"
+    assert picture["doubts"][0] == {"kind": "shapes", "says": "several shapes"}
+    assert picture["probabilities"][picture["label"]] == picture["probability"]
+    assert sum(picture["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert found["errors"] == [printed.err.strip().removeprefix("error: ")]
+
+
+def test_noise_has_no_label(bundle, capsys):
+    dots = np.random.default_rng(0).random((200, 200)) < 0.05
+    Image.fromarray(np.where(dots, 0, 255).astype(np.uint8)).save("a.png")
+    main(Predict(bundle, "a.png", device="cpu", csv="read.csv"))
+    assert "a.png: no digit   doubtful: noise" in capsys.readouterr().out
+    with Path("read.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert row["label"] == ""
+    main(Predict(bundle, "a.png", device="cpu", json=True))
+    assert json.loads(capsys.readouterr().out)["pictures"][0]["label"] is None
+
+
+def test_a_bundle_without_a_temperature_says_so(bundle, capsys):
+    change(Path(bundle), calibration=None)
+    main(Predict(bundle, str(one("a.png")), device="cpu"))
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "probabilities are not calibrated: the bundle has no temperature; export the run again"
+    )
+
+
+def test_what_the_network_saw_is_drawn_beside_the_pictures(bundle, capsys):
+    one("a.png")
+    Image.new("RGBA", (3, 90), (0, 0, 0, 0)).save("odd $ \n.png")
+    with Image.open("a.png") as image:
+        image.convert("LA").resize((30, 200)).save("odd $ \n.png")
+    main(Predict(bundle, "a.png,odd $ \n.png", device="cpu", show=True))
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "what the network saw: outputs/predictions.png"
+    )
+    with Image.open("outputs/predictions.png") as image:
+        sheet = np.asarray(image.convert("L"))
+    assert (sheet == 0).mean() > 0.2  # the two that the network saw are mostly black
+    assert sheet.shape[1] > 1.5 * sheet.shape[0]
+
+
+def test_many_pictures_take_several_sheets(bundle, capsys, monkeypatch):
+    monkeypatch.setattr("mnist_sweep.bundle.sheet.MOST", 2)
+    Path("in").mkdir()
+    for number in range(3):
+        one(f"in/{number}.png")
+    main(Predict(bundle, "in", device="cpu", show=True, to="made/seen.png"))
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "what the network saw: made/seen.png, made/seen-2.png"
+    )
+    assert sorted(path.name for path in Path("made").iterdir()) == ["seen-2.png", "seen.png"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"to": "a.png"}, "to=a.png has no effect without show=true"),
+        ({"to": "a.jpg", "show": True}, "to=a.jpg must name a PNG file"),
+    ],
+)
+def test_a_place_that_cannot_be_drawn_to_is_refused(settings, message):
+    with pytest.raises(ArgumentError, match=message):
+        main(Predict("bundle", "a.png", **settings))
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize("length", [1, 40, 200])
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_a_line_fits_its_terminal_and_keeps_the_answer(width, length, count):
+    said = ("several shapes", "covers half", "touches the border", "low contrast", "perhaps 9")
+    doubts = tuple(Doubt("kind", words) for words in said[:count])
+    reading = Reading("8", 0.5, (0.5,), doubts)
+    drawing = Drawing(np.zeros((28, 28), np.uint8), "3000x2000, dark on light")
+    found = line(Read(Path("f" * length + ".png"), drawing, reading), width)
+    assert len(found) <= width
+    assert ".png: 8 (50.0%)" in found

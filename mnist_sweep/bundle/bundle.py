@@ -4,20 +4,22 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
-from mnist_sweep.bundle.onnx import write_onnx
+from mnist_sweep.bundle.calibration import calibrate
+from mnist_sweep.bundle.onnx import OnnxError, write_onnx
+from mnist_sweep.bundle.page import page
 from mnist_sweep.data.sources import DIGITS, SIZE
 from mnist_sweep.files import writing
 from mnist_sweep.run.directory import save_weights
 from mnist_sweep.run.exported import CARD, CONFIG, DESCRIPTION, FORMAT, WEIGHTS, BundleError, digest
 from mnist_sweep.run.load import Trained
 
-ONNX = "model.onnx"  # where it is asked for
+ONNX, PAGE = "model.onnx", "draw.html"  # where they are asked for
 LABELS = tuple("0123456789")
 
 # What a result says of the data and the machine, which a model card repeats.
@@ -39,29 +41,60 @@ FIGURES = (
 )
 
 
-def write_bundle(trained: Trained, to: Path, onnx: bool = False) -> float | None:
+@dataclass(frozen=True)
+class Written:
+    """What is in a bundle: its description, and how far the ONNX file's logits are from torch's."""
+
+    description: dict[str, Any]
+    difference: float | None
+
+
+def write_bundle(trained: Trained, to: Path, onnx: bool = False, html: bool = False) -> Written:
     """Write a run's model, with everything that using it needs, to a folder that is not there yet.
 
-    With `onnx` as ONNX too; returns how far the logits of that are from torch's. Raises
-    BundleError where the folder is there, FileError where it cannot be written, and OnnxError.
+    With `onnx` as ONNX too, with `html` as a page to draw on. Raises BundleError where the folder
+    is there, FileError where it cannot be written, and OnnxError.
     """
     with writing("to", to):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise BundleError(f"to={to} exists already; name a new or an empty folder")
-    with tempfile.TemporaryDirectory() as beside:
+    data = (trained.result.get("data") or {}).get("name")
+    if html and data not in (None, *DIGITS):
+        raise OnnxError(
+            f"html=true is for networks that read digits, and this one was trained on {data}; "
+            "leave html=true out"
+        )
+    with tempfile.TemporaryDirectory() as beside, tempfile.TemporaryDirectory() as hidden:
         # First, and elsewhere: what cannot be written leaves no half of a bundle.
         made = Path(beside)
-        difference = write_onnx(trained.model, trained.pipeline, made / ONNX) if onnx else None
+        description = describe(trained) | {"calibration": calibrate(trained)}
+        difference = None
+        if onnx or html:
+            model = (made if onnx else Path(hidden)) / ONNX
+            asked = "onnx=true" if onnx else "html=true"
+            difference = write_onnx(
+                trained.model, trained.pipeline, model, _properties(description), asked
+            )
+            if html:
+                (made / PAGE).write_text(page(description, model), encoding="utf-8")
         save_weights(trained.model, made / WEIGHTS)
         config = OmegaConf.to_yaml(OmegaConf.create(asdict(trained.run)))
         (made / CONFIG).write_text(config, encoding="utf-8")
-        description = describe(trained) | {"weights_sha256": digest(made / WEIGHTS)}
-        (made / CARD).write_text(card(description, onnx), encoding="utf-8")
+        description |= {"weights_sha256": digest(made / WEIGHTS)}
+        (made / CARD).write_text(card(description, onnx, html), encoding="utf-8")
         text = json.dumps(description, indent=2) + "\n"
         (made / DESCRIPTION).write_text(text, encoding="utf-8")
         with writing("to", to):
             _copy(made, to)
-    return difference
+    return Written(description, difference)
+
+
+def _properties(description: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the ONNX file says of itself, as texts."""
+    return {
+        "labels": json.dumps(description["labels"]),
+        "temperature": repr(description["calibration"]["temperature"]),
+    }
 
 
 def _copy(made: Path, to: Path) -> None:
@@ -107,7 +140,7 @@ def describe(trained: Trained) -> dict[str, Any]:
     }
 
 
-def card(description: Mapping[str, Any], onnx: bool = False) -> str:
+def card(description: Mapping[str, Any], onnx: bool = False, html: bool = False) -> str:
     """Return the model card: what it is, what it was trained on, how good it is, how to use it."""
     figures, data = description["figures"], description["figures"].get("data", {})
     accuracy = [
@@ -126,6 +159,7 @@ A classifier of {what} with {description["parameters"]:,} parameters and
 
 - Input: one grey image of {SIZE}x{SIZE} pixels, light on dark, like the images of the data.
 - Output: logits of the labels {", ".join(description["labels"])}.
+- Probabilities: {_calibration_note(description.get("calibration") or {})}
 - Data: {data.get("name")}, fingerprint {data.get("fingerprint")}.
 
 | images | accuracy | number |
@@ -142,7 +176,9 @@ python -m mnist_sweep.predict bundle=. images=digit.png
 ```
 
 `bundle.json` has the architecture, how pixels are prepared, and the figures; `weights.safetensors`
-has the weights; `config.yaml` has the whole configuration of the run.{_onnx_note() if onnx else ""}
+has the weights; `config.yaml` has the whole configuration of the run.{
+        _onnx_note() if onnx else ""
+    }{_page_note() if html else ""}
 
 ## Training
 
@@ -155,5 +191,24 @@ has the weights; `config.yaml` has the whole configuration of the run.{_onnx_not
 def _onnx_note() -> str:
     return (
         f"\n`{ONNX}` maps `images`, uint8 [batch, {SIZE}, {SIZE}], light on dark, to `logits`, "
-        "float32 [batch, 10].\nIt prepares the pixels itself."
+        "float32 [batch, 10].\nIt prepares the pixels itself. Its metadata have the labels and the "
+        "temperature that the logits are to be divided by."
+    )
+
+
+def _page_note() -> str:
+    return (
+        f"\n\n`{PAGE}` is a page to draw digits on, with the model in it: open it in a browser. "
+        "It needs no network."
+    )
+
+
+def _calibration_note(calibration: Mapping[str, Any]) -> str:
+    if calibration.get("images") is None:
+        return f"not calibrated: {calibration.get('reason', 'nothing was measured')}."
+    error = {part: f"{value:.2%}" for part, value in calibration["ece"].items()}
+    return (
+        f"softmax(logits / {calibration['temperature']:.4f}). The temperature was fitted on the "
+        f"{calibration['images']:,} validation images, where it changes the expected calibration "
+        f"error from {error['before']} to {error['after']}."
     )

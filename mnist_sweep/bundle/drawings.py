@@ -3,18 +3,18 @@
 A picture of something else is not moved: other data sets have places of their own.
 """
 
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from scipy import ndimage
 
+from mnist_sweep.bundle.brightness import read_brightness
+from mnist_sweep.data.photographs import find_on_photograph, is_photograph
 from mnist_sweep.data.sources import SIZE, DataError
 from mnist_sweep.data.strokes import FAINTEST, INK, Grey, border, find_strokes
-from mnist_sweep.errors import reason
-from mnist_sweep.text import one_line
 
 # MNIST's digits were scaled to fit a box of this size, and placed with their centre of mass in the
 # middle of the image (http://yann.lecun.com/exdb/mnist/).
@@ -29,15 +29,30 @@ ASTRAY, SIDES = 1.25, (17, 21)
 
 POLARITIES = ("light on dark", "dark on light")
 
-LARGEST = 512  # pixels a side: of more, so many are made one that the longer side has no more
+
+@dataclass(frozen=True)
+class Ink:
+    """What a picture's ink was like, before it was moved and made smaller.
+
+    `contrast`: of the strongest stroke with its paper, of the range from black to white; `cover`:
+    the share of the picture that it covers.
+    """
+
+    contrast: float
+    cover: float
+    at_border: bool
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """`pixels`: uint8 [28, 28], light on dark; `note` says what was made of the picture."""
+    """`pixels`: uint8 [28, 28], light on dark; `note` says what was made of the picture.
+
+    `ink` is None of what is no digit.
+    """
 
     pixels: np.ndarray
     note: str
+    ink: Ink | None = None
 
 
 def read_drawing(path: Path, digits: bool = True) -> Drawing:
@@ -48,50 +63,48 @@ def read_drawing(path: Path, digits: bool = True) -> Drawing:
     and any other is made as small as that whole. Raises DataError, naming the file, for what is no
     picture, and for one that shows nothing.
     """
-    try:
-        if not path.is_file():
-            said = "it is not a file" if path.exists() else "there is no such file"
-            raise DataError(f"{path} cannot be read as a picture: {said}")
-        with warnings.catch_warnings(), path.open("rb") as file:
-            warnings.simplefilter("ignore")  # of broken EXIF data, which is told; of large pictures
-            with Image.open(file) as image:
-                size, remarks = image.size, _remarks(image)
-                grey = _brightness(image, remarks)
-    except DataError:
-        raise
-    except UnidentifiedImageError as error:
-        kind = "Pillow does not know its format" if path.stat().st_size else "it is empty"
-        raise DataError(f"{path} cannot be read as a picture: {kind}") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read as a picture: {reason(error)}") from error
-    except Exception as error:  # Pillow's formats have many kinds for what is damaged
-        kind = one_line(error) or type(error).__name__
-        raise DataError(f"{path} cannot be read as a picture: {kind}") from error
+    grey, size, remarks = read_brightness(path)
     read = _digit(grey) if digits else _whole(grey)
     if read is None:
-        raise DataError(f"{path} shows nothing: all of it is about as bright as its border")
-    pixels, notes = read
-    return Drawing(pixels, "; ".join([f"{size[0]}x{size[1]}, {notes[0]}", *remarks, *notes[1:]]))
+        raise DataError(
+            f"{path} shows nothing: all of it is about as bright as its border, or noise"
+        )
+    note = "; ".join([f"{size[0]}x{size[1]}, {read.notes[0]}", *remarks, *read.notes[1:]])
+    return Drawing(read.pixels, note, read.ink)
 
 
-def _digit(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
-    """Return brightness as an MNIST image, and what was made of it; None where it shows nothing."""
-    found = find_strokes(grey)
+class _Made(NamedTuple):
+    """What was made of brightness; `notes` begin with its polarity."""
+
+    pixels: np.ndarray
+    notes: list[str]
+    ink: Ink | None = None
+
+
+def _about(ink: Grey, contrast: float) -> Ink:
+    return Ink(contrast, float((ink > 0.5).mean()), bool(border(ink).max() > 0.5))
+
+
+def _digit(grey: Grey) -> _Made | None:
+    """Return brightness as an MNIST image; None where it shows nothing."""
+    found = find_on_photograph(grey) if is_photograph(grey) else find_strokes(grey)
     if found is None:
         return None
+    about = _about(found.ink, found.contrast)
     notes = [POLARITIES[found.dark_on_light]]
     own = 1 - grey if found.dark_on_light else grey
     if grey.shape != (SIZE, SIZE):
-        return _placed(found.ink), notes
+        return _Made(_placed(found.ink), notes, about)
     if _is_mnists(own):
-        return _bytes(own), notes
+        # Of MNIST's own, 0.9% touch the border: nothing was cut off there.
+        return _Made(_bytes(own), notes, replace(about, at_border=False))
     if _is_placed(found.ink, INK, SIDES, ASTRAY):
-        return _bytes(found.ink), notes
-    return _placed(found.ink), [*notes, "moved to where MNIST's digits are"]
+        return _Made(_bytes(found.ink), notes, about)
+    return _Made(_placed(found.ink), [*notes, "moved to where MNIST's digits are"], about)
 
 
-def _whole(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
-    """Return all of a picture as an image, what it shows left in its place; None as `_digit` does.
+def _whole(grey: Grey) -> _Made | None:
+    """Return all of a picture as an image, what it shows in its place; None where it shows nothing.
 
     What fills a picture has no strokes: the border alone tells what is paper.
     """
@@ -101,7 +114,7 @@ def _whole(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
     own = 1 - grey if dark_on_light else grey
     notes = [POLARITIES[dark_on_light]]
     if grey.shape == (SIZE, SIZE):
-        return _bytes(own), notes
+        return _Made(_bytes(own), notes)
     paper = float(np.median(border(own)))
     side = max(own.shape)
     start = [(side - length) // 2 for length in own.shape]
@@ -111,89 +124,7 @@ def _whole(grey: Grey) -> tuple[np.ndarray, list[str]] | None:
     )
     way = Image.Resampling.BOX if side > SIZE else Image.Resampling.BICUBIC
     small = Image.fromarray(square).resize((SIZE, SIZE), way)
-    return _bytes(np.asarray(small, np.float64)), notes
-
-
-def _remarks(image: Image.Image) -> list[str]:
-    """Return what is to be said of a picture beside its size."""
-    frames = getattr(image, "n_frames", 1)
-    return [f"the first of {frames} frames"] if frames > 1 else []
-
-
-def _brightness(image: Image.Image, remarks: list[str]) -> Grey:
-    """Return a picture's brightness in [0, 1], upright; add what could not be done to `remarks`."""
-    image.load()  # what is truncated says so here, and not as broken EXIF data
-    try:
-        upright = ImageOps.exif_transpose(image)
-    except Exception:  # one pixel is none the worse for it, and the kinds are many
-        remarks.append("its EXIF data is broken, so it was not turned")
-        upright = image
-    if 0 in upright.size:
-        raise ValueError("it has no pixels")
-    grey, alpha = _grey(upright), _alpha(upright)
-    times = -(-max(grey.shape) // LARGEST)
-    if times > 1:
-        grey, alpha = _reduced(grey, times), None if alpha is None else _reduced(alpha, times)
-    return grey if alpha is None else _on_paper(grey, alpha)
-
-
-def _grey(image: Image.Image) -> Grey:
-    """Return brightness in [0, 1], [H, W], of any mode."""
-    if image.mode.startswith(("I", "F")):  # 16 and 32 bits a pixel
-        values = np.asarray(image, np.float64)
-        if not np.isfinite(values).all():
-            raise ValueError("some of its pixels are not finite numbers")
-        values = values - min(float(values.min()), 0.0)
-        return values / max(float(values.max()), 1e-12)
-    if image.mode == "LAB":
-        image = image.getchannel("L")
-    elif image.mode != "L":
-        image = image.convert("RGBA" if _is_transparent(image) else "RGB").convert("L")
-    return np.asarray(image, np.float64) / 255
-
-
-def _is_transparent(image: Image.Image) -> bool:
-    return "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info
-
-
-def _alpha(image: Image.Image) -> Grey | None:
-    """Return opacity in [0, 1], [H, W], where a picture has any."""
-    if not _is_transparent(image):
-        return None
-    if image.mode.startswith(("I", "F")):
-        return np.asarray(np.asarray(image) != image.info["transparency"], np.float64)
-    return np.asarray(image.convert("RGBA").getchannel("A"), np.float64) / 255
-
-
-def _reduced(values: Grey, times: int) -> Grey:
-    """Return the means of squares of so many pixels a side."""
-    small = Image.fromarray(values.astype(np.float32)).reduce(times)
-    return np.asarray(small, np.float64)
-
-
-def _on_paper(drawn: Grey, alpha: Grey) -> Grey:
-    """Return brightness without transparency.
-
-    Where most of a picture is opaque, or the opaque part of it has paper of its own, what is
-    transparent around that becomes as bright as that paper. Else what is opaque is the ink.
-    """
-    opaque = alpha > 0.5
-    if not opaque.any():
-        return np.zeros_like(drawn) if not alpha.any() else alpha
-    low, high = np.percentile(drawn[alpha > 0.9], (1, 99)) if (alpha > 0.9).any() else (0, 0)
-    rows, columns = np.nonzero(opaque)
-    area = (np.ptp(rows) + 1) * (np.ptp(columns) + 1)
-    is_sheet = opaque.mean() > 0.5 or (high - low > 2 * FAINTEST and opaque.sum() > 0.5 * area)
-    if not is_sheet:
-        is_dark = float((drawn * alpha).sum() / alpha.sum()) < 0.5
-        return 1 - alpha if is_dark else alpha
-    edge = opaque & ~ndimage.binary_erosion(opaque, iterations=2)
-    paper = float(np.median(drawn[edge]))
-    clear, _ = ndimage.label(np.pad(alpha < 1, 1, constant_values=True))
-    around = (clear == clear[0, 0])[1:-1, 1:-1]
-    # A hole in a sheet of one colour is a digit that was cut out.
-    hole = paper if high - low > 2 * FAINTEST else 1.0 - round(paper)
-    return drawn * alpha + (1 - alpha) * np.where(around, paper, hole)
+    return _Made(_bytes(np.asarray(small, np.float64)), notes)
 
 
 def _extent(ink: Grey, least: float = INK) -> tuple[slice, slice]:

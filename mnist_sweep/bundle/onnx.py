@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,23 +39,33 @@ class FromPixels(nn.Module):
         return logits
 
 
-def check_packages() -> None:
-    """Raise OnnxError, with what to install, where a package is missing."""
+def check_packages(asked: str = "onnx=true") -> None:
+    """Raise OnnxError, with what to install for what is asked for, where a package is missing."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
-        raise OnnxError(f"onnx=true needs {', '.join(missing)}: pip install {' '.join(missing)}")
+        raise OnnxError(f"{asked} needs {', '.join(missing)}: pip install {' '.join(missing)}")
 
 
-def write_onnx(model: nn.Module, pipeline: Pipeline, path: Path) -> float:
+def write_onnx(
+    model: nn.Module,
+    pipeline: Pipeline,
+    path: Path,
+    properties: Mapping[str, str] | None = None,
+    asked: str = "onnx=true",
+) -> float:
     """Write a model in evaluation mode; return how far its logits are from torch's at most.
+
+    `properties` are metadata of the file; `asked`: the setting that an error is to name.
 
     The file takes uint8 images of any number, and is run on some before it counts as written.
     Raises OnnxError, and leaves no file then.
     """
-    check_packages()
+    check_packages(asked)
     whole = FromPixels(model, pipeline).eval()
     try:
         _export(whole, path)
+        if properties:
+            _describe(path, properties)
         difference = largest_difference(whole, path)
     except Exception as error:  # torch, onnxscript and onnxruntime have their own kinds
         path.unlink(missing_ok=True)
@@ -64,7 +75,7 @@ def write_onnx(model: nn.Module, pipeline: Pipeline, path: Path) -> float:
         path.unlink()
         raise OnnxError(
             f"as ONNX this model's logits differ by up to {difference}, so nothing was written; "
-            "leave onnx=true out"
+            f"leave {asked} out"
         )
     return difference
 
@@ -91,6 +102,14 @@ def _export(whole: FromPixels, path: Path) -> None:
             )
     finally:
         chatter.setLevel(level)
+
+
+def _describe(path: Path, properties: Mapping[str, str]) -> None:
+    import onnx
+
+    file = onnx.load(str(path))
+    onnx.helper.set_model_props(file, dict(properties))
+    onnx.save(file, str(path))
 
 
 @torch.inference_mode()

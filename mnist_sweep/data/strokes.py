@@ -25,10 +25,14 @@ SPECK = 0.06  # of the largest stroke's ink: what has less is dust
 
 @dataclass(frozen=True)
 class Strokes:
-    """`ink`: how much of it, 0 for paper to 1 for the strongest stroke, float64 [H, W]."""
+    """`ink`: how much of it, 0 for paper to 1 for the strongest stroke, float64 [H, W].
+
+    `contrast`: by how much that stroke differs from its paper, of the range from black to white.
+    """
 
     ink: Grey
     dark_on_light: bool
+    contrast: float
 
 
 def find_strokes(grey: Grey) -> Strokes | None:
@@ -36,7 +40,7 @@ def find_strokes(grey: Grey) -> Strokes | None:
 
     Returns None where nothing is left, which is fainter than paper's own differences.
     """
-    noise = _noise(grey)
+    noise = noise_of(grey)
     paper = float(np.median(border(grey)))
     away = grey - paper
     dark_on_light = bool((away**3).sum() < 0)
@@ -49,7 +53,7 @@ def find_strokes(grey: Grey) -> Strokes | None:
     if strongest - floor < max(FAINTEST, 3 * noise):
         return None
     ink = np.clip((ink - floor) / (strongest - floor), 0, 1)
-    return Strokes(_without_specks(ink), dark_on_light)
+    return Strokes(_without_specks(ink), dark_on_light, strongest)
 
 
 def border(grey: Grey) -> Grey:
@@ -57,7 +61,7 @@ def border(grey: Grey) -> Grey:
     return np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
 
 
-def _noise(grey: Grey) -> float:
+def noise_of(grey: Grey) -> float:
     """Return the noise's standard deviation, 0 for a picture that a program drew.
 
     Strokes and light have little part in the differences of differences (Immerkaer, "Fast noise

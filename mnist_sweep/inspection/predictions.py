@@ -42,18 +42,23 @@ class Predictions:
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, split: Images, pipeline: Pipeline) -> Predictions:
-    """Classify a split in evaluation mode."""
+def logits(model: nn.Module, split: Images, pipeline: Pipeline) -> Tensor:
+    """Return a network's logits for a split in evaluation mode, float32 [N, 10] on the CPU."""
     was_training = model.training
     model.eval()
     found = [
-        torch.softmax(model(images).float(), 1).cpu()
+        model(images).float().cpu()
         for images, _ in pipeline.evaluation_batches(
             split, EVALUATION_BATCH[split.labels.device.type]
         )
     ]
     model.train(was_training)
-    return Predictions(torch.cat(found), split.labels.cpu())
+    return torch.cat(found)
+
+
+def predict(model: nn.Module, split: Images, pipeline: Pipeline) -> Predictions:
+    """Classify a split in evaluation mode."""
+    return Predictions(torch.softmax(logits(model, split, pipeline), 1), split.labels.cpu())
 
 
 def convolutions(model: nn.Module) -> dict[str, Tensor]:

@@ -62,6 +62,13 @@ KINDS: Kinds = {
     "training": MAPPING,
     "figures": MAPPING,
     "weights_sha256": TEXT,
+    # Since bundles have it: without it probabilities are the network's own.
+    "calibration": {
+        "temperature": Check(
+            "a finite number greater than 0", lambda value: is_number(value) and value > 0
+        ),
+        "reason": TEXT,
+    },
 }
 PIXELS: Kinds = {
     "shape": Check(f"[1, {SIZE}, {SIZE}]", lambda value: value == [1, SIZE, SIZE]),
@@ -91,12 +98,28 @@ class Bundle:
         name = data.get("name") if isinstance(data, dict) else None
         return name is None or name in DIGITS
 
+    @property
+    def temperature(self) -> float:
+        """What its logits are divided by, so that probabilities mean what they say; 1 without."""
+        return float((self.description.get("calibration") or {}).get("temperature") or 1.0)
+
+    @property
+    def uncalibrated(self) -> str | None:
+        """Why its probabilities are the network's own; None where they are calibrated."""
+        calibration = self.description.get("calibration")
+        if not calibration or calibration.get("temperature") is None:
+            return "the bundle has no temperature; export the run again"
+        return one_line(calibration["reason"]) if calibration.get("reason") else None
+
     @torch.inference_mode()
     def probabilities(self, images: Tensor) -> Tensor:
-        """Images uint8 [B, 28, 28], light on dark -> probabilities [B, labels] on the CPU."""
+        """Images uint8 [B, 28, 28], light on dark -> probabilities [B, labels] on the CPU.
+
+        They are calibrated where the bundle has a temperature.
+        """
         device = next(self.model.parameters()).device
         logits = self.model(self.pipeline.prepare(images.to(device)))
-        return torch.softmax(logits.float(), 1).cpu()
+        return torch.softmax(logits.float() / self.temperature, 1).cpu()
 
 
 def read_bundle(path: str, device: torch.device, setting: str = "bundle") -> Bundle:

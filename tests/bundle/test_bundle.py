@@ -2,16 +2,21 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from mnist_sweep.bundle.bundle import write_bundle
+from mnist_sweep.bundle.onnx import OnnxError
 from mnist_sweep.config import ConfigError
 from mnist_sweep.data import load_dataset
 from mnist_sweep.errors import UserError
+from mnist_sweep.export import calibrated
 from mnist_sweep.files import FileError
+from mnist_sweep.inspection import predictions
+from mnist_sweep.inspection.calibration import fit_temperature
 from mnist_sweep.run.directory import RecordError
 from mnist_sweep.run.exported import BundleError, read_bundle
 from mnist_sweep.run.load import load_trained
@@ -185,7 +190,78 @@ def test_a_bundle_has_the_model_as_onnx_where_that_is_asked_for(finished, bundle
     pytest.importorskip("onnxruntime", reason="ONNX needs the extra [onnx]")
     trained = load_trained(str(finished), CPU)
     assert not (bundle / "model.onnx").exists()
-    assert write_bundle(trained, tmp_path / "with", onnx=True) < 1e-4
+    assert write_bundle(trained, tmp_path / "with", onnx=True).difference < 1e-4
     assert (tmp_path / "with" / "model.onnx").exists()
     assert "`model.onnx` maps `images`" in (tmp_path / "with" / "README.md").read_text()
     assert read_bundle(str(tmp_path / "with"), CPU).description["parameters"] > 0
+
+
+def test_a_bundle_is_calibrated_on_the_runs_validation_images(finished, bundle):
+    recorded = json.loads((bundle / "bundle.json").read_text())["calibration"]
+    assert (recorded["split"], recorded["images"]) == ("val", 500)
+    assert recorded["nll"]["after"] < recorded["nll"]["before"]
+    found = read_bundle(str(bundle), CPU)
+    assert found.uncalibrated is None
+    assert found.temperature == recorded["temperature"] != 1
+    data = load_dataset("mnist_5k", "")
+    logits = predictions.logits(found.model, data.val, found.pipeline)
+    assert found.temperature == pytest.approx(fit_temperature(logits, data.val.labels))
+    images = data.test.images[:20]
+    expected = torch.softmax(found.model(found.pipeline.prepare(images)) / found.temperature, 1)
+    assert torch.allclose(found.probabilities(images), expected)
+    card = (bundle / "README.md").read_text()
+    assert f"softmax(logits / {found.temperature:.4f})" in card
+
+
+def test_a_bundle_of_before_is_read_with_its_own_probabilities_and_says_so(bundle):
+    change(bundle, calibration=None)
+    found = read_bundle(str(bundle), CPU)
+    assert found.temperature == 1
+    assert found.uncalibrated == "the bundle has no temperature; export the run again"
+
+
+def test_where_the_runs_images_are_not_here_a_bundle_says_that_it_is_not_calibrated(
+    finished, tmp_path
+):
+    trained = load_trained(str(finished), CPU)
+    missing = replace(trained.run, data=replace(trained.run.data, name="mnist", root="none"))
+    other = {"data": {"name": "mnist_5k", "fingerprint": "another"}}
+    for case, reason in (
+        (
+            replace(trained, run=missing),
+            "the data set mnist could not be read when it was exported",
+        ),
+        (replace(trained, result=trained.result | other), "is not the data that it was trained on"),
+    ):
+        folder = tmp_path / reason[:3]
+        calibration = write_bundle(case, folder).description["calibration"]
+        assert calibration["temperature"] == 1
+        assert reason in calibration["reason"]
+        assert reason in read_bundle(str(folder), CPU).uncalibrated
+        assert "not calibrated: " in (folder / "README.md").read_text()
+        assert calibrated(calibration).startswith("probabilities are not calibrated: ")
+
+
+@pytest.mark.parametrize("temperature", [0, -1, "1", True, float("inf")])
+def test_a_temperature_that_is_none_is_damage(bundle, temperature):
+    change(bundle, calibration={"temperature": temperature})
+    with pytest.raises(BundleError, match=r"calibration.temperature must be a finite number"):
+        read_bundle(str(bundle), CPU)
+
+
+def test_an_onnx_file_says_its_temperature_and_labels(finished, tmp_path):
+    onnx = pytest.importorskip("onnx", reason="ONNX needs the extra [onnx]")
+    pytest.importorskip("onnxruntime")
+    written = write_bundle(load_trained(str(finished), CPU), tmp_path / "a", onnx=True)
+    file = onnx.load(str(tmp_path / "a" / "model.onnx"))
+    said = {each.key: json.loads(each.value) for each in file.metadata_props}
+    assert said["temperature"] == written.description["calibration"]["temperature"]
+    assert said["labels"] == list("0123456789")
+
+
+def test_a_page_to_draw_on_is_for_digits(finished, tmp_path):
+    trained = load_trained(str(finished), CPU)
+    other = replace(trained, result=trained.result | {"data": {"name": "fashion_mnist"}})
+    with pytest.raises(OnnxError, match=r"html=true is for networks that read digits.*fashion"):
+        write_bundle(other, tmp_path / "a", html=True)
+    assert not (tmp_path / "a").exists()

@@ -57,3 +57,5 @@ def test_without_the_packages_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(onnx, "find_spec", lambda name: None if name == "onnxscript" else name)
     with pytest.raises(OnnxError, match=r"pip install onnxscript$"):
         onnx.check_packages()
+    with pytest.raises(OnnxError, match=r"^html=true needs onnxscript"):
+        onnx.check_packages("html=true")

@@ -1,8 +1,6 @@
 """The page in a browser: what only one can tell."""
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,35 +8,11 @@ from PIL import Image
 
 from mnist_sweep.report import __main__ as entry
 from mnist_sweep.report.drawing import BLUE, RED
+from tests.browser import browse, needs_browser, told
 from tests.report.conftest import ADDRESS, add, create
 from tests.report.test_page import Page
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
-
-pytestmark = pytest.mark.skipif(
-    BROWSER is None, reason=f"there is no browser here: none of {', '.join(NAMES)}"
-)
-
-
-def browse(page, *arguments, width=1200, fragment=""):
-    """Open a page, run its scripts, return what came of it; fail for what its console has to say.
-
-    With a profile of its own and without what a browser does beside, such as updates.
-    """
-    line = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    line += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    line += [f"--user-data-dir={Path('profile').resolve()}", "--enable-logging=stderr", "--v=0"]
-    line += [f"--window-size={width},1600", "--hide-scrollbars", "--virtual-time-budget=5000"]
-    done = subprocess.run(
-        [*line, *arguments, page.resolve().as_uri() + fragment],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert re.findall(r"CONSOLE.*", done.stderr) == []
-    return done.stdout
+pytestmark = needs_browser
 
 
 def colours(path):
@@ -73,15 +47,6 @@ def test_the_figures_are_drawn(report, width):
     assert shown.get(rgb(RED), 0) > 20  # and the best so far
 
 
-def told_to(report, script):
-    """The page's elements after a script of the test's, which the page's policy would not run."""
-    text = report.read_text(encoding="utf-8")
-    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
-    other = report.with_name("told.html")
-    other.write_text(text.replace("</body>", f"<script>{script}</script></body>"), "utf-8")
-    return browse(other, "--dump-dom")
-
-
 def test_an_address_of_a_trial_marks_it_in_every_chart_and_table(report):
     dom = browse(report, "--dump-dom", fragment="#trial-2")
     chosen = re.findall(r'<(\w+)[^>]*class="chosen"[^>]*>', dom)
@@ -91,7 +56,7 @@ def test_an_address_of_a_trial_marks_it_in_every_chart_and_table(report):
 
 
 def test_a_point_shows_its_trial_on_hover_and_leads_to_its_row(report):
-    dom = told_to(
+    dom = told(
         report,
         """
         const point = document.querySelector('use[data-trial="2"]');
@@ -110,7 +75,7 @@ def test_a_point_shows_its_trial_on_hover_and_leads_to_its_row(report):
 
 
 def test_a_state_that_is_filtered_out_is_neither_in_the_table_nor_in_the_charts(report):
-    dom = told_to(report, "document.querySelectorAll('.states button')[0].click();")
+    dom = told(report, "document.querySelectorAll('.states button')[0].click();")
     assert re.search(r'<button[^>]*aria-pressed="false"[^>]*>complete 4', dom)
     hidden = re.findall(r'<tr id="trial-(\d+)"[^>]*hidden', dom)
     assert hidden == ["0", "2", "4", "6"]
@@ -121,14 +86,14 @@ def test_a_state_that_is_filtered_out_is_neither_in_the_table_nor_in_the_charts(
 
 def test_a_table_is_sorted_by_numbers_and_empty_cells_are_last(report):
     header = "document.querySelectorAll('#trials th button')[3]"
-    dom = told_to(report, f"{header}.click();")
+    dom = told(report, f"{header}.click();")
     rows = re.findall(r'<tr id="trial-(\d+)"', dom)
     assert rows[:4] == ["4", "0", "3", "5"]  # 9,000 parameters, then three times 15,000
     assert rows[-1] == "8"  # runs, and has none yet
 
 
 def test_a_line_that_cannot_be_copied_is_selected(report):
-    dom = told_to(
+    dom = told(
         report,
         """
         navigator.clipboard.writeText = () => Promise.reject(new Error("not here"));

@@ -1,0 +1,58 @@
+"""A run's probabilities, calibrated on its own validation images, for the bundle made of it.
+
+At export, not at the end of training: runs of a search are not exported, and old runs can be.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from mnist_sweep.errors import UserError
+from mnist_sweep.inspection import predictions
+from mnist_sweep.inspection.calibration import (
+    calibration_error,
+    fit_temperature,
+    negative_log_likelihood,
+)
+from mnist_sweep.run.build import build_dataset
+from mnist_sweep.run.load import Trained
+
+
+def calibrate(trained: Trained) -> dict[str, Any]:
+    """Return what a bundle records: the temperature, the images it is from, and what it changes.
+
+    Where the images that the run was validated by are not here, a temperature of 1 and the reason.
+    Nothing is downloaded, and test is not looked at.
+    """
+    run = replace(trained.run, data=replace(trained.run.data, download=False))
+    try:
+        dataset = build_dataset(run)
+    except UserError:  # which names places of this machine: not for a bundle, which goes elsewhere
+        return {
+            "temperature": 1.0,
+            "reason": f"the data set {run.data.name} could not be read when it was exported; set "
+            "MNIST_SWEEP_DATA to its folder and export the run again",
+        }
+    recorded = (trained.result.get("data") or {}).get("fingerprint")
+    if dataset.fingerprint != recorded:
+        return {
+            "temperature": 1.0,
+            "reason": f"{dataset.name} is not the data that it was trained on (fingerprint "
+            f"{dataset.fingerprint}, not {recorded})",
+        }
+    logits = predictions.logits(trained.model, dataset.val, trained.pipeline)
+    labels = dataset.val.labels.cpu()
+    temperature = fit_temperature(logits, labels)
+    before, after = torch.softmax(logits, 1), torch.softmax(logits / temperature, 1)
+    return {
+        "temperature": temperature,
+        "split": "val",
+        "images": len(labels),
+        "nll": {part: negative_log_likelihood(p, labels) for part, p in _parts(before, after)},
+        "ece": {part: calibration_error(p, labels) for part, p in _parts(before, after)},
+    }
+
+
+def _parts(before: torch.Tensor, after: torch.Tensor) -> tuple[tuple[str, torch.Tensor], ...]:
+    return ("before", before), ("after", after)

@@ -1,0 +1,91 @@
+"""draw.html: a page to draw a digit on, with the model in it. It needs nothing beside it.
+
+Nothing on it runs but its own script, and nothing is fetched: the page's policy says so.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from mnist_sweep.bundle import doubts, drawings
+from mnist_sweep.bundle.graph import read_graph
+from mnist_sweep.data.strokes import FAINTEST, INK, SPECK
+
+HERE = Path(__file__).parent
+SCRIPTS = ("interpreter.js", "drawing.js", "draw.js")
+LIMITS = {
+    "box": drawings.BOX,
+    "middle": drawings.MIDDLE,
+    "ink": INK,
+    "faintest": FAINTEST,
+    "speck": SPECK,
+    "half": doubts.HALF,
+    "shape": doubts.SHAPE,
+    "shapes": doubts.SHAPES,
+    "close": doubts.CLOSE,
+}
+# Within a script element: neither its end, nor a comment's beginning, nor a line's end of old.
+UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+
+
+def page(description: Mapping[str, Any], model: Path) -> str:
+    """Return the page of a bundle's description and its model as ONNX. Raises OnnxError."""
+    calibration = description.get("calibration") or {}
+    given = {
+        "graph": read_graph(model),
+        "labels": description["labels"],
+        "temperature": calibration.get("temperature", 1.0),
+        "limits": LIMITS,
+    }
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = script_text()
+    style = (HERE / "draw.css").read_text(encoding="utf-8")
+    text = json.dumps(given, separators=(",", ":"), allow_nan=False).translate(UNSAFE)
+    return environment.get_template("draw.html.j2").render(
+        title=f"Draw a digit: {description['name']}",
+        about=about(description),
+        labels=description["labels"],
+        style=Markup(style),
+        script=Markup(script),
+        policy=(
+            f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+            "img-src data:; base-uri 'none'; form-action 'none'"
+        ),
+        given=Markup(text),
+    )
+
+
+def script_text() -> str:
+    """Return the page's script: its parts, one after the other."""
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+
+
+def about(description: Mapping[str, Any]) -> list[str]:
+    """Return what the foot of the page says of the network."""
+    figures = description.get("figures") or {}
+    lines = [f"{description['name']}: {description['parameters']:,} parameters."]
+    data = figures.get("data") or {}
+    if "test_acc" in figures and "test" in data.get("sizes", {}):
+        images = data["sizes"]["test"]
+        lines[0] += f" It reads {figures['test_acc']:.2%} of {images:,} test images right."
+    reason = (description.get("calibration") or {}).get("reason")
+    if reason:
+        lines.append(f"Its probabilities are not calibrated: {reason}.")
+    lines.append("It knows digits only: it takes a letter for one too. Nothing leaves this page.")
+    return lines
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
