@@ -51,10 +51,11 @@ def main(folder: str, count: int = 500, seed: int = 7) -> None:
     for kind in ("plain", "ruled", "squared"):
         part = [n for n, each in enumerate(taken) if each.paper == kind]
         report(f"  {kind}", bundle, [taken[n].content for n in part], [labels[n] for n in part])
-    report("two digits", bundle, list(pairs(test, draw)), None)
+    report("two digits", bundle, list(pairs(test, np.random.default_rng(seed))), None)
     report("letters", bundle, list(letters()), None)
     for kind in ("uniform", "normal", "salt", "blobs"):
-        report(f"noise: {kind}", bundle, list(noise(kind, draw)), None)
+        drawn = noise(kind, np.random.default_rng(seed))
+        report(f"noise: {kind}", bundle, list(drawn), None)
 
 
 def data_root() -> str:
