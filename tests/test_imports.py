@@ -19,6 +19,7 @@ ORDER = (
     "bundle",
     "sweep",
     "confirm",
+    "studies",
     "report",
     "dashboard",
     "best",
