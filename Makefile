@@ -48,6 +48,8 @@ USED_ablation := NAME STORAGE ARGS
 USED_best := BUDGET HOURS SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_report := SEARCH MODEL DATA STUDY STORAGE
+USED_live := STUDY STORAGE ARGS
+USED_studies := STORAGE ARGS
 USED_reproduce := RUN
 USED_dashboard := STORAGE
 USED_tensorboard := STUDY ARGS
@@ -77,7 +79,7 @@ $(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: m
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report lock clean
+.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
 
 help: ## list the targets
@@ -154,6 +156,13 @@ reproduce: setup ## train the run in RUN again, and say whether it is identical
 
 report: setup ## write what a study found into multirun/STUDY/report/ (index.html)
 	$(BIN)/python -m mnist_sweep.report "$$STUDY_STORAGE" "$$STUDY_NAME"
+
+live: setup ## the same page while a sweep runs, of STUDY or all, on http://127.0.0.1:8090
+	$(BIN)/python -m mnist_sweep.report live=true "$$STUDY_STORAGE" \
+		$(if $(value STUDY),"$$STUDY_NAME") $(value ARGS)
+
+studies: setup ## list the studies; ARGS deletes, renames and exports one (docs/studies.md)
+	$(BIN)/python -m mnist_sweep.studies "$$STUDY_STORAGE" $(value ARGS)
 
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes

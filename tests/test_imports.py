@@ -20,6 +20,7 @@ ORDER = (
     "sweep",
     "conf",
     "confirm",
+    "studies",
     "report",
     "dashboard",
     "best",

@@ -118,3 +118,22 @@ def test_what_one_of_the_targets_uses_is_taken(make):
     assert make("sweep", "report", "TRIALS=3").returncode == 0
     assert make("bench-gpu", "REPETITIONS=3").returncode == 0
     assert make("train", "MNIST_SWEEP_DATA=x", "HYDRA_FULL_ERROR=1").returncode == 0
+
+
+def test_live_opens_on_a_study_where_one_is_named(make):
+    program = ["-m", "mnist_sweep.report", "live=true", "storage=sqlite:///multirun/optuna.db"]
+    assert arguments(make("live")) == program
+    assert arguments(make("live", f"STUDY={ODD}", "ARGS=port=8091")) == [
+        *program,
+        f"study={ODD}",
+        "port=8091",
+    ]
+
+
+def test_studies_passes_on_what_to_do(make):
+    program = ["-m", "mnist_sweep.studies", "storage=journal:///x"]
+    assert arguments(make("studies", "STORAGE=journal:///x", "ARGS=rename=a to=b")) == [
+        *program,
+        "rename=a",
+        "to=b",
+    ]

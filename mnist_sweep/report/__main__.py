@@ -4,12 +4,17 @@
 
     python -m mnist_sweep.report studies='random,tpe-*'
 
+    python -m mnist_sweep.report live=true study=schedule-enhanced-mnist
+
 study    the study's name
 studies  instead of one: two or more names or patterns, separated by commas, whose studies are
          compared. One line of the charts each; a pattern's studies are replicates, with a band
 storage  where they are; sqlite:///multirun/optuna.db where that is left out
 to       where the report goes; report/ in the sweep's directory where that is left out, and
          outputs/studies/<names> for several studies
+live     serve the page on this machine and renew it while a sweep runs, instead of writing it; of
+         all studies where none is named. Nothing is written
+port     where the live page is; 8090 where that is left out
 
 index.html  the report as one page, which needs nothing beside it
 report.md   the same as text, with the figures as PNG files
@@ -30,16 +35,13 @@ from matplotlib.figure import Figure
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
-from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.report import comparison_page, side_by_side
-from mnist_sweep.report.blocks import Picture, Section
-from mnist_sweep.report.charts import charts
-from mnist_sweep.report.content import sections
-from mnist_sweep.report.network import best_network
+from mnist_sweep.report.blocks import Section
+from mnist_sweep.report.live import server
 from mnist_sweep.report.page import page
+from mnist_sweep.report.study_report import study_report
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
-from mnist_sweep.report.trial_data import trial_data
 from mnist_sweep.sweep.study_record import ReportError, StudyRecord, read_study
 from mnist_sweep.text import counted, one_line, relative
 
@@ -54,10 +56,17 @@ class Report:
     storage: str = "sqlite:///multirun/optuna.db"
     to: str | None = None
     studies: str | None = None
+    live: bool = False
+    port: int | None = None
 
 
 def main(asked: Report) -> None:
-    """Write the report and say where it is."""
+    """Write the report and say where it is, or serve it."""
+    if asked.live:
+        _serve(asked)
+        return
+    if asked.port is not None:
+        raise ArgumentError(f"port={asked.port} has an effect with live=true only")
     if (asked.study is None) == (asked.studies is None):
         raise ArgumentError("give either study=, or studies= with two names; see --help")
     if asked.studies is not None:
@@ -76,6 +85,17 @@ def main(asked: Report) -> None:
         )
     with _written_to(folder):
         _write(record, folder)
+
+
+def _serve(asked: Report) -> None:
+    """Serve the live pages until Ctrl-C."""
+    idle = [f"{name}={getattr(asked, name)}" for name in ("to", "studies") if getattr(asked, name)]
+    if idle:
+        raise ArgumentError(
+            f"{idle[0]} has no effect with live=true, which writes nothing and has a page for "
+            "each study: leave one of them out"
+        )
+    server.serve(asked.storage, asked.study, server.PORT if asked.port is None else asked.port)
 
 
 @contextmanager
@@ -111,17 +131,11 @@ def _compare(names: str, asked: Report) -> None:
 
 def _write(record: StudyRecord, folder: Path) -> None:
     write_trials(record, folder / "trials.csv")
-    home = record.folder or record.home
-    confirmed = read_conclusions(home) if home else []
-    drawn: dict[str, tuple[Picture, Figure]] = charts(record, confirmed)
-    pictures, missing = best_network(record) if record.ours else ({}, None)
-    drawn |= pictures
-    content = sections(record, [picture for picture, _ in drawn.values()], confirmed)
-    figures = {name: figure for name, (_, figure) in drawn.items()}
-    _write_pages(record.name, content, figures, folder, trial_data(record))
+    made = study_report(record)
+    _write_pages(record.name, made.sections, made.figures, folder, made.trials)
     print(f"study {record.name}: {len(record.rows)} trials, {len(record.best)} of them ranked")
-    if missing:
-        print(f"no pictures of the best network: {missing}")
+    if made.missing:
+        print(f"no pictures of the best network: {made.missing}")
     print(f"report: {relative(folder / 'index.html')}, with report.md and trials.csv beside it")
 
 

@@ -10,7 +10,7 @@ from mnist_sweep.report import arms
 from mnist_sweep.report.blocks import Block, Commands, Headline, Picture, Points
 from mnist_sweep.report.noise import Judged, accuracy, alike, judged
 from mnist_sweep.report.objective_values import writer
-from mnist_sweep.report.ranking import front, ranked, size_of
+from mnist_sweep.report.ranking import front, none_complete, ranked, size_of
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -38,7 +38,7 @@ def answer(
         if (over_seeds := arms.headline(record)) is not None:
             sentence, rest, names = over_seeds, [*arms.verdicts(record)], ["arms"]
     else:
-        sentence, rest, names = _of_none(record), [], ["history"]
+        sentence, rest, names = none_complete(record), [], ["history"]
     pictures = [drawn[name] for name in names if name in drawn][:1]
     commands = _commands(record, confirmed)
     points = Points([line for line in [*rest, cost(record)] if line])
@@ -110,11 +110,6 @@ def _of_front(record: StudyRecord) -> str:
 
 def _values(record: StudyRecord, row: Row) -> str:
     return writer(record).named(row.values)
-
-
-def _of_none(record: StudyRecord) -> str:
-    fits = " fits the budget" if record.budget is not None else ""
-    return f"No complete trial{fits or ' yet'}."
 
 
 def _size(record: StudyRecord, parameters: int | None) -> str:

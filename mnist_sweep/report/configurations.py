@@ -7,7 +7,7 @@ from mnist_sweep.report.answer import confirmable
 from mnist_sweep.report.blocks import Block, Commands, Note, Points, Table
 from mnist_sweep.report.names import short_names
 from mnist_sweep.report.objective_values import writer
-from mnist_sweep.report.ranking import best_of_each_size, front, size_of
+from mnist_sweep.report.ranking import best_of_each_size, front, none_complete, size_of
 from mnist_sweep.report.settings_charts import by_importance
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -37,8 +37,7 @@ def _closest(record: StudyRecord) -> list[Block]:
         if closest
         else ""
     )
-    fits = " fits the budget" if record.budget is not None else ""
-    return [Note(f"No complete trial{fits or ' yet'}.{hint}")]
+    return [Note(f"{none_complete(record)}{hint}")]
 
 
 def _table(record: StudyRecord, rows: Sequence[Row]) -> Table:

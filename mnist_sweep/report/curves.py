@@ -32,7 +32,8 @@ MOST_CURVES = 400  # pruned trials' curves: more of them are a grey area either 
 
 def curves(record: StudyRecord) -> Figure | None:
     """Draw the first objective by epoch; a curve of one epoch is a point."""
-    having = [row for row in record.rows if row.curve]
+    shown = [row for row in record.rows if row.values or row.status == TrialStatus.PRUNED]
+    having = [row for row in shown if row.curve]
     if not having:
         return None
     figure, axes = axes_of()

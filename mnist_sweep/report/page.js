@@ -3,8 +3,8 @@
 // All that comes from a study is set as text, never as markup.
 
 const REACH = 14; // pixels around a point in which it is meant
-const data = JSON.parse(document.getElementById("data").textContent);
-const trials = new Map((data.trials || []).map(trial => [String(trial.number), trial]));
+let data = {};
+let trials = new Map(); // by number, as text
 const hiddenStates = new Set();
 
 function element(tag, text, attributes = {}) {
@@ -101,7 +101,7 @@ function filters() {
   for (const { state } of trials.values()) counts.set(state, (counts.get(state) || 0) + 1);
   const bar = element("div", null, { class: "states", role: "group", "aria-label": "Show trials that are" });
   for (const [state, count] of counts) {
-    const button = element("button", `${state} ${count}`, { type: "button", "aria-pressed": "true" });
+    const button = element("button", `${state} ${count}`, { type: "button", "aria-pressed": String(!hiddenStates.has(state)) });
     button.addEventListener("click", () => {
       hiddenStates[hiddenStates.has(state) ? "delete" : "add"](state);
       button.setAttribute("aria-pressed", String(!hiddenStates.has(state)));
@@ -222,12 +222,23 @@ function listen(drawing) {
   });
 }
 
-// All of it is set up here.
+// All of it is set up here: the first part again where what the page shows has been replaced.
+
+function arrange() {
+  data = JSON.parse(document.getElementById("data").textContent);
+  trials = new Map((data.trials || []).map(trial => [String(trial.number), trial]));
+  for (const folded of document.querySelectorAll(".commands details")) folded.open = false;
+  const place = document.getElementById("trials");
+  if (place && trials.size) allTrials(place);
+  for (const drawing of document.querySelectorAll("figure svg")) {
+    if (drawing.querySelector("[data-trial]")) listen(drawing);
+  }
+  delete tip.dataset.of; // what it shows of a trial may be old
+  filter();
+}
 
 document.documentElement.classList.add("scripted");
-for (const folded of document.querySelectorAll(".commands details")) folded.open = false;
-const place = document.getElementById("trials");
-if (place && trials.size) allTrials(place);
+arrange();
 document.addEventListener("click", event => {
   const header = event.target.closest("th button");
   if (header) return sortBy(header.parentElement);
@@ -236,8 +247,5 @@ document.addEventListener("click", event => {
   const row = event.target.closest("tr[data-of]");
   if (row) choose(row.dataset.of);
 });
-for (const drawing of document.querySelectorAll("figure svg")) {
-  if (drawing.querySelector("[data-trial]")) listen(drawing);
-}
 addEventListener("hashchange", chooseByAddress);
 chooseByAddress();

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,24 @@ from mnist_sweep.report.blocks import Section
 from mnist_sweep.report.drawing import svg
 
 HERE = Path(__file__).parent
+LIVE = HERE / "live"
 # Within a script element: neither its end, nor a comment's beginning, nor a line's end of old.
 UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a page has beside its content that is renewed while it is looked at.
+
+    `line`: how old it is; `news`: the address at which its script asks for the latest `version`;
+    `seconds`: after how many it is loaded again where no script runs; `home`: the list of studies.
+    """
+
+    line: str
+    news: str
+    version: str
+    seconds: int
+    home: str | None = None
 
 
 def page(
@@ -29,13 +46,26 @@ def page(
     sections: Sequence[Section],
     figures: Mapping[str, Figure],
     trials: Mapping[str, Any] | None = None,
+    live: Live | None = None,
 ) -> str:
     """Return a report as a page, the figures as SVG within it.
 
     `trials`: what its script shows of each trial, as `trial_data` has it; none without trials.
     """
+    drawn = {key: Markup(svg(figure, key)) for key, figure in figures.items()}
+    return rendered("page.html.j2", name, live, trials, sections=sections, drawn=drawn)
+
+
+def rendered(
+    template: str,
+    name: str,
+    live: Live | None,
+    trials: Mapping[str, Any] | None = None,
+    **content: Any,
+) -> str:
+    """Return a page of a template that has, or extends, the report's, with its style and script."""
     environment = Environment(
-        loader=FileSystemLoader(HERE),
+        loader=FileSystemLoader([HERE, LIVE]),
         autoescape=select_autoescape(default=True, default_for_string=True),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -43,15 +73,16 @@ def page(
     )
     environment.filters["breakable"] = _breakable
     script = (HERE / "page.js").read_text(encoding="utf-8")
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-    return environment.get_template("page.html.j2").render(
+    renewing = (LIVE / "live.js").read_text(encoding="utf-8") if live else ""
+    return environment.get_template(template).render(
         name=name,
-        sections=sections,
-        drawn={key: Markup(svg(figure, key)) for key, figure in figures.items()},
-        style=Markup(style),
+        live=live,
+        style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
-        policy=_policy(script),
+        live_script=Markup(renewing),
+        policy=policy(*filter(None, (script, renewing)), asks=live is not None),
         trials=Markup(as_json(trials or {})),
+        **content,
     )
 
 
@@ -60,13 +91,21 @@ def _breakable(name: str) -> Markup:
     return Markup("<wbr>").join(re.split(r"(?<=[._])", name))
 
 
-def _policy(script: str) -> str:
-    """Return the page's content security policy: no address, no script but this one."""
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def policy(*scripts: str, asks: bool = False) -> str:
+    """Return a page's content security policy: no address, no script but these.
+
+    `asks`: whether they may ask the server that the page is from.
+    """
+    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     return (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        f"img-src data:; {'connect-src ' + repr('self') + '; ' if asks else ''}"
+        "base-uri 'none'; form-action 'none'"
     )
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def as_json(value: Any) -> str:

@@ -1,6 +1,7 @@
 """Which trials lead: by the first objective, by size, and on the front."""
 
 from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.trials.status import TrialStatus
 
 
 def ranked(record: StudyRecord) -> list[Row]:
@@ -38,3 +39,11 @@ def front(record: StudyRecord) -> list[Row]:
         return sorted(record.best, key=lambda row: (sizes[row.number], row.number))
     sign = 1 if record.directions[1] == "minimize" else -1
     return sorted(record.best, key=lambda row: (sign * row.values[1], row.number))
+
+
+def none_complete(record: StudyRecord) -> str:
+    """Say that no trial is ranked: none has got as far, or none fits."""
+    under_way = record.counts[TrialStatus.RUNNING] and not any(row.values for row in record.rows)
+    if under_way or record.budget is None:
+        return "No complete trial yet."
+    return "No complete trial fits the budget."

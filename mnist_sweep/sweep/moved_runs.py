@@ -12,7 +12,9 @@ from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.read_only import file_of
 from mnist_sweep.text import relative
 
-UNKNOWN = "unknown"  # what a folder's summary says of its study where it says nothing
+# What a folder's summary says of its study where it says nothing: no identity that a study, which
+# others may have written, can have.
+UNKNOWN = object()
 
 
 class Places:

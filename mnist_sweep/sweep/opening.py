@@ -163,6 +163,7 @@ def open_sweep(
     left = trials_left(study, untried, total)
     if left is not None:
         total = studies.launched(study) + left
+    studies.record_total(study, total)
     records = TrialRecords(study, storage.optuna)
     gated_space = GatedSpace(
         space,

@@ -5,8 +5,8 @@ import shutil
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import said_of, without_password
-from mnist_sweep.sweep.storage import BUSY_TIMEOUT, JOURNAL, NO_FILE
+from mnist_sweep.sweep.storage import BUSY_TIMEOUT, JOURNAL, NO_FILE, OUTAGE
 from mnist_sweep.text import one_line
 
 # What SQLite keeps beside a database: committed pages, and pages to roll back to.
@@ -118,6 +118,15 @@ def open_to_annotate(address: str) -> BaseStorage | None:
         arguments = {"connect_args": {"timeout": BUSY_TIMEOUT}}
         return get_storage(RDBStorage(address, engine_kwargs=arguments, skip_table_creation=True))
     except Exception as error:  # each database driver raises its own kinds
+        raise _cannot(address, error) from error
+
+
+@contextmanager
+def answering(address: str) -> Iterator[None]:
+    """Raise StorageError, in one line, where an opened storage stops answering in the block."""
+    try:
+        yield
+    except OUTAGE as error:
         raise _cannot(address, error) from error
 
 

@@ -22,6 +22,7 @@ from mnist_sweep.text import one_line
 COMMAND = "command"  # the study's user attribute that says how its last sweep was started
 DIRECTORY = "directory"  # the study's user attribute that says where that sweep wrote
 ID = "id"  # the study's user attribute that a directory of runs is recognized by
+TOTAL = "total"  # the study's user attribute that says how many launched trials its sweep wants
 DEFINITION = "definition"  # the study's user attribute that says what is searched
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
 
@@ -170,6 +171,12 @@ def record_start(study: optuna.Study, directory: str, command: dict[str, Any]) -
     for key, value in ((DIRECTORY, directory), (COMMAND, command)):
         if study.user_attrs.get(key) != value:
             study.set_user_attr(key, value)
+
+
+def record_total(study: optuna.Study, total: int) -> None:
+    """Record how many launched trials there are to be in all."""
+    if study.user_attrs.get(TOTAL) != total:
+        study.set_user_attr(TOTAL, total)
 
 
 def check_data(study: optuna.Study, figures: Mapping[str, Any]) -> None:

@@ -185,10 +185,6 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
         raise ReportError(f"study={name} is not in {without_password(address)}; it has {known}")
     study = optuna.load_study(study_name=name, storage=storage)
     definition = dict(study.user_attrs.get(studies.DEFINITION, {}))
-    objective = definition.get("objective") or "value"
-    objectives = [objective] if isinstance(objective, str) else [str(o) for o in objective]
-    if len(objectives) != len(study.directions):
-        objectives = [f"value {n}" for n in range(len(study.directions))]
     places = Places(study, address)
     rows = [row(trial, places) for trial in study.get_trials(deepcopy=False)]
     directions = studies.direction_names(study)
@@ -196,13 +192,22 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
         study,
         name,
         without_password(address),
-        objectives,
+        objectives_of(study),
         directions,
         definition,
         rows,
         _ranked(study, rows, directions),
         places.folder,
     )
+
+
+def objectives_of(study: optuna.Study) -> list[str]:
+    """Return what a study's sweep calls its values; "value" and the like where it has no names."""
+    objective = dict(study.user_attrs.get(studies.DEFINITION, {})).get("objective") or "value"
+    names = [objective] if isinstance(objective, str) else [str(each) for each in objective]
+    if len(names) == len(study.directions):
+        return names
+    return [f"value {number}" for number in range(len(study.directions))]
 
 
 def row(trial: FrozenTrial, places: Places) -> Row:

@@ -1,0 +1,127 @@
+"""A study in one file, to be opened on another machine: a database of its own, and its folder."""
+
+import os
+import sqlite3
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+import optuna
+from optuna.storages import BaseStorage, RDBStorage
+from sqlalchemy.pool import StaticPool
+
+from mnist_sweep.cli.printed_commands import entry, shell
+from mnist_sweep.files import replacing, writing
+from mnist_sweep.passwords import without_password
+from mnist_sweep.studies.copying import copied
+from mnist_sweep.studies.errors import StudiesError
+from mnist_sweep.sweep.best import MARKER
+from mnist_sweep.sweep.moved_runs import Places
+from mnist_sweep.sweep.settings import why_no_directory
+from mnist_sweep.text import counted, megabytes, relative
+
+DATABASE = "optuna.db"  # beside the runs: a report finds them there
+SUFFIX = ".zip"
+# What is of use to the machine alone that wrote it.
+LEFT_OUT = (".lock", ".tmp")
+
+
+def export(name: str, address: str, storage: BaseStorage, to: str) -> None:
+    """Write a study and its folder into a ZIP file, as they are now, and say how it is opened.
+
+    Passwords of addresses are left out, and so are links. Raises StudiesError.
+    """
+    path = Path(to)
+    if path.suffix.lower() != SUFFIX:
+        raise StudiesError(f"to={to} must end in {SUFFIX}")
+    if path.exists():
+        raise StudiesError(f"to={to} is there already: choose another name")
+    names = optuna.get_all_study_names(storage)
+    if name not in names:
+        known = ", ".join(sorted(names)) or "none"
+        raise StudiesError(f"export={name} is not in {without_password(address)}; it has {known}")
+    study = optuna.load_study(study_name=name, storage=storage)
+    folder = Places(study, address).folder
+    if folder is not None and path.resolve().is_relative_to(folder.resolve()):
+        raise StudiesError(
+            f"to={to} lies in the study's folder, {relative(folder)}: choose another"
+        )
+    inside = "study" if why_no_directory(name) else name
+    with writing("to", path), replacing(path) as temporary:
+        files = _write(temporary, inside, study, storage, folder)
+    what = "no folder of its runs is here" if folder is None else f"{counted(files, 'file')} of it"
+    print(f"{to}: study {name}, {what}, {megabytes(path.stat().st_size)}")
+    there = f"sqlite:///{inside}/{DATABASE}"
+    print(f"elsewhere: {shell(['python', '-m', 'zipfile', '-e', path.name, '.'])}")
+    print(f"           {entry('report', study=name, storage=there)}")
+
+
+def _write(
+    path: Path, inside: str, study: optuna.Study, storage: BaseStorage, folder: Path | None
+) -> int:
+    """Write the ZIP file; return how many files of the folder are in it."""
+    count = 0
+    # Clocks that were never set are before 1980, which ZIP cannot say.
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive,
+        tempfile.TemporaryDirectory() as temporary,
+    ):
+        database = Path(temporary) / DATABASE
+        _write_database(database, study, storage)
+        archive.write(database, str(PurePosixPath(inside, DATABASE)))
+        for file in _files(folder) if folder is not None else ():
+            within = PurePosixPath(inside, *file.relative_to(folder or file).parts)
+            if file.parent.name == ".hydra" and file.suffix == ".yaml":
+                text = file.read_text(encoding="utf-8")
+                archive.writestr(str(within), _without_passwords(text))
+            else:
+                archive.write(file, str(within))
+            count += 1
+    return count
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder in their order, no link and nothing of the moment."""
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            file = Path(root, name)
+            if not file.is_symlink() and file.is_file() and not name.endswith(LEFT_OUT):
+                # best/ is links, which the next sweep makes anew; the database is of a study that
+                # was opened from such a file.
+                marks = file == folder / "best" / MARKER
+                if not marks and not (file.parent == folder and name.startswith(DATABASE)):
+                    yield file
+
+
+def _write_database(path: Path, study: optuna.Study, storage: BaseStorage) -> None:
+    """Write a study to an SQLite file of its own, made in memory, where writing is quick."""
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    settings = {"creator": lambda: memory, "poolclass": StaticPool}
+    with closing(memory):
+        target = RDBStorage("sqlite://", engine_kwargs=settings)
+        copied(study, storage, target, study.study_name, change=_shareable)
+        target.remove_session()
+        with closing(sqlite3.connect(path)) as file:
+            memory.backup(file)
+
+
+def _shareable(value: object) -> object:
+    """Return a recorded value without the passwords of the addresses in it."""
+    if isinstance(value, str):
+        return _without_passwords(value)
+    if isinstance(value, list):
+        return [_shareable(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _shareable(each) for key, each in value.items()}
+    return value
+
+
+def _without_passwords(text: str) -> str:
+    """Return a text without passwords, which only addresses have."""
+    return "".join(
+        str(without_password(line)) if "://" in line else line
+        for line in text.splitlines(keepends=True)
+    )

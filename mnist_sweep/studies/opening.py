@@ -1,0 +1,86 @@
+"""Opening a study to change it: its storage, and whether anybody is at work on it."""
+
+import time
+from collections.abc import Callable
+
+import optuna
+
+from mnist_sweep.passwords import without_password
+from mnist_sweep.studies.errors import StudiesError
+from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.read_only import StorageError, file_of, is_there
+from mnist_sweep.sweep.settings import GRACE_PERIOD
+from mnist_sweep.sweep.storage import Storage, open_storage
+from mnist_sweep.sweep.trials.leases import LivenessMonitor
+
+LOOK = 1.0  # seconds between two looks at a trial of another machine
+
+
+def open_to_change(address: str) -> Storage:
+    """Open a storage that there is, to write to it. Raises StorageError."""
+    if not is_there(address):
+        path = file_of(address)
+        what = "it has no studies" if path is None else f"there is no file {path}"
+        raise StorageError(
+            f"storage={without_password(address)}: {what}; name the studies' storage"
+        )
+    try:
+        return open_storage(address)
+    except SweepError as error:
+        said = str(error).removeprefix("error: ").removeprefix("hydra.sweeper.")
+        raise StorageError(said) from error
+
+
+def load(setting: str, name: str, storage: Storage) -> optuna.Study:
+    """Return the study that a setting names. Raises StudiesError where there is none."""
+    names = optuna.get_all_study_names(storage.optuna)
+    if name not in names:
+        known = ", ".join(sorted(names)) or "none"
+        where = without_password(storage.address)
+        raise StudiesError(f"{setting}={name} is not in {where}; it has {known}")
+    return optuna.load_study(study_name=name, storage=storage.optuna)
+
+
+class Owners:
+    """The owners of a study's running trials, which have to be gone before it is changed."""
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        grace_period: float = GRACE_PERIOD,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.study, self.sleep = study, sleep
+        self.grace_period = grace_period
+        self.monitor = LivenessMonitor(grace_period)
+
+    def check(self) -> None:
+        """Wait until it is known that none lives. Raises StudiesError where one does.
+
+        Another machine's is dead when its trial has not changed for the grace period.
+        """
+        said = False
+        while (unknown := self.unknown()) is not None:
+            if not said:
+                print(
+                    f"trial {unknown} of {self.study.study_name} is another machine's: watching "
+                    f"for {self.grace_period:.0f} s whether that runs it",
+                    flush=True,
+                )
+                said = True
+            self.sleep(LOOK)
+
+    def unknown(self) -> int | None:
+        """Return a running trial of which it is not known yet. Raises StudiesError for a living."""
+        unknown = None
+        for trial in studies.in_progress(self.study):
+            alive = self.monitor.alive(trial)
+            if alive:
+                raise StudiesError(
+                    f"study {self.study.study_name} is being swept, trial {trial.number} is "
+                    "running: end its sweep first (Ctrl-C), then give the same command"
+                )
+            if alive is None:
+                unknown = trial.number
+        return unknown
