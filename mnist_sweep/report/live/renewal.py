@@ -18,7 +18,7 @@ from mnist_sweep.text import shortened
 LOOK = 2.0  # seconds between two looks at a study that is quickly read
 # As many times as long as the processor had to make a page, or to look at its study, pass until the
 # next: a sweep's workers have the rest.
-REST = 4
+REST = 2
 LOOKED_AT = 40.0  # seconds after which nobody looks at a page any more: it is asked for more often
 FORGOTTEN = 600.0  # seconds after which a page that nobody looks at is dropped
 
@@ -37,7 +37,7 @@ class _Page:
 class Renewal:
     """A maker of the pages of one storage that somebody looks at, each again when it has changed.
 
-    It looks every few seconds, and takes at most a fifth of a core: what takes a minute has four
+    It looks every few seconds, and takes at most a third of a core: what takes a minute has two
     minutes of rest.
     """
 
