@@ -1,6 +1,7 @@
 """A renamed study is the same study, wherever it was cut short."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -202,6 +203,7 @@ def test_a_study_of_which_no_trial_has_ended_takes_its_folder_along():
     swept()
     summary.path_in(Path("multirun/s")).unlink()
     Path("multirun/s/1/result.json").unlink()  # its process was killed before it wrote one
+    shutil.rmtree("multirun/s/best")
     rename()
     assert parse_config(Path("multirun/t/1/.hydra/config.yaml")).study == "t"
     assert read_study("t", SQLITE).folder == Path("multirun/t")

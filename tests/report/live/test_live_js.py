@@ -10,10 +10,10 @@ import optuna
 import pytest
 
 from mnist_sweep.report.live.renewal import LOOK
+from tests.browser import browse, needs_browser
 from tests.report.conftest import ADDRESS, add, ran
-from tests.report.test_browser import BROWSER, browse
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no browser here")
+pytestmark = needs_browser
 
 # Answers for the server: news of a newer version, and then the newer page.
 SERVER = """
