@@ -1,7 +1,6 @@
 """How a report writes a study's objectives, in words and along a chart's axis."""
 
 from matplotlib.axis import Axis
-from matplotlib.ticker import PercentFormatter
 
 from mnist_sweep.report.noise import judged
 from mnist_sweep.sweep.objective_text import ObjectiveText
@@ -36,6 +35,6 @@ def measure(axis: Axis, record: StudyRecord) -> None:
     axis.set_label_text(axis_label(record))
     if not writer(record).is_accuracy():
         return
-    axis.set_major_formatter(PercentFormatter(1.0, symbol=""))
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.6g}")
     low, high = axis.get_view_interval()
     axis.set_view_interval(low, min(high, 1.0), ignore=True)

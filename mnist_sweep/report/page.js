@@ -2,6 +2,7 @@
 // What the page does beyond being read: it sorts, copies, filters, and shows a trial on hover.
 // All that comes from a study is set as text, never as markup.
 
+const LONG = 14; // letters of a column's name: beyond, it may be broken after a dot or underscore
 const REACH = 14; // pixels around a point in which it is meant
 let data = {};
 let trials = new Map(); // by number, as text
@@ -62,8 +63,8 @@ function allTrials(place) {
   for (const [name, short] of shown) {
     const cell = element("th", null, name === short ? { scope: "col" } : { scope: "col", title: name });
     const button = element("button", null, { type: "button" });
-    // A long name may be broken after a dot or an underscore.
-    for (const part of short.split(/(?<=[._])/)) button.append(part, element("wbr"));
+    const parts = short.length > LONG ? short.split(/(?<=[._])/) : [short];
+    for (const part of parts) button.append(part, element("wbr"));
     cell.append(button);
     head.append(cell);
   }

@@ -21,6 +21,7 @@ from mnist_sweep.report.blocks import Section
 from mnist_sweep.report.drawing import svg
 
 HERE = Path(__file__).parent
+LONG = 14  # letters of a column's name, as in page.js
 LIVE = HERE / "live"
 # Within a script element: neither its end, nor a comment's beginning, nor a line's end of old.
 UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
@@ -87,8 +88,8 @@ def rendered(
 
 
 def _breakable(name: str) -> Markup:
-    """Return a name as markup that may be broken after a dot or an underscore."""
-    return Markup("<wbr>").join(re.split(r"(?<=[._])", name))
+    """Return a name as markup; a long one may be broken after a dot or an underscore."""
+    return Markup("<wbr>").join(re.split(r"(?<=[._])", name) if len(name) > LONG else [name])
 
 
 def policy(*scripts: str, asks: bool = False) -> str:

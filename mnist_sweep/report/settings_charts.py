@@ -41,6 +41,7 @@ from mnist_sweep.sweep.trials.status import TrialStatus
 MOST_AXES = 8  # of parallel coordinates: more cannot be followed
 # Viridis without its ends, one of which is lost on a dark page and the other on a white one.
 VALUES = ListedColormap(mpl.colormaps["viridis"](np.linspace(0.25, 0.92, 256)))
+MOST_LETTERS = 24  # of all labels along a slice, side by side
 MOST_BEHIND = 400  # pruned trials behind the others
 
 
@@ -116,13 +117,21 @@ def _slice(
     places = [_place(among, row.settings[name]) for row in pruned]
     mark(axes, places, pruned, TrialStatus.PRUNED)
     if isinstance(among, CategoricalDistribution):
-        axes.set_xticks(range(len(among.choices)), [str(choice) for choice in among.choices])
+        choices = [str(choice) for choice in among.choices]
+        axes.set_xticks(range(len(choices)), choices, **_tilted(choices))
         axes.set_xlim(-0.5, len(among.choices) - 0.5)
     elif getattr(among, "log", False):
         axes.set_xscale("log")
         plain_log_ticks(axes.xaxis)
     elif isinstance(among, IntDistribution):
         whole(axes.xaxis)
+
+
+def _tilted(labels: Sequence[str]) -> dict[str, Any]:
+    """Return how labels are written that would run into each other: tilted, ending at the mark."""
+    if sum(map(len, labels)) <= MOST_LETTERS:
+        return {}
+    return {"rotation": 20, "ha": "right", "rotation_mode": "anchor"}
 
 
 def _pruned(record: StudyRecord, name: str) -> list[Row]:
