@@ -246,4 +246,4 @@ def _draw(path: Path, found: Sequence[Read]) -> list[Path]:
 
 
 if __name__ == "__main__":
-    arguments.run(Predict, __doc__ or "", main)
+    arguments.run(Predict, __doc__ or "", main, wait="reading the pictures")

@@ -3,19 +3,16 @@
 Nothing on it runs but its own script, and nothing is fetched: the page's policy says so.
 """
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from mnist_sweep.bundle import doubts, drawings
 from mnist_sweep.bundle.graph import read_graph
 from mnist_sweep.data.strokes import FAINTEST, INK, SPECK
+from mnist_sweep.web_pages import as_json, source_of, templates
 
 HERE = Path(__file__).parent
 SCRIPTS = ("interpreter.js", "drawing.js", "draw.js")
@@ -30,8 +27,6 @@ LIMITS = {
     "shapes": doubts.SHAPES,
     "close": doubts.CLOSE,
 }
-# Within a script element: neither its end, nor a comment's beginning, nor a line's end of old.
-UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
 def page(description: Mapping[str, Any], model: Path) -> str:
@@ -43,16 +38,9 @@ def page(description: Mapping[str, Any], model: Path) -> str:
         "temperature": calibration.get("temperature", 1.0),
         "limits": LIMITS,
     }
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(HERE)
     script = script_text()
     style = (HERE / "draw.css").read_text(encoding="utf-8")
-    text = json.dumps(given, separators=(",", ":"), allow_nan=False).translate(UNSAFE)
     return environment.get_template("draw.html.j2").render(
         title=f"Draw a digit: {description['name']}",
         about=about(description),
@@ -60,10 +48,10 @@ def page(description: Mapping[str, Any], model: Path) -> str:
         style=Markup(style),
         script=Markup(script),
         policy=(
-            f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
+            f"default-src 'none'; script-src {source_of(script)}; style-src {source_of(style)}; "
             "img-src data:; base-uri 'none'; form-action 'none'"
         ),
-        given=Markup(text),
+        given=Markup(as_json(given)),
     )
 
 
@@ -85,7 +73,3 @@ def about(description: Mapping[str, Any]) -> list[str]:
         lines.append(f"Its probabilities are not calibrated: {reason}.")
     lines.append("It knows digits only: it takes a letter for one too. Nothing leaves this page.")
     return lines
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

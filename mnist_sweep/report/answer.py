@@ -78,7 +78,7 @@ def _of_trials(record: StudyRecord, known: Judged | None) -> str:
     ends = f"{known.percent(around.low)} to {known.percent(around.high)}"
     return (
         f"trial {best.number} leads with {value}{known.percent(share)} of {known.images:,} "
-        f"validation images ({ends} by the images alone){size}."
+        f"validation images ({ends} on other images, 95%){size}."
     )
 
 
@@ -89,7 +89,7 @@ def _open(record: StudyRecord, known: Judged | None) -> Iterator[str]:
         near = len(alike(known, best, others))
         yield (
             f"{near} of {len(others)} other complete configurations cannot be told from it by "
-            f"these images, of which one is {100 / known.images:.2g} points"
+            f"these images; one image is {100 / known.images:.2g} points"
         )
     elif others:
         value = writer(record).one(others[0].values[0])
@@ -152,15 +152,17 @@ def _commands(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[tupl
     found: list[tuple[str, str]] = []
     if confirmable(record):
         confirm = program.entry("confirm", study=record.name, storage=record.address)
-        found.append(("confirm with fresh seeds", confirm))
+        found.append(("confirm the best with fresh seeds", confirm))
     run = row.attributes.get("run_directory")
     if record.ours and run and record.home and RunDirectory(Path(str(run))).best.is_file():
         bundle = relative(record.home / "bundles" / f"trial-{row.number}")
-        found.append(("export", program.entry("export", run=relative(Path(str(run))), to=bundle)))
+        found.append(
+            ("export it", program.entry("export", run=relative(Path(str(run))), to=bundle))
+        )
     which = f"trial {row.number}" if len(record.directions) > 1 else "it"  # of a front, one of many
     again = record.command(row)
     verb = "train" if record.ours else "run"
-    return [*found, (f"{verb} {which} again", again)] if again else found
+    return [*found, (f"{verb} {which} once more", again)] if again else found
 
 
 def confirmable(record: StudyRecord) -> bool:

@@ -58,8 +58,8 @@ def charts(
             _arms(record),
         ),
         "leaders": (
-            "validation accuracy of the leading trials, with what the images alone leave open; "
-            "shaded, that of the best",
+            "validation accuracy of the leading trials, each one run, with 95% intervals for other "
+            "images; shaded, that of the best",
             _leaders(record) if not confirmed else None,
         ),
         "parameters": (

@@ -74,7 +74,7 @@ def sections(
         Section("What was searched", _searched(record)),
         Section("What it cost", [*_cost(record), *shown("history")]),
         Section("All trials", [AllTrials(len(record.rows))] if record.rows else []),
-        Section("Again", again(record)),
+        Section("Command lines", again(record)),
     ]
     return [section for section in found if section.blocks]
 

@@ -4,27 +4,22 @@ Nothing on it runs but its own script: the page's policy names that by its hash,
 study's names and notes hold cannot run, whatever it is.
 """
 
-import base64
-import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from mnist_sweep.report.blocks import Section
 from mnist_sweep.report.drawing import svg
+from mnist_sweep.web_pages import as_json, source_of, templates
 
 HERE = Path(__file__).parent
 LONG = 14  # letters of a column's name, as in page.js
 LIVE = HERE / "live"
-# Within a script element: neither its end, nor a comment's beginning, nor a line's end of old.
-UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
 @dataclass(frozen=True)
@@ -65,13 +60,7 @@ def rendered(
     **content: Any,
 ) -> str:
     """Return a page of a template that has, or extends, the report's, with its style and script."""
-    environment = Environment(
-        loader=FileSystemLoader([HERE, LIVE]),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(HERE, LIVE)
     environment.filters["breakable"] = _breakable
     script = (HERE / "page.js").read_text(encoding="utf-8")
     renewing = (LIVE / "live.js").read_text(encoding="utf-8") if live else ""
@@ -97,19 +86,9 @@ def policy(*scripts: str, asks: bool = False) -> str:
 
     `asks`: whether they may ask the server that the page is from.
     """
-    allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    allowed = " ".join(map(source_of, scripts))
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
         f"img-src data:; {'connect-src ' + repr('self') + '; ' if asks else ''}"
         "base-uri 'none'; form-action 'none'"
     )
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def as_json(value: Any) -> str:
-    """Return a value as JSON that a script element can hold; what is no finite number is null."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.translate(UNSAFE)

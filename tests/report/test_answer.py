@@ -44,16 +44,16 @@ def judged(usual):
 def test_before_a_confirmation_the_images_alone_say_how_sure_the_best_is(judged):
     headline, lines, commands, picture = said(judged)
     assert headline == (
-        "Trial 1 leads with 97.0% of 500 validation images (95.1% to 98.2% by the images alone), "
-        "with 10,000 parameters, 50% of the budget."
+        "Trial 1 leads with 97.0% of 500 validation images (95.1% to 98.2% on other images, "
+        "95%), with 10,000 parameters, 50% of the budget."
     )
     assert lines[0] == (
-        "1 of 2 other complete configurations cannot be told from it by these images, of which one "
-        "is 0.2 points"
+        "1 of 2 other complete configurations cannot be told from it by these images; one image is "
+        "0.2 points"
     )
     assert lines[1].startswith("not confirmed with fresh seeds")
     assert lines[-1].startswith("it cost 3 trials")
-    assert list(commands) == ["confirm with fresh seeds", "train it again"]
+    assert list(commands) == ["confirm the best with fresh seeds", "train it once more"]
     assert picture == "leaders"
 
 
@@ -62,7 +62,7 @@ def test_a_model_can_be_exported_where_its_weights_are(judged):
     weights.parent.mkdir()
     weights.touch()
     _, _, commands, _ = said(judged)
-    assert commands["export"] == (
+    assert commands["export it"] == (
         "python -m mnist_sweep.export run=multirun/judged/1 to=multirun/judged/bundles/trial-1"
     )
 
@@ -95,7 +95,7 @@ def test_the_default_and_the_runner_up_are_compared_once_where_they_are_one(usua
 def test_the_trial_that_was_confirmed_first_is_the_one_to_train_again(usual, confirmed):
     confirmed.standings.reverse()
     _, _, commands, _ = said(usual, [confirmed])
-    assert "seed=6" in commands["train it again"]
+    assert "seed=6" in commands["train it once more"]
 
 
 def test_another_applications_study_has_its_own_words(usual):
@@ -108,7 +108,7 @@ def test_another_applications_study_has_its_own_words(usual):
     assert headline == "Trial 1 leads 2 complete trials with score 0.75."
     assert lines[0] == "the next is trial 0 with 0.5"
     assert not any("image" in line or "seed" in line for line in lines)
-    assert commands == {"run it again": "python svm.py svm.C=1"}
+    assert commands == {"run it once more": "python svm.py svm.C=1"}
     assert picture == "history"  # there are no images to judge by
 
 

@@ -32,7 +32,7 @@ def test_the_report_answers_in_order(usual):
         "What was searched",
         "What it cost",
         "All trials",
-        "Again",
+        "Command lines",
     ]
     searched, cost = found["What was searched"], found["What it cost"]
     assert "objective: val_acc (maximize)" in searched
@@ -49,7 +49,7 @@ def test_the_report_answers_in_order(usual):
     assert rows[2].startswith("| 2 | 97.00% | 18,000 | 4 |")
     sizes = [line for line in found["val_acc against parameters"].splitlines() if line[:1] == "|"]
     assert sizes[2:] == ["| 18,000 | 97.00% | 2 |", "| 9,000 | 95.00% | 4 |"]
-    assert "seed=2 'run='\"'\"'a b'\"'\"''" in found["Again"]
+    assert "seed=2 'run='\"'\"'a b'\"'\"''" in found["Command lines"]
 
 
 def test_the_disk_that_a_study_uses_is_said_where_its_folder_is_here(usual):

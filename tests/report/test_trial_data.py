@@ -2,9 +2,9 @@
 
 import json
 
-from mnist_sweep.report.page import as_json
 from mnist_sweep.report.trial_data import MOST_CURVE, trial_data
 from mnist_sweep.sweep.study_record import read_study
+from mnist_sweep.web_pages import as_json
 from tests.report.conftest import ADDRESS, add, create
 
 
