@@ -22,6 +22,7 @@ ORDER = (
     "confirm",
     "studies",
     "report",
+    "results",
     "dashboard",
     "best",
     "api",
