@@ -137,3 +137,12 @@ def test_studies_passes_on_what_to_do(make):
         "rename=a",
         "to=b",
     ]
+
+
+def test_an_ablation_is_named_before_anything_is_set_up(make):
+    found = arguments(make("ablation", "NAME=dropout", "ARGS=epochs=1", "STORAGE=journal:///x"))
+    assert found[:4] == ["-m", "mnist_sweep.train", "-m", "search=ablation/dropout"]
+    assert found[4:] == ["hydra.sweeper.storage='journal:///x'", "epochs=1"]
+    refused = make("ablation")
+    assert refused.returncode == 2
+    assert "make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/" in refused.stderr

@@ -173,6 +173,6 @@ def confirmable(record: StudyRecord) -> bool:
 def _leader(record: StudyRecord, confirmed: Sequence[Conclusion]) -> Row | None:
     """Return the trial that is recommended; None where that is none of the study's."""
     if len(record.directions) > 1 or not confirmed:
-        return record.best[0] if record.best else None
+        return arms.leader(record) or (record.best[0] if record.best else None)
     leader: Standing = confirmed[0].standings[0]
     return next((row for row in record.rows if leader.title == f"trial {row.number}"), None)

@@ -14,7 +14,7 @@ from mnist_sweep.report.blocks import Block, Note, Table
 from mnist_sweep.report.names import short_names
 from mnist_sweep.report.objective_values import writer
 from mnist_sweep.report.ranking import ranked
-from mnist_sweep.sweep.study_record import StudyRecord
+from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.text import counted
 
 SEED = "seed"
@@ -45,12 +45,24 @@ def arms(record: StudyRecord) -> list[Arm]:
     for row in ranked(record)[::-1]:  # of two runs of one seed the better one
         if SEED not in row.settings:
             continue
-        settings = {name: value for name, value in row.settings.items() if name != SEED}
+        settings = _without_seed(row)
         key = tuple((name, repr(value)) for name, value in sorted(settings.items()))
         found.setdefault(key, (settings, {}))[1][row.settings[SEED]] = row.values[0]
     several = [Arm(*each) for each in found.values() if len(each[1]) >= FEWEST]
     sign = 1 if record.directions[0] == "minimize" else -1
     return sorted(several, key=lambda arm: sign * arm.interval.mean)
+
+
+def leader(record: StudyRecord) -> Row | None:
+    """Return the best run of the configuration with the best mean; None where there are no arms."""
+    found = arms(record)
+    if len(found) < 2:
+        return None
+    return next(row for row in ranked(record) if _without_seed(row) == found[0].settings)
+
+
+def _without_seed(row: Row) -> dict[str, Any]:
+    return {name: value for name, value in row.settings.items() if name != SEED}
 
 
 def differences(found: Sequence[Arm]) -> list[Interval | None]:

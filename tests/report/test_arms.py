@@ -4,7 +4,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import create_trial
 
-from mnist_sweep.report.arms import arms, called, differences, headline, verdicts
+from mnist_sweep.report.arms import arms, called, differences, headline, leader, verdicts
 from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import sections
 from mnist_sweep.report.text import markdown
@@ -72,12 +72,18 @@ def test_the_answer_is_of_configurations_and_not_of_trials(record):
     assert "arms.png" in text.split("## Over the seeds")[0]
 
 
+def test_the_run_to_take_further_is_of_the_configuration_with_the_best_mean(record):
+    assert leader(record).number == 1  # seed 1 of the first; one of 64 had the best single run
+    assert record.best[0].settings["batch_size"] == 64
+
+
 def test_a_search_without_an_axis_of_seeds_or_with_one_seed_each_has_no_arms(usual):
     assert arms(read_study(usual, ADDRESS)) == []
     grid(create("single"), {16: (0.99,), 32: (0.98,)})
     found = read_study("single", ADDRESS)
     assert arms(found) == []
     assert headline(found) is None
+    assert leader(found) is None
     assert list(verdicts(found)) == []
 
 
