@@ -11,7 +11,8 @@ class Pace:
 
     A job begins when it writes its config, which it does once its process has started and imported
     what it needs: that happens once a process, and not once a trial. No trial is launched once
-    `timeout` seconds have passed.
+    `timeout` seconds have passed. What a resumed trial takes, which is a part, says nothing of
+    whole ones.
     """
 
     def __init__(
@@ -25,15 +26,19 @@ class Pace:
         self.over_at = math.inf if timeout is None else clock() + timeout
         self.started: dict[int, float] = {}
         self.took: list[float] = []
+        self.resumed: set[int] = set()
 
     def start(self, number: int) -> None:
-        """Note that a trial was launched."""
+        """Note that a trial was launched, or resumed, which has written its config before."""
         self.started[number] = self.clock()
+        if self._config(number).exists():
+            self.resumed.add(number)
 
     def end(self, number: int) -> None:
         """Note that a trial ended."""
         if number in self.started:
-            self.took.append(self._elapsed(number))
+            if number not in self.resumed:
+                self.took.append(self._elapsed(number))
             del self.started[number]
 
     def has_begun(self, number: int) -> bool:
@@ -60,7 +65,10 @@ class Pace:
     def _began(self, number: int) -> float | None:
         """Return when a trial's job wrote its config; None where that was before it was started."""
         try:
-            written = (self.directory / str(number) / ".hydra" / "config.yaml").stat().st_mtime
+            written = self._config(number).stat().st_mtime
         except OSError:
             return None
         return written if written >= self.started.get(number, 0.0) else None
+
+    def _config(self, number: int) -> Path:
+        return self.directory / str(number) / ".hydra" / "config.yaml"

@@ -47,6 +47,20 @@ def test_what_processes_take_to_start_is_no_part_of_a_trial(tmp_path, clock):
     assert pace.left(6) == pytest.approx(12.0)
 
 
+def test_the_rest_of_a_resumed_trial_is_not_taken_for_a_whole_one(tmp_path, clock):
+    begin(tmp_path, 0, 500.0)  # by an earlier call, which was ended
+    pace = Pace(tmp_path, 1, clock)
+    pace.start(0)
+    clock.now = 1005.0
+    pace.end(0)
+    assert pace.left(3) is None
+    pace.start(1)
+    begin(tmp_path, 1, 1005.0)
+    clock.now = 1065.0
+    pace.end(1)
+    assert pace.left(2) == pytest.approx(120.0)
+
+
 def test_no_trial_is_over_before_its_time(tmp_path, clock):
     pace = Pace(tmp_path, 4, clock)
     for number in (0, 1):
@@ -60,7 +74,6 @@ def test_no_trial_is_over_before_its_time(tmp_path, clock):
 
 
 def test_a_job_that_writes_no_config_counts_from_when_it_was_given_out(tmp_path, clock):
-    begin(tmp_path, 0, 500.0)  # of an earlier start
     pace = Pace(tmp_path, 1, clock)
     pace.start(0)
     clock.now = 1005.0
