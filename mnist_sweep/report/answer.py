@@ -31,12 +31,12 @@ def answer(
     elif confirmed:
         sentence, rest = _of_conclusion(record, confirmed[0]), [*_verdicts(record, confirmed[0])]
         names = ["confirmed-1"]
+    elif (of_arms := arms.headline(record)) is not None:
+        sentence, rest, names = of_arms, [*arms.verdicts(record)], ["arms"]
     elif record.best:
         known = judged(record)
         sentence, rest = _of_trials(record, known), [*_open(record, known)]
         names = ["leaders", "history"]
-        if (over_seeds := arms.headline(record)) is not None:
-            sentence, rest, names = over_seeds, [*arms.verdicts(record)], ["arms"]
     else:
         sentence, rest, names = none_complete(record), [], ["history"]
     pictures = [drawn[name] for name in names if name in drawn][:1]

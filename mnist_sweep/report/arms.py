@@ -11,8 +11,8 @@ from typing import Any
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.intervals import Interval, over_seeds, shared_level
 from mnist_sweep.report.blocks import Block, Note, Table
-from mnist_sweep.report.names import short_names
-from mnist_sweep.report.objective_values import writer
+from mnist_sweep.report.names import short_names, short_value
+from mnist_sweep.report.objective_values import in_percent
 from mnist_sweep.report.ranking import ranked
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.text import counted
@@ -37,7 +37,7 @@ class Arm:
 def arms(record: StudyRecord) -> list[Arm]:
     """Return the configurations with two seeds or more, the best mean first.
 
-    None where the seed is no axis of the search, or it has several objectives.
+    Empty where the seed is no axis of the search, or it has several objectives.
     """
     if SEED not in record.searched or len(record.directions) > 1:
         return []
@@ -87,12 +87,13 @@ def over_their_seeds(record: StudyRecord) -> list[Block]:
     names = list(dict.fromkeys(name for arm in found for name in arm.settings))
     objective = record.objectives[0]
     others = differences(found)
+    percent = in_percent(record)
     cells = [
         (
-            *(_text(arm.settings.get(name, "")) for name in names),
+            *(short_value(arm.settings.get(name, "")) for name in names),
             str(len(arm.values)),
-            _around(record, arm.interval),
-            "" if difference is None else _apart(record, difference),
+            _around(arm.interval, percent),
+            "" if difference is None else _apart(difference, percent),
         )
         for arm, difference in zip(found, [None, *others], strict=True)
     ]
@@ -127,7 +128,7 @@ def verdicts(record: StudyRecord) -> Iterator[str]:
 def called(arm: Arm) -> str:
     """Return what an arm is called: its settings."""
     short = short_names(list(arm.settings))
-    return " ".join(f"{short[name]}={_text(value)}" for name, value in arm.settings.items())
+    return " ".join(f"{short[name]}={short_value(value)}" for name, value in arm.settings.items())
 
 
 def headline(record: StudyRecord) -> str | None:
@@ -137,25 +138,20 @@ def headline(record: StudyRecord) -> str | None:
         return None
     first = found[0]
     seeds = counted(len(first.values), "seed")
-    value = _around(record, first.interval)
+    value = _around(first.interval, in_percent(record))
     return (
         f"The best of {len(found)} configurations is {called(first)}: {record.objectives[0]} "
         f"{value}, the mean of {seeds} and its 95% interval."
     )
 
 
-def _around(record: StudyRecord, interval: Interval) -> str:
-    reach = interval.high - interval.mean
-    if writer(record).is_accuracy():
+def _around(interval: Interval, percent: bool) -> str:
+    if percent:
         return wording.percent(interval)
-    return f"{interval.mean:.5g} ± {reach:.2g}"
+    return f"{interval.mean:.5g} ± {interval.high - interval.mean:.2g}"
 
 
-def _apart(record: StudyRecord, interval: Interval) -> str:
-    if writer(record).is_accuracy():
+def _apart(interval: Interval, percent: bool) -> str:
+    if percent:
         return wording.difference(interval, " points")
     return f"{interval.mean:+.4g} ({interval.low:+.4g} to {interval.high:+.4g})"
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

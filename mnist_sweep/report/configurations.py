@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mnist_sweep.confirm.conclusion import Conclusion
 from mnist_sweep.report.answer import confirmable
 from mnist_sweep.report.blocks import Block, Commands, Note, Points, Table
-from mnist_sweep.report.names import short_names
+from mnist_sweep.report.names import short_names, short_value
 from mnist_sweep.report.objective_values import writer
 from mnist_sweep.report.ranking import best_of_each_size, front, none_complete, size_of
 from mnist_sweep.report.settings_charts import by_importance
@@ -58,7 +58,7 @@ def _table(record: StudyRecord, rows: Sequence[Row]) -> Table:
             *(str(row.attributes.get(name, "")) for name in named),
             *(value_of.one(value, n) for n, value in enumerate(row.values)),
             *(_number(row.attributes.get(name)) for name in known),
-            *(_short(row.settings.get(name, "")) for name in names),
+            *(short_value(row.settings.get(name, "")) for name in names),
         )
         for row in rows
     ]
@@ -123,7 +123,3 @@ def again(record: StudyRecord) -> list[Block]:
 
 def _number(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else ""
-
-
-def _short(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

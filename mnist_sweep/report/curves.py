@@ -20,7 +20,7 @@ from mnist_sweep.report.drawing import (
     style,
     whole,
 )
-from mnist_sweep.report.objective_values import axis_label, writer
+from mnist_sweep.report.objective_values import axis_label, in_percent
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -63,7 +63,7 @@ def curves(record: StudyRecord) -> Figure | None:
         (end,) = axes.plot(epochs[-1:], values[-1:], "o", color=colour, markersize=4)
         of_trials(end, [row])
     axes.autoscale_view()
-    if writer(record).is_accuracy():
+    if in_percent(record):
         # As much room between 90% and 99% as between 99% and 99.9%.
         seen = [value for row in having for value in row.curve.values()]
         axes.set_yscale("logit", nonpositive="clip")

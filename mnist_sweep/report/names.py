@@ -1,4 +1,4 @@
-"""Short names of settings: as much of the end of each as tells it from the others."""
+"""How settings are written in a table: by short names, their values in few digits."""
 
 from collections.abc import Collection
 
@@ -18,6 +18,11 @@ def short_names(names: Collection[str]) -> dict[str, str]:
         )
         for name, mine in endings.items()
     }
+
+
+def short_value(value: object) -> str:
+    """Return a setting's value as a table has it."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _endings(name: str) -> list[str]:

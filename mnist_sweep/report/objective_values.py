@@ -12,19 +12,30 @@ def writer(record: StudyRecord) -> ObjectiveText:
 
     With as many digits as the validation images allow, where a run is here to say how many.
     """
-    found = ObjectiveText(record.objectives)
-    for trial in record.study.get_trials(deepcopy=False):
-        found.recognize(trial)
+    found = _recognized(record)
     known = judged(record)
     if known is not None:
         found.images = known.images
     return found
 
 
+def in_percent(record: StudyRecord) -> bool:
+    """Whether the first objective is an accuracy of our runs, which people read in percent."""
+    return _recognized(record).is_accuracy()
+
+
+def _recognized(record: StudyRecord) -> ObjectiveText:
+    found = ObjectiveText(record.objectives)
+    for trial in record.study.get_trials(deepcopy=False):
+        found.recognize(trial)
+        if found.ours:
+            break
+    return found
+
+
 def axis_label(record: StudyRecord) -> str:
     """Return what an axis of the first objective is called, with its unit."""
-    percent = " in %" if writer(record).is_accuracy() else ""
-    return f"{record.objectives[0]}{percent}"
+    return f"{record.objectives[0]} in %" if in_percent(record) else record.objectives[0]
 
 
 def measure(axis: Axis, record: StudyRecord) -> None:
@@ -33,7 +44,7 @@ def measure(axis: Axis, record: StudyRecord) -> None:
     Such an axis ends at 100%: around a single value it would reach beyond.
     """
     axis.set_label_text(axis_label(record))
-    if not writer(record).is_accuracy():
+    if not in_percent(record):
         return
     axis.set_major_formatter(lambda value, _: f"{100 * value:.6g}")
     low, high = axis.get_view_interval()

@@ -23,7 +23,7 @@ def delete(name: str, storage: Storage, confirmed: bool) -> None:
     The study goes last, so that the same command finishes what was cut short. Raises StudiesError
     where it is not confirmed, or anybody is at work on the study.
     """
-    study = load("delete", name, storage)
+    study = load("delete", name, str(storage.address), storage.optuna)
     owners = Owners(study)
     owners.check()
     folder = _removable(study, storage)

@@ -17,6 +17,7 @@ from mnist_sweep.files import replacing, writing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.studies.copying import copied
 from mnist_sweep.studies.errors import StudiesError
+from mnist_sweep.studies.opening import load
 from mnist_sweep.sweep.best import MARKER
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.settings import why_no_directory
@@ -38,11 +39,7 @@ def export(name: str, address: str, storage: BaseStorage, to: str) -> None:
         raise StudiesError(f"to={to} must end in {SUFFIX}")
     if path.exists():
         raise StudiesError(f"to={to} is there already: choose another name")
-    names = optuna.get_all_study_names(storage)
-    if name not in names:
-        known = ", ".join(sorted(names)) or "none"
-        raise StudiesError(f"export={name} is not in {without_password(address)}; it has {known}")
-    study = optuna.load_study(study_name=name, storage=storage)
+    study = load("export", name, address, storage)
     folder = Places(study, address).folder
     if folder is not None and path.resolve().is_relative_to(folder.resolve()):
         raise StudiesError(

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import optuna
+from optuna.storages import BaseStorage
 
 from mnist_sweep.passwords import without_password
 from mnist_sweep.studies.errors import StudiesError
@@ -32,14 +33,15 @@ def open_to_change(address: str) -> Storage:
         raise StorageError(said) from error
 
 
-def load(setting: str, name: str, storage: Storage) -> optuna.Study:
+def load(setting: str, name: str, address: str, storage: BaseStorage) -> optuna.Study:
     """Return the study that a setting names. Raises StudiesError where there is none."""
-    names = optuna.get_all_study_names(storage.optuna)
+    names = optuna.get_all_study_names(storage)
     if name not in names:
         known = ", ".join(sorted(names)) or "none"
-        where = without_password(storage.address)
-        raise StudiesError(f"{setting}={name} is not in {where}; it has {known}")
-    return optuna.load_study(study_name=name, storage=storage.optuna)
+        raise StudiesError(
+            f"{setting}={name} is not in {without_password(address)}; it has {known}"
+        )
+    return optuna.load_study(study_name=name, storage=storage)
 
 
 class Owners:

@@ -28,7 +28,7 @@ RENAMED = "renamed_from"  # the study's user attribute that says what it was cal
 def rename(old: str, new: str, storage: Storage) -> None:
     """Give a study and its folder another name. Raises StudiesError where that cannot be."""
     _check_names(old, new)
-    study = load("rename", old, storage)
+    study = load("rename", old, str(storage.address), storage.optuna)
     owners = Owners(study)
     owners.check()
     with storage.lock(old):  # no sweep gives out a trial meanwhile

@@ -9,16 +9,9 @@ from omegaconf import OmegaConf
 from mnist_sweep.confirm.candidates import Candidate
 from mnist_sweep.confirm.runs import SeedRun
 from mnist_sweep.confirm.time_left import Pace
+from tests.clock import Clock
 
 EPOCHS = 4
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

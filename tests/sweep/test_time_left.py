@@ -5,14 +5,7 @@ import os
 import pytest
 
 from mnist_sweep.sweep.time_left import Pace
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
+from tests.clock import Clock
 
 
 def begin(tmp_path, number, at):

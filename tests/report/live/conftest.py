@@ -6,15 +6,8 @@ from mnist_sweep.report.blocks import Note, Section
 from mnist_sweep.report.live import pages
 from mnist_sweep.report.live.renewal import Renewal
 from mnist_sweep.report.study_report import StudyReport
+from tests.clock import Clock
 from tests.report.conftest import ADDRESS
-
-
-class Clock:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
