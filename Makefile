@@ -80,7 +80,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies lock clean
-.PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu
+.PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu bench-gpu-workers
 
 help: ## list the targets
 	@echo "make best BUDGET=8000 HOURS=3 [DATA=mnist] [SEARCH=architecture]"
@@ -167,8 +167,8 @@ studies: setup ## list the studies; ARGS deletes, renames and exports one (docs/
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes
 # Lightning and Ray take part where they are installed: .venv/bin/pip install -e '.[bench]'
-$(BENCHMARKS) bench-gpu: bench-%: setup
-	$(BIN)/python -m benchmarks.$* $(REPETITIONS)
+$(BENCHMARKS) bench-gpu bench-gpu-workers: bench-%: setup
+	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(REPETITIONS)
 
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
 	printf 'torch==2.14.1\ntorchvision==0.29.2\n' | $(UV) pip compile pyproject.toml --extra dev \

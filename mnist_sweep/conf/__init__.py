@@ -2,7 +2,7 @@
 
 from mnist_sweep.cli import plugin_checks, settings_help
 from mnist_sweep.config import register_resolvers
-from mnist_sweep.sweep.space import width_interval
+from mnist_sweep.sweep.space import augmented_shares, width_interval
 
 
 def register() -> None:
@@ -10,6 +10,7 @@ def register() -> None:
     register_resolvers()
     plugin_checks.register_named_callbacks()
     settings_help.register()
+    augmented_shares.register()
     width_interval.register()
 
 

@@ -1,22 +1,30 @@
-"""What a search over seeds has found, as a file for other programs, which can be committed.
+"""What a study has found over seeds, as a file for other programs, which can be committed.
 
     python -m mnist_sweep.results study=ablation-batch_size to=batch_size.json
+    python -m mnist_sweep.results study=overnight to=overnight.json
+    python -m mnist_sweep.results confirmation=outputs/confirmation to=two_runs.json
 
-study    a study that has the seed as an axis, such as those of search=ablation/...
-storage  where it is; sqlite:///multirun/optuna.db where that is left out
-to       the JSON file; NAME.json of the study where that is left out
+study         a study that has the seed as an axis, such as those of search=ablation/..., or one
+              that was confirmed
+storage       where it is; sqlite:///multirun/optuna.db where that is left out
+confirmation  the folder of a confirmation: which one, where a study has several; alone, one of runs
+to            the JSON file; the study's name with .json where that is left out
 
 docs/report.md has its keys. It names no place of this machine.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 
 from mnist_sweep.cli import arguments
-from mnist_sweep.results.summary import of_arms, write
-from mnist_sweep.sweep.study_record import read_study
+from mnist_sweep.cli.arguments import ArgumentError
+from mnist_sweep.confirm.conclusion import CONFIRMATION, FILE
+from mnist_sweep.report.arms import arms
+from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation, write
+from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.text import counted
 
 
@@ -24,19 +32,54 @@ from mnist_sweep.text import counted
 class Results:
     """The command line; see the module."""
 
-    study: str
+    study: str | None = None
     storage: str = "sqlite:///multirun/optuna.db"
+    confirmation: str | None = None
     to: str | None = None
 
 
 def main(asked: Results) -> None:
-    """Write a study's figures; say where they are."""
+    """Write figures down; say where they are."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    summary = of_arms(read_study(asked.study, asked.storage))
-    path = Path(asked.to or f"{asked.study.replace('/', '-')}.json")
+    if asked.study is None and asked.confirmation is None:
+        raise ArgumentError("name a study=, or the folder of a confirmation=")
+    record = read_study(asked.study, asked.storage) if asked.study else None
+    summary = _summary(asked, record)
+    path = Path(asked.to or f"{_name(asked).replace('/', '-')}.json")
     write(summary, path)
-    configurations = counted(len(summary["arms"]), "configuration")
-    print(f"{configurations} of study {asked.study}: {path}")
+    number = len(summary.get("arms") or summary["configurations"])
+    print(f"{counted(number, 'configuration')} of {_name(asked)}: {path}")
+
+
+def _name(asked: Results) -> str:
+    return asked.study or Path(str(asked.confirmation)).name
+
+
+def _summary(asked: Results, record: StudyRecord | None) -> dict[str, Any]:
+    """Return the figures of a confirmation, or of the seeds that a search had as an axis."""
+    if asked.confirmation is not None:
+        return of_confirmation(Path(asked.confirmation), record)
+    assert record is not None
+    if arms(record):
+        return of_arms(record)
+    return of_confirmation(_only_confirmation(record), record)
+
+
+def _only_confirmation(record: StudyRecord) -> Path:
+    """Return a study's confirmation. Raises ResultsError where it has none, or several."""
+    found = sorted(record.home.glob(f"{CONFIRMATION}*/{FILE}")) if record.home else []
+    if not found:
+        raise ResultsError(
+            f"study {record.name} has no figures over seeds: confirm it "
+            f"(python -m mnist_sweep.confirm study={record.name}), or search with the seed as an "
+            "axis, as search=ablation/batch_size does"
+        )
+    if len(found) > 1:
+        several = ", ".join(str(path.parent) for path in found)
+        raise ResultsError(
+            f"study {record.name} has several confirmations: {several}; name one with confirmation="
+        )
+    return found[0].parent
 
 
 if __name__ == "__main__":

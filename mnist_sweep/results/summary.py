@@ -6,17 +6,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnist_sweep.confirm.default import DRAWN
+from mnist_sweep.confirm.candidates import key_of
+from mnist_sweep.confirm.conclusion import Standing, read_conclusions
+from mnist_sweep.confirm.intervals import Interval
+from mnist_sweep.confirm.race import Dropped
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
 from mnist_sweep.report.arms import Arm, arms, differences
-from mnist_sweep.run.directory import RecordError, RunDirectory
+from mnist_sweep.results.provenance import command, in_common, result_of, settings_of
 from mnist_sweep.sweep.study_record import StudyRecord
 
-SCHEMA = 1  # of the file; a later one says how it differs in docs/results.md
-# What all runs of a study are said to have in common, from their results.
-PLACES = ("data.root",)  # settings that are of one machine
-COMMON = ("data", "device", "processor", "threads", "precision", "max_epochs", "versions")
+SCHEMA = 1  # of the file; a later one says how it differs in docs/report.md
+OF_CONCLUSION = ("data", "images", "ranked_by", "level", "margin", "default", "missing")
+OF_STANDING = ("val_acc", "val_loss", "test_acc", "optimism", "dropped")
+OF_SEED = ("val_acc", "val_loss", "best_epoch", "seconds")
 
 
 class ResultsError(UserError):
@@ -43,27 +46,16 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
         "schema": SCHEMA,
         "kind": "arms",
         "study": record.name,
-        "command": _command(record),
+        "command": command(record),
         "objective": record.objectives[0],
         "direction": record.directions[0],
         "trials": {str(status): count for status, count in sorted(record.counts.items())},
         "seconds": round(record.seconds, 1),
-        "runs": _common(record),
+        "runs": in_common(
+            result_of(row.attributes.get("run_directory")) for row in record.rows if row.values
+        ),
         "arms": _arms(found),
     }
-
-
-def _command(record: StudyRecord) -> str | None:
-    """Return the line that searches the same; None where it is not known how."""
-    if record.program is None:
-        return None
-    settings = (record.definition.get("search") or {}).get("settings") or {}
-    fixed = [
-        f"{name}={value}"
-        for name, value in settings.items()
-        if not DRAWN.match(str(value)) and name not in PLACES
-    ]
-    return record.program.command(["-m", *fixed])
 
 
 def _arms(found: Sequence[Arm]) -> list[dict[str, Any]]:
@@ -78,37 +70,95 @@ def _arms(found: Sequence[Arm]) -> list[dict[str, Any]]:
     ]
 
 
-def _common(record: StudyRecord) -> dict[str, Any]:
-    """Return what the complete runs that are here have recorded of themselves."""
+def of_confirmation(folder: Path, record: StudyRecord | None = None) -> dict[str, Any]:
+    """Return the figures of a confirmation, and of the search that it followed.
+
+    `configurations`: in the conclusion's order; of each its `settings`, size and the figures of
+    every seed, with their means and 95% intervals over other seeds and images, or with whom and
+    when the race `dropped` it. `comparisons`: how far the first is above each other on test images.
+    `search`: of the study, None where there was none. `runs`: what the runs have in common.
+
+    Raises ResultsError where there is no conclusion, or runs that it speaks of are not here.
+    """
+    conclusions = read_conclusions(folder.parent, folder.name)
+    if not conclusions:
+        raise ResultsError(f"{folder} has no confirmation.json: confirm the study to its end first")
+    [conclusion] = conclusions
+    configurations = [_configuration(folder, standing) for standing in conclusion.standings]
     results = [
-        result
-        for row in record.rows
-        if row.values and (result := _result(row.attributes.get("run_directory"))) is not None
+        result_of(_home(folder, standing, seed))
+        for standing in conclusion.standings
+        for seed in standing.seeds
     ]
-    found: dict[str, Any] = {"read": len(results)}
-    for name in COMMON:
-        values: list[Any] = []
-        for result in results:
-            value = _without_place(result.get(name))
-            if value is not None and value not in values:
-                values.append(value)
-        if values:
-            found[name] = values[0] if len(values) == 1 else values
-    return found
+    return {
+        "schema": SCHEMA,
+        "kind": "confirmation",
+        "study": record.name if record else None,
+        "search": _search(record) if record else None,
+        **{name: getattr(conclusion, name) for name in OF_CONCLUSION},
+        "seconds": round(sum(result["seconds"] for result in results if result), 1),
+        "runs": in_common(results),
+        "configurations": configurations,
+        "comparisons": [asdict(each) for each in conclusion.comparisons],
+    }
 
 
-def _without_place(value: Any) -> Any:
-    """Return a value without why its data were taken, which says where they lie."""
-    if isinstance(value, dict):
-        return {key: each for key, each in value.items() if key != "reason"}
-    return value
+def _search(record: StudyRecord) -> dict[str, Any]:
+    """Return what a search was, and what it took; `epochs` are of its trials."""
+    ran = [row for row in record.rows if row.values]
+    return {
+        "command": command(record),
+        "objective": record.objectives[0],
+        "budget": record.budget,
+        "trials": {str(status): count for status, count in sorted(record.counts.items())},
+        "epochs_trained": record.epochs_trained,
+        "epochs_saved": record.epochs_saved,
+        "seconds": round(record.seconds, 1),
+        "runs": in_common(result_of(row.attributes.get("run_directory")) for row in ran),
+    }
 
 
-def _result(directory: Any) -> Mapping[str, Any] | None:
-    try:
-        return RunDirectory(Path(directory)).read_result() if directory else None
-    except (OSError, RecordError):
-        return None
+def _configuration(folder: Path, standing: Standing) -> dict[str, Any]:
+    """Return a configuration with the figures of its seeds."""
+    homes = {seed: _home(folder, standing, seed) for seed in standing.seeds}
+    results = {seed: result_of(home) for seed, home in homes.items()}
+    for seed, result in results.items():
+        if result is None:
+            raise ResultsError(
+                f"{homes[seed]} has no result.json, but its figures are in the conclusion: write "
+                "the figures down where the runs are"
+            )
+    one = homes[standing.seeds[0]]
+    known = results[standing.seeds[0]] or {}
+    tested = dict(zip(standing.seeds, standing.accuracies, strict=False))
+    return {
+        "title": standing.title,
+        "model": standing.model,
+        "parameters": standing.parameters,
+        "multiply_adds": known.get("multiply_adds"),
+        "widths": known.get("widths"),
+        "epochs": standing.epochs,
+        "settings": settings_of(one),
+        "searched": standing.searched,
+        "seeds": {
+            str(seed): {
+                **{name: result[name] for name in OF_SEED if name in result},
+                "test_acc": tested.get(seed),
+            }
+            for seed, result in results.items()
+            if result is not None
+        },
+        "diverged": standing.diverged,
+        **{name: _plain(getattr(standing, name)) for name in OF_STANDING},
+    }
+
+
+def _home(folder: Path, standing: Standing, seed: int) -> Path:
+    return folder / key_of(standing.title) / str(seed)
+
+
+def _plain(value: Interval | Dropped | None) -> dict[str, Any] | None:
+    return None if value is None else asdict(value)
 
 
 def write(summary: Mapping[str, Any], path: Path) -> None:

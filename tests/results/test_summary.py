@@ -6,8 +6,12 @@ from pathlib import Path
 import optuna
 import pytest
 
+from mnist_sweep.cli.arguments import ArgumentError
+from mnist_sweep.confirm.conclusion import Comparison, Conclusion, Standing, write_conclusion
+from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.results import __main__ as entry
-from mnist_sweep.results.summary import ResultsError, of_arms
+from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation
+from mnist_sweep.run.single import write_config
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, create, create_usual
@@ -69,8 +73,8 @@ def test_what_the_runs_have_in_common_is_said_without_a_place_of_this_machine():
 
 def test_the_command_writes_it_and_says_where(capsys):
     swept()
-    entry.main(entry.Results("arms", ADDRESS, "docs/results/arms.json"))
-    assert capsys.readouterr().out == "3 configurations of study arms: docs/results/arms.json\n"
+    entry.main(entry.Results("arms", ADDRESS, to="docs/results/arms.json"))
+    assert capsys.readouterr().out == "3 configurations of arms: docs/results/arms.json\n"
     assert json.loads(Path("docs/results/arms.json").read_text())["schema"] == 1
 
 
@@ -78,3 +82,88 @@ def test_a_study_without_an_axis_of_seeds_is_refused():
     usual = create_usual()
     with pytest.raises(ResultsError, match="study usual has no two configurations with two seeds"):
         of_arms(read_study(usual, ADDRESS))
+
+
+@pytest.fixture
+def confirmed(composed):
+    """Two configurations with three seeds each, and what was concluded; the folder."""
+    folder, standings = Path("confirmed"), []
+    for title, val_acc in (("trial 4", 0.98), ("trial 7", 0.97)):
+        for seed in (1, 2, 3):
+            run = folder / title.replace(" ", "-") / str(seed)
+            write_config(composed("model=linear", "data=mnist_5k", f"seed={seed}"), run)
+            result = {"val_acc": val_acc, "val_loss": 0.1, "best_epoch": 4, "seconds": 10.0}
+            (run / "result.json").write_text(json.dumps(result))
+        around = Interval(val_acc, val_acc - 0.01, val_acc + 0.01)
+        standings.append(
+            Standing(
+                title,
+                "linear",
+                parameters=7_850,
+                epochs=4,
+                searched=0.985,
+                seeds=[1, 2, 3],
+                accuracies=[0.95, 0.96, 0.97],
+                diverged=[],
+                val_acc=around,
+                val_loss=around,
+                test_acc=around,
+            )
+        )
+    compared = [Comparison("trial 7", 3, Interval(0.01, 0.0, 0.02))]
+    conclusion = Conclusion("mnist_5k", 500, "val_acc", 0.95, standings, compared, [])
+    write_conclusion(conclusion, folder)
+    return folder
+
+
+def test_a_confirmations_figures_are_there_for_every_seed_with_its_settings(confirmed):
+    found = of_confirmation(confirmed)
+    first, second = found["configurations"]
+    assert (first["title"], second["title"]) == ("trial 4", "trial 7")
+    assert first["seeds"]["2"] == {
+        "val_acc": 0.98,
+        "val_loss": 0.1,
+        "best_epoch": 4,
+        "seconds": 10.0,
+        "test_acc": 0.96,
+    }
+    assert first["test_acc"] == {"mean": 0.98, "low": 0.97, "high": 0.99}
+    assert first["settings"]["model"]["_target_"] == "mnist_sweep.models.Linear"
+    assert "seed" not in first["settings"]
+    assert "root" not in first["settings"]["data"]
+    assert found["comparisons"][0]["title"] == "trial 7"
+    assert (found["seconds"], found["search"], found["runs"]["read"]) == (60.0, None, 6)
+
+
+def test_a_confirmation_whose_runs_are_gone_is_refused(confirmed):
+    (confirmed / "trial-4" / "2" / "result.json").unlink()
+    with pytest.raises(ResultsError, match=r"trial-4/2 has no result\.json"):
+        of_confirmation(confirmed)
+
+
+def test_a_folder_without_a_conclusion_is_refused():
+    with pytest.raises(ResultsError, match=r"nowhere has no confirmation\.json"):
+        of_confirmation(Path("nowhere"))
+
+
+def test_the_command_takes_a_folder_of_runs_that_no_study_chose(confirmed, capsys):
+    entry.main(entry.Results(confirmation=str(confirmed)))
+    assert capsys.readouterr().out == "2 configurations of confirmed: confirmed.json\n"
+    with pytest.raises(ArgumentError, match="name a study="):
+        entry.main(entry.Results())
+
+
+def test_a_study_that_was_not_confirmed_says_how_to_get_figures():
+    usual = create_usual()
+    with pytest.raises(ResultsError, match="usual has no figures over seeds: confirm it"):
+        entry.main(entry.Results(usual, ADDRESS))
+
+
+def test_of_several_confirmations_one_must_be_named():
+    usual = create_usual()
+    for name in ("confirmation", "confirmation-20-epochs"):
+        folder = Path("multirun", usual, name)
+        folder.mkdir(parents=True)
+        (folder / "confirmation.json").write_text("{}")
+    with pytest.raises(ResultsError, match=r"has several confirmations: .*name one with"):
+        entry.main(entry.Results(usual, ADDRESS))

@@ -1,0 +1,83 @@
+"""Where figures are from: a command, and what runs have recorded of settings, data and machine."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.config import check, load_recorded
+from mnist_sweep.confirm.default import DRAWN
+from mnist_sweep.run.directory import RecordError, RunDirectory
+from mnist_sweep.sweep.study_record import StudyRecord
+
+PLACES = ("data.root",)  # settings that are of one machine
+# Settings that say how a run was trained on a machine, and not what.
+ASIDE = (
+    *("seed", "study", "trial", "lease", "resume", "name", "notes", "progress", "dry_run"),
+    *("device", "threads", "cuda_graph", "tracking"),
+    *("data.root", "data.download", "data.timeout"),
+)
+COMMON = ("data", "device", "processor", "threads", "precision", "max_epochs", "versions")
+
+
+def command(record: StudyRecord) -> str | None:
+    """Return the line that searches the same; None where it is not known how."""
+    if record.program is None:
+        return None
+    settings = (record.definition.get("search") or {}).get("settings") or {}
+    fixed = [
+        f"{name}={value}"
+        for name, value in settings.items()
+        if not DRAWN.match(str(value)) and name not in PLACES
+    ]
+    return record.program.command(["-m", *fixed])
+
+
+def settings_of(directory: Path) -> dict[str, Any]:
+    """Return a run's settings, without those that are of one machine or one run.
+
+    Of a teacher's directory its name.
+
+    Raises ConfigError for a directory that is none of a run, or whose settings are none.
+    """
+    settings = asdict(check(load_recorded(str(directory), "study")))
+    for name in ASIDE:
+        group, _, setting = name.rpartition(".")
+        (settings[group] if group else settings).pop(setting)
+    teacher = settings["distill"]["teacher"]
+    if teacher is not None:
+        settings["distill"]["teacher"] = Path(teacher).name
+    return settings
+
+
+def result_of(directory: Any) -> Mapping[str, Any] | None:
+    """Return what a run has recorded of itself; None where that is not here, or damaged."""
+    try:
+        return RunDirectory(Path(directory)).read_result() if directory else None
+    except (OSError, RecordError):
+        return None
+
+
+def in_common(results: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """Return what runs have in common; a value in which they differ is a list of all.
+
+    `read`: how many of them are here.
+    """
+    read = [result for result in results if result is not None]
+    found: dict[str, Any] = {"read": len(read)}
+    for name in COMMON:
+        values: list[Any] = []
+        for result in read:
+            value = _without_place(result.get(name))
+            if value is not None and value not in values:
+                values.append(value)
+        if values:
+            found[name] = values[0] if len(values) == 1 else values
+    return found
+
+
+def _without_place(value: Any) -> Any:
+    """Return a value without why its data were taken, which says where they lie."""
+    if isinstance(value, dict):
+        return {key: each for key, each in value.items() if key != "reason"}
+    return value
