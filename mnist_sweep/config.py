@@ -13,19 +13,16 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from mnist_sweep.allowed_values import objections
 from mnist_sweep.errors import UserError
-from mnist_sweep.objectives import METRICS, OBJECTIVES, direction_of
+from mnist_sweep.objectives import OBJECTIVES, direction_of
 from mnist_sweep.text import one_line, shortened
 from mnist_sweep.untrusted_files import is_line, parse_config
 
-LOSSES = ("cross_entropy", "mse")
-DRY_RUN = (False, True, "json")  # what `dry_run` may be
-DRY_RUN_CHOICES = "false, true, json"
 NO_PLAN = (
     "dry_run plans a single run, or a search by hydra/sweeper=mnist_sweep, and no other sweep: "
     "leave dry_run out, or search=none"
 )
-MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 
 
 class ConfigError(UserError):
@@ -303,13 +300,13 @@ def check(config: DictConfig) -> RunConfig:
     run = OmegaConf.to_object(merged)
     assert isinstance(run, RunConfig)
     _check_nodes(run)
-    _check_ranges(run)
-    _check_choices(run)
+    _check_values(run)
+    _check_together(run)
     _require(
         run.name is None or is_line(run.name),
         f"name must be one line of 1 to 200 printable characters, but got {shortened(run.name)!r}",
     )
-    _check_recipe(run)
+    _check_effects(run)
     return run
 
 
@@ -351,37 +348,23 @@ def _check_nodes(run: RunConfig) -> None:
         )
 
 
-def _check_ranges(run: RunConfig) -> None:
-    for name, value, least in (
-        ("epochs", run.epochs, 1),
-        ("batch_size", run.batch_size, 1),
-        ("seed", run.seed, 0),
-        ("threads", run.threads, 1),
-        ("budget.max_parameters", run.budget.max_parameters, 1),
-        ("early_stopping.patience", run.early_stopping.patience, 1),
-        ("early_stopping.min_delta", run.early_stopping.min_delta, 0),
-        ("data.validation", run.data.validation, 1),
-        ("data.split_seed", run.data.split_seed, 0),
-        ("ema.every", run.ema.every, 1),
-    ):
-        _require(
-            value is None or value >= least, f"{name} must be at least {least}, but got {value}"
-        )
-    _require(run.seed < 2**32, f"seed must be below 2**32, but got {run.seed}")
-    for name, number in (("data.std", run.data.std), ("data.timeout", run.data.timeout)):
-        _require(number > 0, f"{name} must be greater than 0, but got {number}")
-        _require(math.isfinite(number), f"{name} must be finite, but got {number}")
-    _require(math.isfinite(run.data.mean), f"data.mean must be finite, but got {run.data.mean}")
-    threads = run.threads or 1
-    _require(threads <= MAX_THREADS, f"threads must be at most {MAX_THREADS}, but got {threads}")
+def _check_values(run: RunConfig) -> None:
+    """Check each setting's value by itself."""
+    is_list = isinstance(run.objective, list) and len(run.objective) > 0
+    _require(
+        isinstance(run.objective, str) or is_list,
+        f"objective must be one of {', '.join(OBJECTIVES)}, or a list of them, "
+        f"but got {run.objective}",
+    )
+    for objection in objections(run):
+        raise ConfigError(objection)
     images = run.tracking.tensorboard.images if run.tracking.tensorboard else 0
     _require(images >= 0, f"tracking.tensorboard.images cannot be negative, but got {images}")
 
 
-def _check_choices(run: RunConfig) -> None:
+def _check_together(run: RunConfig) -> None:
+    """Check values that must fit each other."""
     for group, criterion in (("keep", run.keep), ("early_stopping", run.early_stopping)):
-        _one_of(f"{group}.monitor", criterion.monitor, METRICS)
-        _one_of(f"{group}.mode", criterion.mode, ("min", "max"))
         falls = criterion.monitor.endswith("loss")
         better = "a lower loss" if falls else "a higher accuracy"
         _require(
@@ -389,21 +372,6 @@ def _check_choices(run: RunConfig) -> None:
             f"{group}.mode={criterion.mode} makes no sense for "
             f"{group}.monitor={criterion.monitor}: {better} is better",
         )
-    _require(
-        run.dry_run in DRY_RUN,
-        f"dry_run must be one of {DRY_RUN_CHOICES}, but got {run.dry_run!r}",
-    )
-    _one_of("device", run.device, ("auto", "cpu", "cuda"))
-    _one_of("precision", run.precision, ("float32", "bfloat16"))
-    _one_of("tracking.figures", run.tracking.figures, ("single", "always", "never"))
-    is_list = isinstance(run.objective, list) and len(run.objective) > 0
-    _require(
-        isinstance(run.objective, str) or is_list,
-        f"objective must be one of {', '.join(OBJECTIVES)}, or a list of them, "
-        f"but got {run.objective}",
-    )
-    for name in run.objectives:
-        _one_of("objective", name, OBJECTIVES)
     patience = run.early_stopping.patience
     _require(
         patience is None or patience < run.epochs,
@@ -424,32 +392,6 @@ def augmented_epochs(run: RunConfig) -> int:
     """Return how many of a run's epochs are augmented: the whole ones in its share."""
     # 0.7 * 30 is a hair below 21.
     return math.floor(run.data.augmentation.until * run.epochs + 1e-9)
-
-
-def _check_recipe(run: RunConfig) -> None:
-    """Check loss, averaging, clipping, distillation and the end of augmentation."""
-    _one_of("loss", run.loss, LOSSES)
-    until, decay, distill = run.data.augmentation.until, run.ema.decay, run.distill
-    for name, inside, allowed, value in (
-        ("label_smoothing", 0 <= run.label_smoothing < 1, "[0, 1)", run.label_smoothing),
-        ("ema.decay", decay is None or 0 < decay < 1, "(0, 1)", decay),
-        (
-            "clip_norm",
-            run.clip_norm is None or 0 < run.clip_norm < math.inf,
-            "(0, inf)",
-            run.clip_norm,
-        ),
-        (
-            "distill.temperature",
-            0 < distill.temperature < math.inf,
-            "(0, inf)",
-            distill.temperature,
-        ),
-        ("distill.weight", 0 < distill.weight <= 1, "(0, 1]", distill.weight),
-        ("data.augmentation.until", 0 < until <= 1, "(0, 1]", until),
-    ):
-        _require(inside, f"{name} must be in {allowed}, but got {value}")
-    _check_effects(run)
 
 
 def _check_effects(run: RunConfig) -> None:
@@ -494,10 +436,6 @@ def _check_effects(run: RunConfig) -> None:
         f"data.augmentation.until={augmentation.until} ends augmentation before the first of "
         f"epochs={run.epochs}: raise it, or leave augmentation out",
     )
-
-
-def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    _require(value in allowed, f"{name} must be one of {', '.join(allowed)}, but got {value!r}")
 
 
 def check_resumed_alone(overrides: Iterable[str]) -> None:

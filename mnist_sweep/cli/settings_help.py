@@ -6,15 +6,12 @@ conf/hydra/help/mnist_sweep.yaml has it in its template, by the resolver `settin
 import json
 import textwrap
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from importlib import import_module, resources
-from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.cli.comments import Comments, read_comments
+from mnist_sweep.cli.config_files import ConfigFiles, all_comments
 from mnist_sweep.cli.terminal import USUAL
 from mnist_sweep.config import given_overrides
 from mnist_sweep.text import one_line
@@ -38,15 +35,15 @@ def settings_help(*, _root_: DictConfig) -> str:
 
 
 def _lines(root: DictConfig) -> Iterator[str]:
-    files = _Files(root.hydra.runtime.config_sources)
+    files = ConfigFiles(root.hydra.runtime.config_sources)
     choices = _plain(root.hydra.runtime.choices) | _several(root.hydra, files)
-    found = _all_comments(files, choices, str(root.hydra.job.config_name))
+    found = all_comments(files, choices, str(root.hydra.job.config_name))
     yield from _of_a_run(root, choices, files, found)
     if choices.get(SWEEPER):
         yield from _of_a_sweep(_plain(root.hydra.sweeper), choices, files, found)
 
 
-def _several(hydra: DictConfig, files: "_Files") -> dict[str, Any]:
+def _several(hydra: DictConfig, files: ConfigFiles) -> dict[str, Any]:
     """Return the groups of which several options are chosen, which Hydra does not list."""
     parsed = OverridesParser.create().parse_overrides(given_overrides(hydra, "task"))
     found = {override.key_or_group: override.value() for override in parsed}
@@ -58,7 +55,7 @@ def _several(hydra: DictConfig, files: "_Files") -> dict[str, Any]:
 
 
 def _of_a_run(
-    root: DictConfig, choices: Mapping[str, Any], files: "_Files", found: Mapping[str, str]
+    root: DictConfig, choices: Mapping[str, Any], files: ConfigFiles, found: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield the settings of no group, then each group's, in the config's order."""
     names = [str(key) for key in root if key != "hydra"]
@@ -76,7 +73,7 @@ def _of_a_run(
 def _of_a_sweep(
     settings: Mapping[str, Any],
     choices: Mapping[str, Any],
-    files: "_Files",
+    files: ConfigFiles,
     found: Mapping[str, str],
 ) -> Iterator[str]:
     """Yield the sweeper, its parts and its own settings, of which some hold many lines."""
@@ -88,7 +85,7 @@ def _of_a_sweep(
     for name, value in settings.items():
         if name not in PARTS and not name.startswith("_"):
             full = f"hydra.sweeper.{name}"
-            yield from _line(f"{full}={_written(value)}", found.get(full, ""))
+            yield from _line(f"{full}={written(value)}", found.get(full, ""))
 
 
 def _plain(node: Any) -> dict[str, Any]:
@@ -96,10 +93,10 @@ def _plain(node: Any) -> dict[str, Any]:
     return {str(name): value for name, value in plain.items()} if isinstance(plain, dict) else {}
 
 
-def _heading(group: str, choice: Any, files: "_Files", before: str = "") -> Iterator[str]:
+def _heading(group: str, choice: Any, files: ConfigFiles, before: str = "") -> Iterator[str]:
     options = choice if isinstance(choice, list) else [choice]
     said = " ".join(files.comments(f"{group}/{option}").header for option in options)
-    yield from _line(f"{group}={_written(choice)}", f"{before}{said}".strip(), indent="")
+    yield from _line(f"{group}={written(choice)}", f"{before}{said}".strip(), indent="")
 
 
 def _settings(node: Mapping[str, Any], prefix: str, found: Mapping[str, str]) -> Iterator[str]:
@@ -112,15 +109,15 @@ def _settings(node: Mapping[str, Any], prefix: str, found: Mapping[str, str]) ->
                 yield from _line(f"{full}.*", found[full])
             yield from _settings(value, f"{full}.", found)
         else:
-            yield from _line(f"{full}={_written(value)}", found.get(full, ""))
+            yield from _line(f"{full}={written(value)}", found.get(full, ""))
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """Return a value as an override has it."""
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key}: {_written(each)}' for key, each in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {written(each)}' for key, each in value.items())}}}"
     if isinstance(value, list):
-        return f"[{', '.join(map(_written, value))}]"
+        return f"[{', '.join(map(written, value))}]"
     return one_line(value if isinstance(value, str) else json.dumps(value, default=str))
 
 
@@ -136,55 +133,3 @@ def _line(setting: str, comment: str, indent: str = "  ") -> Iterator[str]:
     for text in beside:
         yield f"{left:<{COLUMN}}{text}".rstrip()
         left = ""
-
-
-def _all_comments(files: "_Files", choices: Mapping[str, Any], name: str) -> dict[str, str]:
-    """Return what is said of each setting, by its full key, in all files that are chosen."""
-    found = dict(files.comments(name).settings)
-    for group, choice in choices.items():
-        at = group.partition("@")[0]
-        for option in choice if isinstance(choice, list) else [choice]:
-            if option is not None:
-                found |= files.settings(at, str(option))
-    return found
-
-
-class _Files:
-    """The config files on Hydra's search path."""
-
-    def __init__(self, sources: Any) -> None:
-        self.sources = [(str(source.schema), str(source.path)) for source in sources]
-        self.comments = lru_cache(maxsize=None)(self._comments)
-
-    def settings(self, group: str, option: str) -> dict[str, str]:
-        """Return what an option, and those that it extends, say of settings, by their full keys."""
-        comments = self.comments(f"{group}/{option}")
-        found: dict[str, str] = {}
-        for base in comments.bases:
-            if base != option:
-                found |= self.settings(group, base)
-        package = comments.package or group.replace("/", ".")
-        prefix = "" if package == "_global_" else f"{package}."
-        return found | {f"{prefix}{name}": said for name, said in comments.settings.items()}
-
-    def has(self, name: str) -> bool:
-        """Whether there is a file of that name."""
-        return self._text(name) is not None
-
-    def _comments(self, name: str) -> Comments:
-        return read_comments(self._text(name) or "")
-
-    def _text(self, name: str) -> str | None:
-        file = f"{name.removesuffix('.yaml')}.yaml"
-        found = (_read(schema, path, file) for schema, path in self.sources)
-        return next((text for text in found if text is not None), None)
-
-
-def _read(schema: str, path: str, name: str) -> str | None:
-    """Return a file of a source; None where that has none, or is of another kind."""
-    try:
-        if schema == "pkg":
-            return resources.files(import_module(path)).joinpath(name).read_text(encoding="utf-8")
-        return Path(path, name).read_text(encoding="utf-8") if schema == "file" else None
-    except (OSError, ImportError, ValueError):
-        return None

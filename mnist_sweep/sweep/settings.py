@@ -10,7 +10,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.config import DRY_RUN, DRY_RUN_CHOICES, given_overrides, typed
+from mnist_sweep.allowed_values import DRY_RUN, DRY_RUN_CHOICES
+from mnist_sweep.config import given_overrides, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.objectives import OBJECTIVES, direction_of
 from mnist_sweep.sweep.errors import SweepError
