@@ -51,6 +51,7 @@ USED_report := SEARCH MODEL DATA STUDY STORAGE
 USED_live := STUDY STORAGE ARGS
 USED_studies := STORAGE ARGS
 USED_reproduce := RUN
+USED_screenshots := SEARCH MODEL DATA STUDY STORAGE CHROME
 USED_dashboard := STORAGE
 USED_tensorboard := STUDY ARGS
 USED_lock := UV
@@ -79,7 +80,7 @@ $(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: m
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies lock clean
+.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies docs screenshots lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu bench-gpu-workers
 
 help: ## list the targets
@@ -163,6 +164,12 @@ live: setup ## the same page while a sweep runs, of STUDY or all, on http://127.
 
 studies: setup ## list the studies; ARGS deletes, renames and exports one (docs/studies.md)
 	$(BIN)/python -m mnist_sweep.studies "$$STUDY_STORAGE" $(value ARGS)
+
+docs: setup ## write the pages that are made from the code: docs/settings.md
+	$(BIN)/python -m tools.settings_page
+
+screenshots: setup ## write docs/pictures/ from STUDY: the report, and the terminal of a short sweep (needs Chromium)
+	$(BIN)/python -m tools.screenshots "$$STUDY_STORAGE" "$$STUDY_NAME"
 
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes

@@ -6,6 +6,8 @@ from importlib import import_module, resources
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from mnist_sweep.cli.comments import Comments, read_comments
 
 
@@ -26,6 +28,12 @@ class ConfigFiles:
         package = comments.package or group.replace("/", ".")
         prefix = "" if package == "_global_" else f"{package}."
         return found | {f"{prefix}{name}": said for name, said in comments.settings.items()}
+
+    def value(self, group: str, option: str, name: str) -> Any:
+        """Return what an option's own file gives a setting, as it is written there."""
+        given = OmegaConf.create(self._text(f"{group}/{option}") or "{}")
+        plain = OmegaConf.to_container(given, resolve=False)
+        return plain.get(name) if isinstance(plain, dict) else None
 
     def has(self, name: str) -> bool:
         """Whether there is a file of that name."""

@@ -7,7 +7,12 @@
     python -m mnist_sweep.studies export=NAME to=FILE.zip  both as one file, for another machine
 
 storage  where they are; sqlite:///multirun/optuna.db where that is left out
+json     true: the list as JSON
+delete   the study to remove
 yes      without it, delete= says what would be removed and how large it is
+rename   the study that gets another name
+export   the study that goes into a file
+to       the new name of rename=, or the file of export=
 
 A study that is being swept, or confirmed, is neither deleted nor renamed. docs/studies.md has what
 the list and its JSON say, and how an exported study is opened.

@@ -1,0 +1,183 @@
+"""The settings in the config files: those of a run, of each group's options, and of a sweep."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.utils import get_object
+from omegaconf import OmegaConf
+
+from mnist_sweep.allowed_values import ALLOWED, Allowed
+from mnist_sweep.cli.config_files import ConfigFiles
+from mnist_sweep.cli.settings_help import written
+from mnist_sweep.config import RunConfig
+from mnist_sweep.sweep.settings import Settings
+from mnist_sweep.sweep.sweeper import BudgetSweeper
+from tools.markdown import code
+from tools.setting import Setting, hints, of_value, values
+
+PARTS = ("sampler", "pruner")  # of the sweeper, which are groups of their own
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a config group; `values`: of its settings, by name below the group's node."""
+
+    name: str
+    header: str
+    target: str | None
+    values: Mapping[str, Any]
+    comments: Mapping[str, str]  # of the settings, and of the nodes that hold some
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A setting that a search varies; `only`: where it does, "" for always."""
+
+    name: str
+    sweep: str
+    only: str
+
+
+def composed(*overrides: str) -> Any:
+    """Return the whole config, with Hydra's part."""
+    return compose("config", list(overrides), return_hydra_config=True)
+
+
+def options_of(group: str) -> list[str]:
+    """Return the names of a group's options."""
+    return list(GlobalHydra.instance().config_loader().get_group_options(group))
+
+
+def option(group: str, name: str, files: ConfigFiles, *others: str) -> Option:
+    """Read an option of a group as Hydra composes it; `others`: overrides that it goes with."""
+    at = group.replace("/", ".")
+    whole = (
+        composed(f"{group}={name}", *others)
+        if at.startswith("hydra.")
+        else compose(f"{group}/{name}")
+    )
+    node = OmegaConf.select(whole, at)
+    plain = OmegaConf.to_container(node, resolve=False)
+    assert isinstance(plain, dict)
+    said = {
+        key.removeprefix(f"{at}."): text
+        for key, text in files.settings(group, name).items()
+        if key.startswith(f"{at}.")
+    }
+    header = files.comments(f"{group}/{name}").header
+    return Option(name, header, plain.get("_target_"), dict(_flat(plain)), said)
+
+
+def of_option(option: Option, group: str) -> Iterator[Setting]:
+    """Yield the settings of a group's option; those of a run by their full names."""
+    types = hints(get_object(option.target)) if option.target else {}
+    prefix = "" if group.startswith("hydra") else f"{group}."
+    for name, value in option.values.items():
+        node = name.rpartition(".")[0]
+        if node in option.comments and name == next(n for n in option.values if n.startswith(node)):
+            yield Setting(f"{prefix}{node}.*", "", "", option.comments[node])
+        full, comment = f"{prefix}{name}", option.comments.get(name, "")
+        kind = types.get(name) or (prefix and schema_type(full)) or of_value(value)
+        taken = values(kind, ALLOWED.get(full, ()) if prefix else (), comment)
+        yield Setting(full, code(written(value)), taken, comment)
+
+
+def of_run(root: Any, files: ConfigFiles) -> Iterator[Setting]:
+    """Yield the settings of a run that are in no group."""
+    groups = {str(name).partition("/")[0] for name in root.hydra.runtime.choices}
+    plain = OmegaConf.to_container(root, resolve=False)
+    own = {name: value for name, value in plain.items() if name not in {*groups, "hydra"}}
+    comments = files.comments("config").settings
+    nodes: set[str] = set()
+    for name, value in _flat(own):
+        node = name.partition(".")[0]
+        if node != name and node in comments and node not in nodes:
+            nodes.add(node)
+            yield Setting(f"{node}.*", "", "", comments[node])
+        taken = values(schema_type(name), ALLOWED.get(name, ()), comments.get(name, ""))
+        yield Setting(name, code(written(value)), taken, comments.get(name, ""))
+
+
+def schema_type(name: str) -> Any:
+    """Return the type that the schema gives a setting of a run; None where it has none."""
+    found: Any = RunConfig
+    for part in name.split("."):
+        schema = next(
+            (each for each in (found, *getattr(found, "__args__", ())) if _fields(each)), None
+        )
+        found = hints(schema).get(part) if schema else None
+    return None if found is Any or _fields(found) else found
+
+
+def of_sweeper(root: Any, files: ConfigFiles) -> Iterator[Setting]:
+    """Yield the sweeper's own settings, with what this project's searches set."""
+    types, comments = hints(Settings), files.settings("hydra/sweeper", "mnist_sweep")
+    texts = docstring_texts(BudgetSweeper.__doc__ or "")
+    for field in fields(Settings):
+        if field.name in PARTS:
+            continue
+        full = f"hydra.sweeper.{field.name}"
+        raw = OmegaConf.to_container(root.hydra.sweeper, resolve=False)[field.name]
+        default = files.value("hydra/sweeper", "mnist_sweep", field.name)
+        here = "" if raw == default else f"; here {code(written(raw))}"
+        comment = comments.get(full, "")
+        taken = values(types[field.name], _bounds(field.metadata), comment)
+        yield Setting(
+            field.name, code(written(default)) + here, taken, texts.get(field.name, comment)
+        )
+
+
+def searched(name: str) -> list[Searched]:
+    """Return what a search varies, each setting once for each sweep of it."""
+    sweeper = OmegaConf.to_container(composed(f"search={name}").hydra.sweeper, resolve=False)
+    assert isinstance(sweeper, dict)
+    always = [
+        Searched(key, written(sweep), "") for key, sweep in (sweeper.get("params") or {}).items()
+    ]
+    where: dict[tuple[str, str, str], list[str]] = {}
+    for outer, branches in (sweeper.get("conditional") or {}).items():
+        for value, inner in branches.items():
+            for key, sweep in inner.items():
+                where.setdefault((key, written(sweep), outer), []).append(written(value))
+    return always + [
+        Searched(key, sweep, f"{code(outer)} is {' or '.join(map(code, found))}")
+        for (key, sweep, outer), found in where.items()
+    ]
+
+
+def docstring_texts(text: str) -> dict[str, str]:
+    """Return what a docstring says of settings: a name and a colon, and indented lines below."""
+    found = re.findall(r"(?m)^ +(\w+):\n((?: {8}.*\n?)+)", text)
+    return {name: _as_comment(" ".join(said.split())) for name, said in found}
+
+
+def _as_comment(sentence: str) -> str:
+    """Return a docstring's sentence in the manner of the config files."""
+    text = re.sub(r"\bNone\b", "null", sentence).removesuffix(".")
+    return text[0].lower() + text[1:]
+
+
+def _bounds(metadata: Mapping[str, Any]) -> Sequence[Allowed]:
+    least, positive = metadata.get("least"), metadata.get("positive")
+    found = [] if least is None else [f"at least {least}"]
+    found += ["greater than 0"] if positive else []
+    return [Allowed(text, lambda value: True) for text in found]
+
+
+def _fields(schema: Any) -> bool:
+    return hasattr(schema, "__dataclass_fields__")
+
+
+def _flat(node: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the settings below a node by their dotted names, without what is called."""
+    for name, value in node.items():
+        if str(name).startswith("_"):
+            continue
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
