@@ -1,14 +1,14 @@
 """A browser without a screen, for pages: what only one can tell."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
+from tools.chromium import FLAGS, NAMES, find
+
+BROWSER = find()
 
 needs_browser = pytest.mark.skipif(
     BROWSER is None, reason=f"there is no browser here: none of {', '.join(NAMES)}"
@@ -16,14 +16,9 @@ needs_browser = pytest.mark.skipif(
 
 
 def browse(page, *arguments, width=1200, fragment=""):
-    """Open a page, run its scripts, return what came of it; fail for what its console has to say.
-
-    With a profile of its own and without what a browser does beside, such as updates.
-    """
-    line = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    line += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
-    line += [f"--user-data-dir={Path('profile').resolve()}", "--enable-logging=stderr", "--v=0"]
-    line += [f"--window-size={width},1600", "--hide-scrollbars", "--virtual-time-budget=5000"]
+    """Open a page, run its scripts, return what came of it; fail for what its console says."""
+    line = [BROWSER, *FLAGS, f"--user-data-dir={Path('profile').resolve()}"]
+    line += ["--enable-logging=stderr", "--v=0", f"--window-size={width},1600"]
     done = subprocess.run(
         [*line, *arguments, page.resolve().as_uri() + fragment],
         capture_output=True,

@@ -146,3 +146,11 @@ def test_an_ablation_is_named_before_anything_is_set_up(make):
     refused = make("ablation")
     assert refused.returncode == 2
     assert "make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/" in refused.stderr
+
+
+def test_pictures_are_of_a_study_where_one_is_named(make):
+    assert arguments(make("screenshots", f"STUDY={ODD}", "CHROME=/x")) == [
+        *("-m", "tools.screenshots", "storage=sqlite:///multirun/optuna.db"),
+        f"study={ODD}",
+    ]
+    assert arguments(make("docs")) == ["-m", "tools.settings_page"]

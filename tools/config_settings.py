@@ -16,7 +16,7 @@ from mnist_sweep.cli.settings_help import written
 from mnist_sweep.config import RunConfig
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.sweeper import BudgetSweeper
-from tools.markdown import code
+from tools.markdown import code, prose
 from tools.setting import Setting, hints, of_value, values
 
 PARTS = ("sampler", "pruner")  # of the sweeper, which are groups of their own
@@ -35,11 +35,11 @@ class Option:
 
 @dataclass(frozen=True)
 class Searched:
-    """A setting that a search varies; `only`: where it does, "" for always."""
+    """A setting that a search varies; `note`: where it does, or what its file says of it."""
 
     name: str
     sweep: str
-    only: str
+    note: str
 
 
 def composed(*overrides: str) -> Any:
@@ -127,16 +127,18 @@ def of_sweeper(root: Any, files: ConfigFiles) -> Iterator[Setting]:
         comment = comments.get(full, "")
         taken = values(types[field.name], _bounds(field.metadata), comment)
         yield Setting(
-            field.name, code(written(default)) + here, taken, texts.get(field.name, comment)
+            field.name, code(written(default)), taken, texts.get(field.name, comment) + here
         )
 
 
-def searched(name: str) -> list[Searched]:
+def searched(name: str, files: ConfigFiles) -> list[Searched]:
     """Return what a search varies, each setting once for each sweep of it."""
+    said = files.settings("search", name)
     sweeper = OmegaConf.to_container(composed(f"search={name}").hydra.sweeper, resolve=False)
     assert isinstance(sweeper, dict)
     always = [
-        Searched(key, written(sweep), "") for key, sweep in (sweeper.get("params") or {}).items()
+        Searched(key, written(sweep), prose(said.get(f"hydra.sweeper.params.{key}", "")))
+        for key, sweep in (sweeper.get("params") or {}).items()
     ]
     where: dict[tuple[str, str, str], list[str]] = {}
     for outer, branches in (sweeper.get("conditional") or {}).items():
@@ -144,7 +146,7 @@ def searched(name: str) -> list[Searched]:
             for key, sweep in inner.items():
                 where.setdefault((key, written(sweep), outer), []).append(written(value))
     return always + [
-        Searched(key, sweep, f"{code(outer)} is {' or '.join(map(code, found))}")
+        Searched(key, sweep, f"only where {code(outer)} is {' or '.join(map(code, found))}")
         for (key, sweep, outer), found in where.items()
     ]
 

@@ -47,7 +47,7 @@ def hints(target: Callable[..., Any] | type) -> Mapping[str, Any]:
     """Return the annotations of a dataclass's fields, or of what a `_target_` takes."""
     owner: Any = target
     if inspect.isclass(target) and not is_dataclass(target):
-        owner = target.__init__  # type: ignore[misc]
+        owner = target.__init__
     try:
         return typing.get_type_hints(owner)
     except NameError:  # a name that is imported for type checkers alone

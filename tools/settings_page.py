@@ -192,10 +192,10 @@ def _searches(files: ConfigFiles) -> Iterator[str]:
     yield from _headers("search", names, files)
     names.remove("ablation/base")  # which the others extend
     for name in names:
-        rows = [(code(each.name), code(each.sweep), each.only) for each in searched(name)]
+        rows = [(code(each.name), code(each.sweep), each.note) for each in searched(name, files)]
         if rows:
             yield f"{code(f'search={name}')} varies:\n"
-            yield from table(("setting", "values", "only where"), rows)
+            yield from table(("setting", "values", "notes"), rows)
 
 
 def _samplers(files: ConfigFiles) -> Iterator[str]:
