@@ -20,18 +20,19 @@ MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 class Allowed:
     """`text`: what a value must be, as in "must be at least 1".
 
-    `choice`: it is one of some values. Otherwise None is allowed wherever the type has it.
+    `choices`: all that there are, as an override writes them; () where they cannot be listed. Only
+    then is None allowed, wherever the type has it.
     """
 
     text: str
     holds: Callable[[Any], bool]
-    choice: bool = False
+    choices: tuple[str, ...] = ()
 
     def objection(self, name: str, value: Any) -> str | None:
         """Say why a setting cannot have a value; None where it can."""
-        if (value is None and not self.choice) or self.holds(value):
+        if (value is None and not self.choices) or self.holds(value):
             return None
-        return f"{name} must be {self.text}, but got {repr(value) if self.choice else value}"
+        return f"{name} must be {self.text}, but got {repr(value) if self.choices else value}"
 
 
 def at_least(least: int) -> Allowed:
@@ -39,9 +40,10 @@ def at_least(least: int) -> Allowed:
     return Allowed(f"at least {least}", lambda value: value >= least)
 
 
-def one_of(choices: Sequence[Any], text: str | None = None) -> Allowed:
-    """Allow some values, which `text` has as an override writes them."""
-    return Allowed(f"one of {text or ', '.join(choices)}", lambda value: value in choices, True)
+def one_of(values: Sequence[Any], choices: Sequence[str] | None = None) -> Allowed:
+    """Allow some values; `choices`: as an override writes them, where they are no texts."""
+    names = tuple(values if choices is None else choices)
+    return Allowed(f"one of {', '.join(names)}", lambda value: value in values, names)
 
 
 FINITE = Allowed("finite", math.isfinite)
@@ -68,7 +70,7 @@ ALLOWED: dict[str, tuple[Allowed, ...]] = {
     "keep.mode": (one_of(("min", "max")),),
     "early_stopping.monitor": (one_of(METRICS),),
     "early_stopping.mode": (one_of(("min", "max")),),
-    "dry_run": (one_of(DRY_RUN, DRY_RUN_CHOICES),),
+    "dry_run": (one_of(DRY_RUN, DRY_RUN_CHOICES.split(", ")),),
     "device": (one_of(("auto", "cpu", "cuda")),),
     "precision": (one_of(("float32", "bfloat16")),),
     "tracking.figures": (one_of(("single", "always", "never")),),

@@ -37,7 +37,7 @@ def browser() -> str:
     if found is None:
         named = os.environ.get("CHROME")
         missing = (
-            f"CHROME={named} is no program" if named else f"none of {', '.join(NAMES)} is here"
+            f"CHROME={named} is no program" if named else f"none of {', '.join(NAMES)} is on PATH"
         )
         raise ChromiumError(f"pictures need Chromium, and {missing}: install it, or set CHROME=")
     return found

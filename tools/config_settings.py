@@ -1,7 +1,7 @@
 """The settings in the config files: those of a run, of each group's options, and of a sweep."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,9 +10,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from mnist_sweep.allowed_values import ALLOWED, Allowed
+from mnist_sweep.allowed_values import ALLOWED, POSITIVE, Allowed, at_least
 from mnist_sweep.cli.config_files import ConfigFiles
-from mnist_sweep.cli.settings_help import written
+from mnist_sweep.cli.settings_help import plain, written
 from mnist_sweep.config import RunConfig
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.sweeper import BudgetSweeper
@@ -60,46 +60,52 @@ def option(group: str, name: str, files: ConfigFiles, *others: str) -> Option:
         if at.startswith("hydra.")
         else compose(f"{group}/{name}")
     )
-    node = OmegaConf.select(whole, at)
-    plain = OmegaConf.to_container(node, resolve=False)
-    assert isinstance(plain, dict)
+    own = plain(OmegaConf.select(whole, at))
     said = {
         key.removeprefix(f"{at}."): text
         for key, text in files.settings(group, name).items()
         if key.startswith(f"{at}.")
     }
     header = files.comments(f"{group}/{name}").header
-    return Option(name, header, plain.get("_target_"), dict(_flat(plain)), said)
+    return Option(name, header, own.get("_target_"), dict(_flat(own)), said)
 
 
 def of_option(option: Option, group: str) -> Iterator[Setting]:
     """Yield the settings of a group's option; those of a run by their full names."""
     types = hints(get_object(option.target)) if option.target else {}
-    prefix = "" if group.startswith("hydra") else f"{group}."
-    for name, value in option.values.items():
-        node = name.rpartition(".")[0]
-        if node in option.comments and name == next(n for n in option.values if n.startswith(node)):
-            yield Setting(f"{prefix}{node}.*", "", "", option.comments[node])
-        full, comment = f"{prefix}{name}", option.comments.get(name, "")
-        kind = types.get(name) or (prefix and schema_type(full)) or of_value(value)
-        taken = values(kind, ALLOWED.get(full, ()) if prefix else (), comment)
-        yield Setting(full, code(written(value)), taken, comment)
+    shown = "" if group.startswith("hydra") else f"{group}."
+    return _described(option.values, option.comments, types, f"{group}.", shown)
 
 
 def of_run(root: Any, files: ConfigFiles) -> Iterator[Setting]:
     """Yield the settings of a run that are in no group."""
     groups = {str(name).partition("/")[0] for name in root.hydra.runtime.choices}
-    plain = OmegaConf.to_container(root, resolve=False)
-    own = {name: value for name, value in plain.items() if name not in {*groups, "hydra"}}
-    comments = files.comments("config").settings
+    own = {name: value for name, value in plain(root).items() if name not in {*groups, "hydra"}}
+    return _described(dict(_flat(own)), files.comments("config").settings, {}, "", "")
+
+
+def _described(
+    given: Mapping[str, Any],
+    comments: Mapping[str, str],
+    types: Mapping[str, Any],
+    prefix: str,
+    shown: str,
+) -> Iterator[Setting]:
+    """Yield settings in words; before those of a node, what is said of the node.
+
+    `types`: those that the schema does not know. `prefix`: what the settings' names have in a run's
+    schema, `shown` on the page.
+    """
     nodes: set[str] = set()
-    for name, value in _flat(own):
-        node = name.partition(".")[0]
-        if node != name and node in comments and node not in nodes:
+    for name, value in given.items():
+        node = name.rpartition(".")[0]
+        if node in comments and node not in nodes:
             nodes.add(node)
-            yield Setting(f"{node}.*", "", "", comments[node])
-        taken = values(schema_type(name), ALLOWED.get(name, ()), comments.get(name, ""))
-        yield Setting(name, code(written(value)), taken, comments.get(name, ""))
+            yield Setting(f"{shown}{node}.*", "", "", comments[node])
+        full, comment = f"{prefix}{name}", comments.get(name, "")
+        kind = types.get(name) or schema_type(full) or of_value(value)
+        taken = values(kind, ALLOWED.get(full, ()), comment)
+        yield Setting(f"{shown}{name}", code(written(value)), taken, comment)
 
 
 def schema_type(name: str) -> Any:
@@ -116,12 +122,13 @@ def schema_type(name: str) -> Any:
 def of_sweeper(root: Any, files: ConfigFiles) -> Iterator[Setting]:
     """Yield the sweeper's own settings, with what this project's searches set."""
     types, comments = hints(Settings), files.settings("hydra/sweeper", "mnist_sweep")
+    given = plain(root.hydra.sweeper)
     texts = docstring_texts(BudgetSweeper.__doc__ or "")
     for field in fields(Settings):
         if field.name in PARTS:
             continue
         full = f"hydra.sweeper.{field.name}"
-        raw = OmegaConf.to_container(root.hydra.sweeper, resolve=False)[field.name]
+        raw = given[field.name]
         default = files.value("hydra/sweeper", "mnist_sweep", field.name)
         here = "" if raw == default else f"; here {code(written(raw))}"
         comment = comments.get(full, "")
@@ -134,8 +141,7 @@ def of_sweeper(root: Any, files: ConfigFiles) -> Iterator[Setting]:
 def searched(name: str, files: ConfigFiles) -> list[Searched]:
     """Return what a search varies, each setting once for each sweep of it."""
     said = files.settings("search", name)
-    sweeper = OmegaConf.to_container(composed(f"search={name}").hydra.sweeper, resolve=False)
-    assert isinstance(sweeper, dict)
+    sweeper = plain(composed(f"search={name}").hydra.sweeper)
     always = [
         Searched(key, written(sweep), prose(said.get(f"hydra.sweeper.params.{key}", "")))
         for key, sweep in (sweeper.get("params") or {}).items()
@@ -163,11 +169,11 @@ def _as_comment(sentence: str) -> str:
     return text[0].lower() + text[1:]
 
 
-def _bounds(metadata: Mapping[str, Any]) -> Sequence[Allowed]:
-    least, positive = metadata.get("least"), metadata.get("positive")
-    found = [] if least is None else [f"at least {least}"]
-    found += ["greater than 0"] if positive else []
-    return [Allowed(text, lambda value: True) for text in found]
+def _bounds(metadata: Mapping[str, Any]) -> list[Allowed]:
+    """Return the bounds of a setting of the sweeper."""
+    least = metadata.get("least")
+    found = [] if least is None else [at_least(least)]
+    return [*found, POSITIVE] if metadata.get("positive") else found
 
 
 def _fields(schema: Any) -> bool:

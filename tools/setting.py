@@ -12,6 +12,7 @@ from mnist_sweep.allowed_values import Allowed
 from tools.markdown import code
 
 TYPES = {int: "whole number", float: "number", str: "text", bool: "`true`, `false`"}
+NULL = "`null`"
 LISTS = (list, tuple, Sequence)
 # A comment that begins with what a setting may be: "max | blur (a fixed filter) | stride".
 CHOICES = re.compile(r"(\w+)(?: \([^)]*\))?((?: \| \w+(?: \([^)]*\))?)+)(?=$|[;:] )")
@@ -33,14 +34,16 @@ def values(annotation: Any, allowed: Sequence[Allowed], comment: str = "") -> st
     Its choices are those of `allowed`, else those that its comment begins with.
     """
     names = _names(annotation)
-    found = _choices(allowed) or (_commented(comment) if names[:1] in ([], [TYPES[str]]) else [])
-    if found:
-        return ", ".join([code(each) for each in found] + [n for n in names if n == "`null`"])
-    bounds = [each.text for each in allowed]
-    null = [name for name in names if name == "`null`"]
-    kinds = [name for name in names if name != "`null`"]
-    words = ", ".join([" or ".join(kinds), *bounds]).replace(", in ", " in ") if kinds else ""
-    return words + (f"{',' if bounds else ''} or `null`" if words and null else "")
+    kinds, null = [n for n in names if n != NULL], [n for n in names if n == NULL]
+    choices = [name for each in allowed for name in each.choices]
+    if not choices and kinds in ([], [TYPES[str]]):
+        choices = _commented(comment)
+    if choices:
+        return ", ".join([*map(code, choices), *null])
+    if not kinds:
+        return ""
+    words = ", ".join([" or ".join(kinds), *(each.text for each in allowed)])
+    return words.replace(", in ", " in ") + (f"{',' if allowed else ''} or {NULL}" if null else "")
 
 
 def hints(target: Callable[..., Any] | type) -> Mapping[str, Any]:
@@ -68,10 +71,10 @@ def _names(annotation: Any) -> list[str]:
         parts = typing.get_args(annotation)
         parts = tuple(each for each in parts if not (each is int and float in parts))
         found = [name for part in parts for name in _names(part) if name]
-        return sorted(dict.fromkeys(found), key="`null`".__eq__)
+        return sorted(dict.fromkeys(found), key=lambda name: name == NULL)
     if annotation is type(None):
-        return ["`null`"]
-    if annotation in LISTS or origin in LISTS or str(origin) == "collections.abc.Sequence":
+        return [NULL]
+    if annotation in LISTS or origin in LISTS:
         return [_list(typing.get_args(annotation))]
     return [TYPES[annotation]] if annotation in TYPES else []
 
@@ -80,15 +83,6 @@ def _list(items: Sequence[Any]) -> str:
     inner = _names(items[0])[0] if items and _names(items[0]) else ""
     several = f"lists{inner[len('list') :]}" if inner.startswith("list") else f"{inner}s"
     return f"list of {several}" if inner else "list"
-
-
-def _choices(allowed: Sequence[Allowed]) -> list[str]:
-    return [
-        name
-        for each in allowed
-        if each.choice
-        for name in each.text.removeprefix("one of ").split(", ")
-    ]
 
 
 def _commented(comment: str) -> list[str]:

@@ -26,7 +26,7 @@ def test_a_picture_is_as_large_as_asked_and_in_the_readers_scheme(tmp_path):
 def test_no_chromium_is_one_line_that_names_what_was_looked_for(monkeypatch, tmp_path):
     monkeypatch.delenv("CHROME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ChromiumError, match=r"none of chromium, .* is here: install it, or set"):
+    with pytest.raises(ChromiumError, match=r"none of chromium, .* is on PATH: install it, or set"):
         chromium.browser()
 
 
