@@ -168,7 +168,7 @@ studies: setup ## list the studies; ARGS deletes, renames and exports one (docs/
 docs: setup ## write the pages that are made from the code: docs/settings.md
 	$(BIN)/python -m tools.settings_page
 
-screenshots: setup ## write docs/pictures/ from STUDY: the report, and the terminal of a short sweep (needs Chromium)
+screenshots: setup ## take docs/pictures/: STUDY's report, and a sweep (needs Chromium)
 	$(BIN)/python -m tools.screenshots "$$STUDY_STORAGE" "$$STUDY_NAME"
 
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling

@@ -28,9 +28,6 @@ from PIL import Image
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.errors import UserError
-from mnist_sweep.report.page import page
-from mnist_sweep.report.study_report import study_report
-from mnist_sweep.sweep.study_record import read_study
 from mnist_sweep.text import relative
 from tools.chromium import browser, photograph
 from tools.terminal import watch
@@ -84,6 +81,11 @@ def main(asked: Screenshots) -> None:
 
 def take_report(study: str, storage: str, folder: Path, to: Path) -> None:
     """Take a study's report, light and dark; `folder` is for the report itself."""
+    # These import matplotlib and optuna, which a refusal and --help must not wait for.
+    from mnist_sweep.report.page import page
+    from mnist_sweep.report.study_report import study_report
+    from mnist_sweep.sweep.study_record import read_study
+
     record = read_study(study, storage)
     made = study_report(record)
     shown = folder / "report.html"
