@@ -151,12 +151,12 @@ def _text(each: Setting) -> str:
 
 
 def _group(group: str, default: str, files: ConfigFiles) -> Iterator[str]:
-    """Yield a group's options, then the settings of those that have the same ones together."""
+    """Yield a group's options, then the settings: once for options of which the same is said."""
     options = [option(group, name, files) for name in options_of(group)]
     options.sort(key=lambda each: each.name != default)
-    alike: dict[tuple[str, ...], list[Option]] = {}
+    alike: dict[object, list[Option]] = {}
     for each in options:
-        alike.setdefault(tuple(each.values), []).append(each)
+        alike.setdefault((*each.values, *each.comments.items()), []).append(each)
     rows = [
         [code(f"{group}={each.name}"), prose(each.header), _own_values(each, first)]
         for first, *others in alike.values()
