@@ -79,7 +79,7 @@ $(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: m
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies lock clean
+.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies results lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu bench-gpu-workers
 
 help: ## list the targets
@@ -167,6 +167,9 @@ studies: setup ## list the studies; ARGS deletes, renames and exports one (docs/
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes
 # Lightning and Ray take part where they are installed: .venv/bin/pip install -e '.[bench]'
+results: setup ## make the tables and pictures of docs/results.md and README.md from docs/results/*.json
+	$(BIN)/python -m tools.results
+
 $(BENCHMARKS) bench-gpu bench-gpu-workers: bench-%: setup
 	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(REPETITIONS)
 

@@ -1,0 +1,24 @@
+"""Pages with tables in them, and the project's own."""
+
+import pytest
+
+from tools.results.__main__ import made
+from tools.results.pages import filled
+
+
+def test_a_table_takes_the_place_of_the_one_before():
+    page = "Before.\n\n<!-- budgets -->\nold\n<!-- end budgets -->\n\nAfter.\n"
+    once = filled(page, {"budgets": ["| a |", "| b |"]})
+    assert once == "Before.\n\n<!-- budgets -->\n| a |\n| b |\n<!-- end budgets -->\n\nAfter.\n"
+    assert filled(once, {"budgets": ["| c |"]}).count("| a |") == 0
+
+
+def test_a_place_of_no_table_is_refused():
+    with pytest.raises(KeyError, match="nothing"):
+        filled("<!-- nothing -->\n<!-- end nothing -->", {"budgets": []})
+
+
+def test_the_projects_pages_and_pictures_are_made_from_the_figures_that_are_committed():
+    """`make results` makes them anew."""
+    for path, text in made().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is not current"

@@ -1,0 +1,1 @@
+"""What makes parts of the project's own pages; nothing that a user of it needs."""
