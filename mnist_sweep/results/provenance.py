@@ -19,7 +19,10 @@ ASIDE = (
     *("device", "threads", "cuda_graph", "tracking"),
     *("data.root", "data.download", "data.timeout"),
 )
-COMMON = ("data", "device", "processor", "threads", "precision", "max_epochs", "versions")
+COMMON = (
+    *("data", "device", "processor", "threads", "precision", "max_epochs", "versions"),
+    "earlier",
+)
 
 
 def command(record: StudyRecord) -> str | None:
