@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mnist_sweep.files import replacing
 from tools.results import figures
+from tools.results.badges import badges
 from tools.results.pages import filled
 from tools.results.picture import THEMES, picture
 from tools.results.tables import tables
@@ -22,7 +23,9 @@ def made() -> dict[Path, str]:
     found = {name: make(summaries) for name, make in tables().items()}
     pages = {page: filled(page.read_text(encoding="utf-8"), found) for page in PAGES}
     drawn = {PICTURES / f"results-{theme}.svg": picture(summaries, theme) for theme in THEMES}
-    return pages | drawn
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    small = {PICTURES / f"{name}.svg": text for name, text in badges(project).items()}
+    return pages | drawn | small
 
 
 def main() -> None:
