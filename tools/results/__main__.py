@@ -8,12 +8,13 @@ from pathlib import Path
 from mnist_sweep.files import replacing
 from tools.results import figures
 from tools.results.badges import badges
-from tools.results.pages import filled
+from tools.results.pages import filled, marked
 from tools.results.picture import THEMES, picture
 from tools.results.tables import tables
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "docs" / "results.md", ROOT / "README.md")
+PEERS = ROOT / "docs" / "peers.md"
 PICTURES = ROOT / "docs" / "pictures"
 
 
@@ -21,6 +22,7 @@ def made() -> dict[Path, str]:
     """Return what each page and picture should be, from the figures that are there."""
     summaries = figures.read()
     found = {name: make(summaries) for name, make in tables().items()}
+    found["peers"] = marked(PEERS.read_text(encoding="utf-8"), "short table")
     pages = {page: filled(page.read_text(encoding="utf-8"), found) for page in PAGES}
     drawn = {PICTURES / f"results-{theme}.svg": picture(summaries, theme) for theme in THEMES}
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")

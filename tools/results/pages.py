@@ -1,4 +1,7 @@
-"""Pages with places that tables are put into, between <!-- NAME --> and <!-- end NAME -->."""
+"""Pages with places that tables are put into, between <!-- NAME --> and <!-- end NAME -->.
+
+Another page's part is between <!-- NAME: begin --> and <!-- NAME: end -->.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,3 +17,9 @@ def filled(page: str, tables: Mapping[str, Sequence[str]]) -> str:
         return "\n".join([f"<!-- {name} -->", *tables[name], f"<!-- end {name} -->"])
 
     return PLACE.sub(fill, page)
+
+
+def marked(page: str, name: str) -> list[str]:
+    """Return the lines of a page's part. Raises ValueError for a page that has none."""
+    lines = page.splitlines()
+    return lines[lines.index(f"<!-- {name}: begin -->") + 1 : lines.index(f"<!-- {name}: end -->")]
