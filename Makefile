@@ -80,7 +80,7 @@ $(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: m
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies docs screenshots lock clean
+.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies results docs screenshots lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu bench-gpu-workers
 
 help: ## list the targets
@@ -165,7 +165,7 @@ live: setup ## the same page while a sweep runs, of STUDY or all, on http://127.
 studies: setup ## list the studies; ARGS deletes, renames and exports one (docs/studies.md)
 	$(BIN)/python -m mnist_sweep.studies "$$STUDY_STORAGE" $(value ARGS)
 
-docs: setup ## write the pages that are made from the code: docs/settings.md
+docs: results ## make docs/settings.md from the code, and what make results makes
 	$(BIN)/python -m tools.settings_page
 
 screenshots: setup ## take docs/pictures/: STUDY's report, and a sweep (needs Chromium)
@@ -174,6 +174,9 @@ screenshots: setup ## take docs/pictures/: STUDY's report, and a sweep (needs Ch
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes
 # Lightning and Ray take part where they are installed: .venv/bin/pip install -e '.[bench]'
+results: setup ## make the tables and pictures of docs/results.md and README.md from docs/results/*.json
+	$(BIN)/python -m tools.results
+
 $(BENCHMARKS) bench-gpu bench-gpu-workers: bench-%: setup
 	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(REPETITIONS)
 

@@ -1,1 +1,1 @@
-"""What writes the project's own pages and pictures; never needed to use it."""
+"""What makes parts of the project's own pages; nothing that a user of it needs."""

@@ -8,7 +8,7 @@ to       the folder of the pictures; docs/pictures of this checkout where that i
 trials   of the sweep whose terminal is shown, on mnist_5k; 8
 epochs   of each of them; 3
 
-report_light.png, report_dark.png  the report's first screen, 1200 pixels wide
+report-light.png, report-dark.png  the report's first screen, 1200 pixels wide
 terminal.png                       a sweep of which three quarters are done, in 100 columns
 
 They are drawn by Chromium, which is on PATH or named by CHROME. The sweep is a real one, in a
@@ -90,7 +90,7 @@ def take_report(study: str, storage: str, folder: Path, to: Path) -> None:
     made = study_report(record)
     shown = folder / "report.html"
     shown.write_text(page(record.name, made.sections, made.figures, made.trials), encoding="utf-8")
-    for name, dark in (("report_light", False), ("report_dark", True)):
+    for name, dark in (("report-light", False), ("report-dark", True)):
         png = to / f"{name}.png"
         photograph(shown, png, WIDTH, HEIGHT, dark)
         make_small(png)

@@ -15,6 +15,8 @@ from mnist_sweep import conf
 from mnist_sweep.cli.config_files import ConfigFiles
 from mnist_sweep.cli.settings_help import written
 from mnist_sweep.config import config_directory
+from mnist_sweep.files import replacing
+from mnist_sweep.text import relative
 from tools import command_help
 from tools.config_settings import (
     Option,
@@ -102,8 +104,9 @@ A setting without a default may be left out.
 
 def main() -> None:
     """Write the page."""
-    PAGE.write_text(page(), encoding="utf-8")
-    print(f"written: {PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}")
+    with replacing(PAGE) as temporary:
+        temporary.write_text(page(), encoding="utf-8")
+    print(f"written: {relative(PAGE)}")
 
 
 def page() -> str:

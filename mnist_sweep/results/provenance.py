@@ -5,7 +5,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnist_sweep.config import check, load_recorded
+from omegaconf import DictConfig
+
+from mnist_sweep.config import check
 from mnist_sweep.confirm.default import DRAWN
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.sweep.study_record import StudyRecord
@@ -17,7 +19,10 @@ ASIDE = (
     *("device", "threads", "cuda_graph", "tracking"),
     *("data.root", "data.download", "data.timeout"),
 )
-COMMON = ("data", "device", "processor", "threads", "precision", "max_epochs", "versions")
+COMMON = (
+    *("data", "device", "processor", "threads", "precision", "max_epochs", "versions"),
+    "earlier",
+)
 
 
 def command(record: StudyRecord) -> str | None:
@@ -33,14 +38,12 @@ def command(record: StudyRecord) -> str | None:
     return record.program.command(["-m", *fixed])
 
 
-def settings_of(directory: Path) -> dict[str, Any]:
+def settings_of(config: DictConfig) -> dict[str, Any]:
     """Return a run's settings, without those that are of one machine or one run.
 
-    Of a teacher's directory its name.
-
-    Raises ConfigError for a directory that is none of a run, or whose settings are none.
+    Of a teacher's directory its name. Raises ConfigError for settings that are none of a run.
     """
-    settings = asdict(check(load_recorded(str(directory), "study")))
+    settings = asdict(check(config))
     for name in ASIDE:
         group, _, setting = name.rpartition(".")
         (settings[group] if group else settings).pop(setting)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from mnist_sweep.config import load_recorded
 from mnist_sweep.confirm.candidates import key_of
 from mnist_sweep.confirm.conclusion import Standing, read_conclusions
 from mnist_sweep.confirm.intervals import Interval
@@ -138,7 +139,7 @@ def _configuration(folder: Path, standing: Standing) -> dict[str, Any]:
         "multiply_adds": known.get("multiply_adds"),
         "widths": known.get("widths"),
         "epochs": standing.epochs,
-        "settings": settings_of(one),
+        "settings": settings_of(load_recorded(str(one), "study")),
         "searched": standing.searched,
         "seeds": {
             str(seed): {

@@ -29,6 +29,7 @@ from mnist_sweep.untrusted_files import (
     TEXT,
     TRUTH,
     WHOLE,
+    Check,
     Kinds,
     check_kinds,
     parse_json,
@@ -38,6 +39,14 @@ from mnist_sweep.untrusted_files import (
 COMPLETE, PRUNED, DIVERGED = "complete", "pruned", "diverged"
 
 
+# The parts of a run whose epochs had another machine, threads or versions than its last.
+PARTS = Check(
+    "a list of mappings with their epochs",
+    lambda value: (
+        isinstance(value, list)
+        and all(isinstance(part, dict) and COUNTED.holds(part.get("epochs")) for part in value)
+    ),
+)
 # What other programs, and readers of ours, may rely on in what was written; None where unknown.
 RESULT: Kinds = {
     "status": TEXT,
@@ -59,6 +68,7 @@ RESULT: Kinds = {
     "study": TEXT,
     "trial": WHOLE,
     "max_epochs": WHOLE,
+    "earlier": PARTS,
     "weights_removed": TEXT,
     "hostname": TEXT,
     "versions": MAPPING,

@@ -33,6 +33,9 @@ from mnist_sweep.run.session import Reporter, Session
 from mnist_sweep.run.teacher import read_teacher, warn_of_other_data
 from mnist_sweep.training.loop import Diverged
 
+# What a run stands on; epochs that had others are named in its result.
+MACHINE = ("device", "processor", "threads", "versions")
+
 log = logging.getLogger("mnist_sweep")
 
 Objective = float | list[float]
@@ -135,6 +138,8 @@ def _prepare(
         directory.start()
     else:
         session.resume(again or run.trial is not None)
+        if parts := _earlier(before, facts, session.training.epoch):
+            facts["earlier"] = parts
     return session
 
 
@@ -157,6 +162,19 @@ def _recorded_before(
             raise Diverged(str(before.get("reason")))
         raise RecordError(f"{directory.path} cannot be resumed: {before.get('reason')}")
     return before
+
+
+def _earlier(before: dict[str, Any], facts: dict[str, Any], epochs: int) -> list[dict[str, Any]]:
+    """Return the parts of a resumed run that had another machine, threads or versions.
+
+    In their order, each with its number of epochs. `epochs`: how many are done by now.
+    """
+    parts = list(before.get("earlier") or ())
+    new = epochs - sum(part["epochs"] for part in parts)
+    there = {name: before.get(name) for name in MACHINE}
+    if new > 0 and there != {name: facts[name] for name in MACHINE}:
+        parts.append({"epochs": new, **there})
+    return parts
 
 
 def objective(run: RunConfig, result: dict[str, Any]) -> Objective:

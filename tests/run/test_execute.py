@@ -128,3 +128,38 @@ def test_a_seed_that_had_diverged_when_it_was_stopped_stays_diverged(seeds):
     assert json.loads((path / "result.json").read_text())["reason"] == (
         "training diverged in epoch 2"
     )
+
+
+def resumed_elsewhere(config, path, monkeypatch, **other):
+    """Train a run to its next epoch's end as if on another machine, and leave it there."""
+    for name, value in other.items():
+        monkeypatch.setattr(execute, name, lambda *_, value=value: value)
+    original = session.Session._after_epoch
+
+    def interrupt(self, epoch, is_best):
+        original(self, epoch, is_best)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "_after_epoch", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            execute.execute_or_resume(config, path, "mlp")
+
+
+def test_a_result_names_the_epochs_that_had_another_machine(composed, monkeypatch):
+    config, path = check(composed(*SETTINGS, "epochs=4")), Path("moved")
+    for processor in ("one", "other", "other", "last"):
+        resumed_elsewhere(config, path, monkeypatch, processor=processor)
+    execute.execute_or_resume(config, path, "mlp")
+    result = json.loads((path / "result.json").read_text())
+    assert result["processor"] == "last"
+    parts = [(part["processor"], part["epochs"]) for part in result["earlier"]]
+    assert parts == [("one", 1), ("other", 2)]
+    assert result["earlier"][0]["versions"] == result["versions"]
+
+
+def test_a_run_that_is_resumed_where_it_was_has_nothing_earlier(composed, monkeypatch):
+    config, path = check(composed(*SETTINGS)), Path("stayed")
+    resumed_elsewhere(config, path, monkeypatch)
+    execute.execute_or_resume(config, path, "mlp")
+    assert "earlier" not in json.loads((path / "result.json").read_text())

@@ -55,7 +55,7 @@ def test_a_picture_is_made_small_and_a_large_one_is_refused(tmp_path, capsys):
         make_small(png)
 
 
-@pytest.mark.parametrize("name", ["report_light", "report_dark", "terminal"])
+@pytest.mark.parametrize("name", ["report-light", "report-dark", "terminal"])
 def test_the_committed_pictures_are_small_enough_for_a_page(name):
     path = Path(screenshots.Screenshots("").to) / f"{name}.png"
     assert 10_000 < path.stat().st_size <= LARGEST

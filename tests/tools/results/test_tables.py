@@ -1,0 +1,118 @@
+"""The tables of the results, from figures made by hand."""
+
+import pytest
+
+from tools.results import figures
+from tools.results.figures import read
+from tools.results.tables import ablation, budgets, claims, commands, seeds, tables, taught
+
+
+def confirmed(parameters, accuracies, **more):
+    mean = sum(accuracies) / len(accuracies)
+    leader = {
+        "parameters": parameters,
+        "epochs": 20,
+        "settings": {"batch_size": 64},
+        "seeds": {str(n): {"test_acc": value} for n, value in enumerate(accuracies, start=1000)},
+        "test_acc": {"mean": mean, "low": mean - 0.001, "high": mean + 0.001},
+        "val_acc": {"mean": 0.995, "low": 0.994, "high": 0.996},
+    }
+    search = {"trials": {"complete": 6, "pruned": 40, "waiting": 5}, "runs": {"max_epochs": 12}}
+    return {"configurations": [leader], "search": search, **more}
+
+
+def ablated(values, setting="dropout"):
+    arms = [
+        {
+            "settings": {setting: arm},
+            "values": {str(seed): value for seed, value in enumerate(found)},
+            "mean": sum(found) / len(found),
+            "low": min(found),
+            "high": max(found),
+        }
+        for arm, found in values.items()
+    ]
+    return {"arms": arms}
+
+
+@pytest.fixture
+def summaries():
+    others = [
+        {"parameters": 7_510, "test_acc": 0.9956},
+        {"parameters": 1_560, "test_acc": 0.9921},
+        {"parameters": 1_936, "test_acc": 0.9910},
+    ]
+    return {
+        "others": {"networks": others},
+        "claims": {
+            "published": {"dropout": {"0.05": 0.9949, "0.2": 0.9899}},
+            "claims": [
+                {"text": "less", "study": "dropout", "better": "0.05", "than": ["0.2"], "by": None}
+            ],
+        },
+        "best_8k": confirmed(7_906, [0.996, 0.9962]),
+        "best_2k": confirmed(1_852, [0.993, 0.9928]),
+    }
+
+
+def test_each_budget_is_beside_the_best_of_others_within_it(summaries):
+    head, _, eight, two = budgets(summaries)
+    assert head == "| budget | parameters | test accuracy | seeds | epochs | best of others |"
+    assert eight == ("| at most 8,000 | 7,906 | **99.61 ± 0.10%** | 2 | 20 | 99.56% (7,510) |")
+    assert two.endswith("| 99.21% (1,560) |")
+
+
+def test_every_seed_is_listed_with_what_the_search_took(summaries):
+    assert (
+        "| 99.60, 99.62 | 99.50 ± 0.10% | 46 trials, 40 of them pruned, of 12 epochs |"
+        in (seeds(summaries)[2])
+    )
+
+
+def test_a_table_without_figures_says_so(summaries):
+    assert taught(summaries) == ["Not measured yet."]
+    assert ablation("dropout", summaries) == ["Not measured yet."]
+    assert claims(summaries)[2] == "| less | not measured yet |  |"
+
+
+def test_a_network_with_a_teacher_is_beside_the_same_without(summaries):
+    summaries["best_8k_taught"] = confirmed(7_906, [0.997, 0.997])
+    assert taught(summaries)[2] == (
+        "| at most 8,000 | 7,906 | **99.70 ± 0.10%** | 2 | 99.61 ± 0.10% |"
+    )
+
+
+def test_an_ablation_has_the_published_figure_beside_ours(summaries):
+    summaries["ablation_dropout"] = ablated({0.05: [0.993, 0.994], 0.2: [0.992, 0.992]})
+    assert ablation("dropout", summaries)[2] == ("| 0.05 | 99.49% | 99.35 ± 0.05% | 99.30, 99.40 |")
+
+
+@pytest.mark.parametrize(
+    ("better", "other", "by", "verdict"),
+    [
+        ([0.994, 0.9941, 0.9939], [0.992, 0.9921, 0.9919], None, "holds"),
+        ([0.992, 0.9921, 0.9919], [0.994, 0.9941, 0.9939], None, "does not hold"),
+        ([0.994, 0.9920, 0.9930], [0.993, 0.9930, 0.9930], None, "cannot be told"),
+        # Better, but certainly by less than was claimed.
+        ([0.994, 0.9941, 0.9939], [0.993, 0.9932, 0.9929], 0.005, "does not hold"),
+        ([0.994, 0.9941, 0.9939], [0.993, 0.9932, 0.9929], 0.0005, "holds"),
+    ],
+)
+def test_a_claim_is_judged_by_pairs_of_seeds(summaries, better, other, by, verdict):
+    summaries["ablation_dropout"] = ablated({0.05: better, 0.2: other})
+    summaries["claims"]["claims"][0]["by"] = by
+    assert f"| less | **{verdict}** |" in claims(summaries)[2]
+
+
+def test_a_network_is_trained_again_by_its_experiment(summaries):
+    assert commands(summaries)[1] == (
+        "python -m mnist_sweep.train experiment=best_8k    # 7,906 parameters"
+    )
+
+
+def test_all_tables_can_be_made_from_the_figures_that_are_committed():
+    found = read()
+    assert {"others", "claims"} <= set(found)
+    for make in tables().values():
+        assert make(found)
+    assert figures.others_within(2_000, found)["parameters"] == 1_560

@@ -1,0 +1,1 @@
+"""Tables and pictures of docs/ and README.md, made from the figures in docs/results/*.json."""

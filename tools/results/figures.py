@@ -1,0 +1,69 @@
+"""The figures in docs/results: which files there are, and what is read from them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mnist_sweep.confirm.intervals import Interval
+
+FOLDER = Path(__file__).parents[2] / "docs" / "results"
+BUDGETS = {"best_20k": "fewer than 20,000", "best_8k": "at most 8,000", "best_2k": "at most 2,000"}
+LIMITS = {"best_20k": 19_999, "best_8k": 8_000, "best_2k": 2_000}
+TAUGHT = "_taught"  # how the files of networks that had a teacher end
+
+
+@dataclass(frozen=True)
+class Network:
+    """A confirmed network: accuracies are fractions, of test images; one a seed."""
+
+    file: str
+    parameters: int
+    epochs: int
+    test: Interval
+    accuracies: list[float]
+    summary: Mapping[str, Any]
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What it was trained with."""
+        settings: Mapping[str, Any] = self.summary["configurations"][0]["settings"]
+        return settings
+
+
+def read(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
+    """Return all summaries by the names of their files, without .json."""
+    return {
+        path.stem: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("*.json"))
+    }
+
+
+def network(name: str, summaries: Mapping[str, Mapping[str, Any]]) -> Network | None:
+    """Return the leader of a confirmation; None where there is no such file."""
+    summary = summaries.get(name)
+    if summary is None:
+        return None
+    leader = summary["configurations"][0]
+    return Network(
+        name,
+        leader["parameters"],
+        leader["epochs"],
+        Interval(**leader["test_acc"]),
+        [seed["test_acc"] for seed in leader["seeds"].values()],
+        summary,
+    )
+
+
+def networks(summaries: Mapping[str, Mapping[str, Any]], ending: str = "") -> list[Network]:
+    """Return the networks of all budgets that there are, the largest budget first."""
+    found = (network(name + ending, summaries) for name in BUDGETS)
+    return [each for each in found if each is not None]
+
+
+def others_within(limit: int, summaries: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the best network of others within a budget."""
+    within = [each for each in summaries["others"]["networks"] if each["parameters"] <= limit]
+    best: Mapping[str, Any] = max(within, key=lambda each: each["test_acc"])
+    return best

@@ -1,0 +1,151 @@
+"""The tables, as lines of Markdown."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mnist_sweep.confirm import wording
+from mnist_sweep.confirm.intervals import Interval
+from mnist_sweep.text import percent
+from tools.results import figures
+from tools.results.claims import arm_name, judge
+from tools.results.figures import BUDGETS, LIMITS, TAUGHT, Network
+
+Summaries = Mapping[str, Mapping[str, Any]]
+PREFIX = "ablation_"
+
+
+def tables() -> dict[str, Callable[[Summaries], list[str]]]:
+    """Return what makes each table, by the name that pages mark its place with."""
+    return {
+        "budgets": budgets,
+        "seeds": seeds,
+        "commands": commands,
+        "taught": taught,
+        "claims": claims,
+        **{name: _ablation_of(name) for name in ABLATIONS},
+    }
+
+
+ABLATIONS = ("batch_size", "learning_rate", "dropout", "architecture")
+
+
+def budgets(summaries: Summaries) -> list[str]:
+    """Return the networks of all budgets beside the best of others."""
+    rows = []
+    for found in figures.networks(summaries):
+        best = figures.others_within(LIMITS[found.file], summaries)
+        rows.append(
+            (
+                BUDGETS[found.file],
+                f"{found.parameters:,}",
+                f"**{wording.percent(found.test)}**",
+                str(len(found.accuracies)),
+                str(found.epochs),
+                f"{percent(best['test_acc'])} ({best['parameters']:,})",
+            )
+        )
+    head = ("budget", "parameters", "test accuracy", "seeds", "epochs", "best of others")
+    return table(head, rows)
+
+
+def seeds(summaries: Summaries) -> list[str]:
+    """Return every seed's figure, and what the search and the confirmation took."""
+    rows = [
+        (
+            BUDGETS[found.file],
+            ", ".join(f"{100 * accuracy:.2f}" for accuracy in found.accuracies),
+            wording.percent(Interval(**found.summary["configurations"][0]["val_acc"])),
+            _search(found),
+        )
+        for found in figures.networks(summaries)
+    ]
+    head = ("budget", "test accuracy of each seed, %", "validation", "search")
+    return table(head, rows)
+
+
+def _search(found: Network) -> str:
+    search = found.summary["search"]
+    trials = search["trials"]
+    ran = sum(count for status, count in trials.items() if status in ("complete", "pruned"))
+    return (
+        f"{ran} trials, {trials.get('pruned', 0)} of them pruned, "
+        f"of {search['runs']['max_epochs']} epochs"
+    )
+
+
+def commands(summaries: Summaries) -> list[str]:
+    """Return the line that trains each network again."""
+    return [
+        "```bash",
+        *(
+            f"python -m mnist_sweep.train experiment={found.file}"
+            f"    # {found.parameters:,} parameters"
+            for found in figures.networks(summaries)
+        ),
+        "```",
+    ]
+
+
+def taught(summaries: Summaries) -> list[str]:
+    """Return the networks that had a teacher beside the same without."""
+    rows = []
+    for found in figures.networks(summaries, TAUGHT):
+        alone = figures.network(found.file.removesuffix(TAUGHT), summaries)
+        rows.append(
+            (
+                BUDGETS[found.file.removesuffix(TAUGHT)],
+                f"{found.parameters:,}",
+                f"**{wording.percent(found.test)}**",
+                str(len(found.accuracies)),
+                "not measured" if alone is None else wording.percent(alone.test),
+            )
+        )
+    return table(("budget", "parameters", "with a teacher", "seeds", "without"), rows)
+
+
+def _ablation_of(name: str) -> Callable[[Summaries], list[str]]:
+    return lambda summaries: ablation(name, summaries)
+
+
+def ablation(name: str, summaries: Summaries) -> list[str]:
+    """Return a setting's values: the published figure, and ours with its interval."""
+    summary = summaries.get(PREFIX + name)
+    if summary is None:
+        return ["Not measured yet."]
+    published = summaries["claims"]["published"][name]
+    arms = {arm_name(arm["settings"]): arm for arm in summary["arms"]}
+    rows = [
+        (
+            called,
+            percent(value),
+            wording.percent(Interval(*(arms[called][key] for key in ("mean", "low", "high")))),
+            ", ".join(f"{100 * each:.2f}" for each in arms[called]["values"].values()),
+        )
+        for called, value in published.items()
+    ]
+    return table((name.replace("_", " "), "published", "ours", "our seeds, %"), rows)
+
+
+def claims(summaries: Summaries) -> list[str]:
+    """Return what is claimed, and whether it holds."""
+    rows = []
+    for claim in summaries["claims"]["claims"]:
+        summary = summaries.get(PREFIX + claim["study"])
+        if summary is None:
+            rows.append((claim["text"], "not measured yet", ""))
+            continue
+        judged = judge(claim, summary)
+        by = "; ".join(
+            f"{wording.difference(interval)} against {other}"
+            for other, interval in judged.differences.items()
+        )
+        rows.append((claim["text"], f"**{judged.verdict}**", by))
+    return table(("claim", "verdict", "difference in points, with its interval"), rows)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table; one line that says so where there are no rows."""
+    if not rows:
+        return ["Not measured yet."]
+    lines = [head, ["---"] * len(head), *rows]
+    return [f"| {' | '.join(cells)} |" for cells in lines]
