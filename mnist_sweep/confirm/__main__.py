@@ -82,7 +82,7 @@ def main(asked: Confirm) -> None:
     check_asked(asked)
     record = read_study(asked.study, asked.storage) if asked.study else None
     candidates, ranked_by = _candidates(asked, record)
-    default = _add_default(asked, record, candidates)
+    default, none_for = _add_default(asked, record, candidates)
     check_same_data(candidates)
     folder = folder_of(asked, record)
     seeds = seeds_for(candidates, asked.seeds, asked.first)
@@ -95,6 +95,7 @@ def main(asked: Confirm) -> None:
             done = sum(run.done for run in runs)
             print(f"stopped with {done} of {len(runs)} runs done; the same command resumes")
             raise
+        conclusion = replace(conclusion, no_default=none_for)
         with writing("to", folder):
             path = write_conclusion(conclusion, folder)
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -132,13 +133,13 @@ def _confirmed(
 
 def _add_default(
     asked: Confirm, record: StudyRecord | None, candidates: list[Candidate]
-) -> str | None:
-    """Add the study's default configuration, and return its key; say why where there is none."""
+) -> tuple[str | None, str | None]:
+    """Add the study's default configuration; return its key, or why there is none, which it says."""
     if not asked.default:
-        return None
+        return None, "default=false leaves it out"
     if record is None:
         print("no default configuration: runs= names none; give its run directory among them")
-        return None
+        return None, "runs= names none"
     try:
         default = default_of(record, candidates[0], Changes(asked.epochs, asked.data))
     except UserError as error:
@@ -147,12 +148,12 @@ def _add_default(
                 f"ablate=true needs the default configuration: {error}; leave ablate out"
             ) from error
         print(f"no default configuration: {error}")
-        return None
+        return None, str(error)
     known = next((each for each in candidates if each.settings == default.settings), None)
     if known is None:
         add(candidates, default)
         known = candidates[-1]
-    return known.key
+    return known.key, None
 
 
 def _candidates(asked: Confirm, record: StudyRecord | None) -> tuple[list[Candidate], str]:

@@ -74,6 +74,7 @@ CONCLUSION: Kinds = {
     "race": TRUTH,
     "margin": NUMBER,
     "default": TEXT,
+    "no_default": TEXT,
     "splits": WHOLE,
     "missing": SIZES,
     "power": {"detectable": NUMBER, "more_seeds": WHOLE},
@@ -182,9 +183,9 @@ class Conclusion:
 
     Those that the `race` dropped are last. The intervals of all `comparisons` hold together at
     `level`; each standing's holds alone. `margin`: differences below it count as none; a fraction,
-    as accuracies are. `default`: which is the default configuration. `splits`: how many splits the
-    seeds are on, None for that of the search. `missing`: how many seeds a configuration lacks,
-    where there was no time for more.
+    as accuracies are. `default`: which is the default configuration; `no_default`: why none takes
+    part, None in older records too. `splits`: how many splits the seeds are on, None for that of
+    the search. `missing`: how many seeds a configuration lacks, where there was no time for more.
     """
 
     data: str
@@ -197,6 +198,7 @@ class Conclusion:
     race: bool = False
     margin: float | None = None
     default: str | None = None
+    no_default: str | None = None
     splits: int | None = None
     missing: Mapping[str, int] = field(default_factory=dict)
     power: Power | None = None

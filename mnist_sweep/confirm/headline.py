@@ -19,7 +19,8 @@ def against_default(conclusion: Conclusion) -> str:
     """Return how the leader compares with the default configuration."""
     default, found = conclusion.default, conclusion.against_default
     if default is None:
-        return "no default configuration to compare with: it is over the budget, or no run"
+        why = "" if conclusion.no_default is None else f": {conclusion.no_default}"
+        return f"no default configuration to compare with{why}"
     if conclusion.standings[0].title == default:
         return "it is the default configuration: nothing that was searched is better"
     if found is not None:

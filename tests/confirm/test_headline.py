@@ -40,6 +40,13 @@ def test_the_default_and_the_runner_up_each_have_their_line(conclusion):
     assert against_runner_up(conclusion).startswith("cannot be told apart from trial 6: +0.10")
 
 
+def test_why_there_is_no_default_is_said_where_it_is_known(conclusion):
+    without = replace(conclusion, default=None)
+    assert against_default(without) == "no default configuration to compare with"
+    told = replace(without, no_default="default=false leaves it out")
+    assert against_default(told).endswith("to compare with: default=false leaves it out")
+
+
 def test_a_runner_up_that_is_the_default_is_not_said_twice(conclusion):
     assert against_runner_up(replace(conclusion, default="trial 6")) is None
     alone = replace(conclusion, standings=conclusion.standings[:1], comparisons=[])
