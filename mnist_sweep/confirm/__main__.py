@@ -134,7 +134,7 @@ def _confirmed(
 def _add_default(
     asked: Confirm, record: StudyRecord | None, candidates: list[Candidate]
 ) -> tuple[str | None, str | None]:
-    """Add the study's default configuration; return its key, or why there is none, which it says."""
+    """Add the study's default configuration; return its key, or say and return why it has none."""
     if not asked.default:
         return None, "default=false leaves it out"
     if record is None:
