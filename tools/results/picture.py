@@ -47,7 +47,7 @@ def figure(summaries: Mapping[str, Mapping[str, Any]]) -> Figure:
     axes.set_xticks([1_500, 2_000, 4_000, 8_000, 20_000])
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.set(xlabel="parameters", ylabel="test accuracy in %", xlim=(1_300, 24_000))
+    axes.set(xlabel="parameters", ylabel="MNIST test accuracy in %", xlim=(1_300, 24_000))
     legend(axes, loc="lower right")
     return drawn
 
