@@ -33,7 +33,7 @@ from tools.chromium import browser, photograph
 from tools.terminal import watch
 
 ROOT = Path(__file__).parent.parent
-WIDTH, HEIGHT = 1200, 900  # of the report's first screen
+WIDTH, HEIGHT = 1200, 660  # of the report's first screen
 COLUMNS = 100  # of the terminal
 LARGEST = 200_000  # bytes of a picture
 TERMINAL = """\
