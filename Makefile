@@ -165,6 +165,9 @@ live: setup ## the same page while a sweep runs, of STUDY or all, on http://127.
 studies: setup ## list the studies; ARGS deletes, renames and exports one (docs/studies.md)
 	$(BIN)/python -m mnist_sweep.studies "$$STUDY_STORAGE" $(value ARGS)
 
+results: setup ## make the tables and pictures of docs/results.md and README.md from docs/results/*.json
+	$(BIN)/python -m tools.results
+
 docs: results ## make docs/settings.md from the code, and what make results makes
 	$(BIN)/python -m tools.settings_page
 
@@ -174,9 +177,6 @@ screenshots: setup ## take docs/pictures/: STUDY's report, and a sweep (needs Ch
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes
 # Lightning and Ray take part where they are installed: .venv/bin/pip install -e '.[bench]'
-results: setup ## make the tables and pictures of docs/results.md and README.md from docs/results/*.json
-	$(BIN)/python -m tools.results
-
 $(BENCHMARKS) bench-gpu bench-gpu-workers: bench-%: setup
 	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(REPETITIONS)
 

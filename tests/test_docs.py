@@ -67,3 +67,13 @@ def test_commands_name_targets_and_modules_that_exist(page):
     places = [ROOT.joinpath(*module.split(".")) for module in modules]
     assert set(given) <= targets
     assert [str(p) for p in places if not (p.with_suffix(".py").exists() or p.is_dir())] == []
+
+
+def test_the_citation_and_the_changelog_are_of_this_version():
+    project, citation, changes = (
+        (ROOT / name).read_text(encoding="utf-8")
+        for name in ("pyproject.toml", "CITATION.cff", "CHANGELOG.md")
+    )
+    version = re.search(r'^version = "(.+)"$', project, re.M)[1]
+    assert f"\nversion: {version}\n" in citation
+    assert re.search(rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d$", changes, re.M)
