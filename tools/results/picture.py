@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -25,7 +26,8 @@ def picture(summaries: Mapping[str, Mapping[str, Any]], theme: str) -> str:
         drawing = drawing.replace(name, colour)
     drawing = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font: \1 sans-serif", drawing)
     size = f'width="{72 * WIDTH:.0f}" height="{72 * HEIGHT:.0f}"'
-    return drawing.replace("<svg ", f"<svg {size} ", 1)
+    # Another version of it draws the same a little differently.
+    return drawing.replace("<svg ", f"<!-- matplotlib {mpl.__version__} -->\n<svg {size} ", 1)
 
 
 def figure(summaries: Mapping[str, Mapping[str, Any]]) -> Figure:
