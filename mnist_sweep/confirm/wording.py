@@ -24,9 +24,12 @@ FEW = 4  # seeds: with less, Student's factor is above 4, and an interval tells 
 def percent(interval: Interval) -> str:
     """Return a mean of fractions in percent, with half its interval.
 
-    An interval that would pass 0 or 100% is given by its ends, cut there.
+    An interval that would pass 0 or 100% is given by its ends, cut there. Seeds with the same
+    figure have none, which says little of others: no 0.00 stands for it.
     """
     mean, low, high = (100 * value for value in (interval.mean, interval.low, interval.high))
+    if low == high:
+        return f"{mean:.2f}% (seeds alike)"
     if low < 0 or high > 100:
         return f"{mean:.2f}% ({max(low, 0):.2f} to {min(high, 100):.2f}%)"
     return f"{mean:.2f} ± {(high - low) / 2:.2f}%"

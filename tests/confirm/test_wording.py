@@ -19,6 +19,7 @@ WORSE = {seed: range(40 + 2 * seed) for seed in range(1, 7)}
         (Interval(0.9384, 0.6544, 1.2224), "93.84% (65.44 to 100.00%)"),
         (Interval(0.1, -0.2, 0.4), "10.00% (0.00 to 40.00%)"),
         (Interval(0.5, -1.0, 2.0), "50.00% (0.00 to 100.00%)"),
+        (Interval(0.984, 0.984, 0.984), "98.40% (seeds alike)"),
     ],
 )
 def test_no_accuracy_is_below_0_or_above_100_percent(interval, written):
