@@ -97,6 +97,14 @@ def command(arguments: Sequence[str], folder: Path, threads: int | None = None) 
     return done.stdout
 
 
+def need_gpu() -> None:
+    """End with what is missing for a benchmark of a GPU on the full MNIST."""
+    if not torch.cuda.is_available():
+        sys.exit("error: torch finds no GPU here, and this benchmark measures nothing else")
+    if "MNIST_SWEEP_DATA" not in os.environ:
+        sys.exit("error: set MNIST_SWEEP_DATA to a folder with the full MNIST")
+
+
 def accuracy(directory: Path, images: Images) -> float:
     """Return the accuracy on some images of the weights that a run kept."""
     trained = load_trained(str(directory), torch.device("cpu"))

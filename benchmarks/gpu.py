@@ -7,7 +7,6 @@ which lie on the device; evaluation is left out, but of whole runs, whose accura
 their seconds. Where there is no GPU it says so and measures nothing.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from functools import partial
 import torch
 from hydra import compose, initialize_config_dir
 
-from benchmarks.common import alternate, ratios, save, spread, title
+from benchmarks.common import alternate, need_gpu, ratios, save, spread, title
 from mnist_sweep import train
 from mnist_sweep.config import RunConfig, check
 from mnist_sweep.data import Dataset, Images
@@ -66,10 +65,7 @@ def train_run(run: RunConfig, images: Images, val: Images, epochs: int, graph: b
 
 def main(repetitions: int) -> None:
     """Measure steps in both precisions, and whole runs."""
-    if not torch.cuda.is_available():
-        sys.exit("error: torch finds no GPU here, and this benchmark measures nothing else")
-    if "MNIST_SWEEP_DATA" not in os.environ:
-        sys.exit("error: set MNIST_SWEEP_DATA to a folder with the full MNIST")
+    need_gpu()
     with initialize_config_dir(train.config_directory()):
         runs = {
             precision: check(compose("config", ["data=mnist", f"precision={precision}"]))

@@ -10,7 +10,6 @@ caller starts beforehand or does not (`nvidia-cuda-mps-control -d`); what is fou
 """
 
 import multiprocessing
-import os
 import shutil
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from multiprocessing.connection import Connection
 import torch
 from hydra import compose, initialize_config_dir
 
-from benchmarks.common import alternate, ratios, save, spread, title
+from benchmarks.common import alternate, need_gpu, ratios, save, spread, title
 from mnist_sweep import train
 from mnist_sweep.config import check
 from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
@@ -88,10 +87,7 @@ def service() -> bool:
 
 def main(repetitions: int) -> None:
     """Measure windows with ever more processes, forwards and backwards."""
-    if not torch.cuda.is_available():
-        sys.exit("error: torch finds no GPU here, and this benchmark measures nothing else")
-    if "MNIST_SWEEP_DATA" not in os.environ:
-        sys.exit("error: set MNIST_SWEEP_DATA to a folder with the full MNIST")
+    need_gpu()
     counts = [count for count in PROCESSES if count <= cores()]
     spawn = multiprocessing.get_context("spawn")
     pipes = []

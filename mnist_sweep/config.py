@@ -390,8 +390,12 @@ def _check_together(run: RunConfig) -> None:
 
 def augmented_epochs(run: RunConfig) -> int:
     """Return how many of a run's epochs are augmented: the whole ones in its share."""
-    # 0.7 * 30 is a hair below 21.
-    return math.floor(run.data.augmentation.until * run.epochs + 1e-9)
+    return whole_epochs(run.data.augmentation.until, run.epochs)
+
+
+def whole_epochs(share: float, epochs: int) -> int:
+    """Return how many whole epochs a share of them has."""
+    return math.floor(share * epochs + 1e-9)  # 0.7 * 30 is a hair below 21
 
 
 def _check_effects(run: RunConfig) -> None:

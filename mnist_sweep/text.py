@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -26,6 +26,13 @@ def short_duration(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, one of which is none of several: 1 trial, 2,000 trials."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return a table's lines in Markdown, of cells that are one line each."""
+    lines = [header, ["---"] * len(header), *rows]
+    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    return [f"| {' | '.join(line)} |" for line in cells]
 
 
 def percent(fraction: float, images: int | None = None) -> str:

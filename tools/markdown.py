@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from mnist_sweep.text import markdown_table
+
 # Names of settings, calls, addresses and the like, which are code wherever they are.
 CODE = re.compile(
     r"(?<![`\w/])("
@@ -36,10 +38,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]
 
     A column in which no row has anything is left out.
     """
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    cells = list(rows)
     used = [n for n in range(len(header)) if any(row[n] for row in cells)]
     if not cells:
         return
-    for row in (header, ["---"] * len(header), *cells):
-        yield f"| {' | '.join(row[n] for n in used)} |"
+    head, *others = [[row[n] for n in used] for row in (header, *cells)]
+    yield from markdown_table(head, others)
     yield ""

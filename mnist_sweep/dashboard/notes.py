@@ -14,7 +14,7 @@ from optuna.distributions import (
 from mnist_sweep.report.objective_values import writer
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import FINISHED, TrialStatus
-from mnist_sweep.text import counted, duration, one_line
+from mnist_sweep.text import counted, duration, markdown_table, one_line
 
 # optuna-dashboard widens its page to the longest line of a code block: this many letters fit beside
 # its menus on a screen of 1400 pixels.
@@ -157,12 +157,8 @@ def _number(value: Any) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return one_line(text).replace("|", r"\|")
+    head, *lines = [list(map(one_line, line)) for line in (header, *rows)]
+    return "\n".join(markdown_table(head, lines))
 
 
 def _code(command: str) -> str:

@@ -14,6 +14,7 @@ from mnist_sweep.report.blocks import (
     Section,
     Table,
 )
+from mnist_sweep.text import markdown_table
 
 
 def markdown(name: str, sections: Sequence[Section]) -> str:
@@ -47,7 +48,4 @@ def _table(table: Table) -> str:
         [f"`{cell}`" if n in table.code else cell for n, cell in enumerate(row)]
         for row in table.rows
     ]
-    lines = [table.header, ["---"] * len(table.header), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines
-    )
+    return "\n".join(markdown_table(table.header, rows))

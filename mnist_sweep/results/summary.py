@@ -85,21 +85,17 @@ def of_confirmation(folder: Path, record: StudyRecord | None = None) -> dict[str
     if not conclusions:
         raise ResultsError(f"{folder} has no confirmation.json: confirm the study to its end first")
     [conclusion] = conclusions
-    configurations = [_configuration(folder, standing) for standing in conclusion.standings]
-    results = [
-        result_of(_home(folder, standing, seed))
-        for standing in conclusion.standings
-        for seed in standing.seeds
-    ]
+    found = [(standing, _results(folder, standing)) for standing in conclusion.standings]
+    results = [result for _, of_seeds in found for result in of_seeds.values()]
     return {
         "schema": SCHEMA,
         "kind": "confirmation",
         "study": record.name if record else None,
         "search": _search(record) if record else None,
         **{name: getattr(conclusion, name) for name in OF_CONCLUSION},
-        "seconds": round(sum(result["seconds"] for result in results if result), 1),
+        "seconds": round(sum(result["seconds"] for result in results), 1),
         "runs": in_common(results),
-        "configurations": configurations,
+        "configurations": [_configuration(folder, *each) for each in found],
         "comparisons": [asdict(each) for each in conclusion.comparisons],
     }
 
@@ -119,27 +115,36 @@ def _search(record: StudyRecord) -> dict[str, Any]:
     }
 
 
-def _configuration(folder: Path, standing: Standing) -> dict[str, Any]:
-    """Return a configuration with the figures of its seeds."""
-    homes = {seed: _home(folder, standing, seed) for seed in standing.seeds}
-    results = {seed: result_of(home) for seed, home in homes.items()}
-    for seed, result in results.items():
+def _results(folder: Path, standing: Standing) -> dict[int, Mapping[str, Any]]:
+    """Return what a configuration's runs have recorded, by seed. Raises ResultsError."""
+    found: dict[int, Mapping[str, Any]] = {}
+    for seed in standing.seeds:
+        home = _home(folder, standing, seed)
+        result = result_of(home)
         if result is None:
             raise ResultsError(
-                f"{homes[seed]} has no result.json, but its figures are in the conclusion: write "
+                f"{home} has no result.json, but its figures are in the conclusion: write "
                 "the figures down where the runs are"
             )
-    one = homes[standing.seeds[0]]
-    known = results[standing.seeds[0]] or {}
+        found[seed] = result
+    return found
+
+
+def _configuration(
+    folder: Path, standing: Standing, results: Mapping[int, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return a configuration with the figures of its seeds."""
+    first = standing.seeds[0]
+    recorded = load_recorded(str(_home(folder, standing, first)), "study")
     tested = dict(zip(standing.seeds, standing.accuracies, strict=False))
     return {
         "title": standing.title,
         "model": standing.model,
         "parameters": standing.parameters,
-        "multiply_adds": known.get("multiply_adds"),
-        "widths": known.get("widths"),
+        "multiply_adds": results[first].get("multiply_adds"),
+        "widths": results[first].get("widths"),
         "epochs": standing.epochs,
-        "settings": settings_of(load_recorded(str(one), "study")),
+        "settings": settings_of(recorded),
         "searched": standing.searched,
         "seeds": {
             str(seed): {
@@ -147,7 +152,6 @@ def _configuration(folder: Path, standing: Standing) -> dict[str, Any]:
                 "test_acc": tested.get(seed),
             }
             for seed, result in results.items()
-            if result is not None
         },
         "diverged": standing.diverged,
         **{name: _plain(getattr(standing, name)) for name in OF_STANDING},

@@ -5,13 +5,15 @@ from typing import Any
 
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.intervals import Interval
-from mnist_sweep.text import percent
+from mnist_sweep.text import markdown_table, percent
 from tools.results import figures
 from tools.results.claims import arm_name, judge
 from tools.results.figures import BUDGETS, LIMITS, TAUGHT, Network
 
 Summaries = Mapping[str, Mapping[str, Any]]
+ABLATIONS = ("batch_size", "learning_rate", "dropout", "architecture")
 PREFIX = "ablation_"
+UNMEASURED = ["Not measured yet."]
 
 
 def tables() -> dict[str, Callable[[Summaries], list[str]]]:
@@ -24,9 +26,6 @@ def tables() -> dict[str, Callable[[Summaries], list[str]]]:
         "claims": claims,
         **{name: _ablation_of(name) for name in ABLATIONS},
     }
-
-
-ABLATIONS = ("batch_size", "learning_rate", "dropout", "architecture")
 
 
 def budgets(summaries: Summaries) -> list[str]:
@@ -111,7 +110,7 @@ def ablation(name: str, summaries: Summaries) -> list[str]:
     """Return a setting's values: the published figure, and ours with its interval."""
     summary = summaries.get(PREFIX + name)
     if summary is None:
-        return ["Not measured yet."]
+        return UNMEASURED
     published = summaries["claims"]["published"][name]
     arms = {arm_name(arm["settings"]): arm for arm in summary["arms"]}
     rows = [
@@ -146,6 +145,5 @@ def claims(summaries: Summaries) -> list[str]:
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return a table; one line that says so where there are no rows."""
     if not rows:
-        return ["Not measured yet."]
-    lines = [head, ["---"] * len(head), *rows]
-    return [f"| {' | '.join(cells)} |" for cells in lines]
+        return UNMEASURED
+    return markdown_table(head, rows)

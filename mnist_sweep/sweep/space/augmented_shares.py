@@ -2,6 +2,8 @@
 
 from omegaconf import DictConfig, OmegaConf
 
+from mnist_sweep.config import whole_epochs
+
 
 def augmented_shares(*shares: float, _root_: DictConfig) -> str:
     """Return the sweep of those shares that leave an augmented epoch, of the composed epochs.
@@ -12,7 +14,7 @@ def augmented_shares(*shares: float, _root_: DictConfig) -> str:
     left = [
         share
         for share in shares
-        if share == 1 or not isinstance(epochs, int) or share * epochs >= 1
+        if share == 1 or not isinstance(epochs, int) or whole_epochs(share, epochs) > 0
     ]
     return f"choice({', '.join(map(str, left))})" if len(left) > 1 else "1.0"
 
