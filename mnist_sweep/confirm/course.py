@@ -98,7 +98,7 @@ class Course:
     def _rounds(self, dropped: dict[str, Dropped]) -> list[list[SeedRun]]:
         """Return the runs of each round, seed by seed, without those that are spared."""
         found, begun = [], 0
-        for end in rounds(len(self.seeds)) if self.race else [len(self.seeds)]:
+        for end in self._ends(dropped):
             over = {key for key, drop in dropped.items() if drop.seeds < end}
             found.append(
                 [
@@ -110,6 +110,20 @@ class Course:
             )
             begun = end
         return found
+
+    def _ends(self, dropped: dict[str, Dropped]) -> list[int]:
+        """Return after how many seeds each round ends.
+
+        Without a rival nothing is decided: what one configuration has left is one round, so that
+        no worker waits for the seeds of the others.
+        """
+        seeds = len(self.seeds)
+        if not self.race:
+            return [seeds]
+        if len(self._by_key()) - len(dropped) > 1:
+            return rounds(seeds)
+        decided = max((drop.seeds for drop in dropped.values()), default=0)
+        return [*(end for end in rounds(seeds) if end <= decided), seeds]
 
     def _next(self, dropped: dict[str, Dropped]) -> list[SeedRun]:
         """Return what the first round that is not over has left to train."""

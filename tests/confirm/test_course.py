@@ -22,6 +22,7 @@ class FakeWorkers:
 
     def __init__(self, stop_after=None):
         self.trained, self.tested, self.stop_after = [], [], stop_after
+        self.together = []  # how many runs each round handed over
 
     def __str__(self):
         return "2 processes"
@@ -30,6 +31,7 @@ class FakeWorkers:
         pass
 
     def train(self, runs, watch, may_start):
+        self.together.append(len(runs))
         for run in runs:
             if not may_start(run):
                 return
@@ -101,6 +103,19 @@ def test_seeds_are_trained_in_turn_so_that_all_have_as_many(runs_of):
     workers = FakeWorkers()
     Course(runs_of(3, "good", "close"), range(3), "val_acc", True).run(workers, Deadline(None))
     assert workers.trained == [(key, seed) for seed in range(3) for key in ("good", "close")]
+
+
+def test_without_a_rival_all_seeds_left_are_one_round(runs_of):
+    alone = FakeWorkers()
+    Course(runs_of(20, "good"), range(20), "val_acc", True).run(alone, Deadline(None))
+    assert alone.together == [20]
+    raced = FakeWorkers()
+    dropped = Course(runs_of(50, "close", "bad"), range(50), "val_acc", True).run(
+        raced, Deadline(None)
+    )
+    seeds = dropped["bad"].seeds
+    assert sum(raced.together[:-1]) == 2 * seeds
+    assert raced.together[-1] == 50 - seeds
 
 
 def test_without_a_race_all_are_trained_and_tested(runs_of):
