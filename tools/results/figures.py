@@ -9,9 +9,22 @@ from typing import Any
 from mnist_sweep.confirm.intervals import Interval
 
 FOLDER = Path(__file__).parents[2] / "docs" / "results"
-BUDGETS = {"best_20k": "fewer than 20,000", "best_8k": "at most 8,000", "best_2k": "at most 2,000"}
-LIMITS = {"best_20k": 19_999, "best_8k": 8_000, "best_2k": 2_000}
 TAUGHT = "_taught"  # how the files of networks that had a teacher end
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The largest number of parameters allowed, and the words for it in tables."""
+
+    limit: int
+    words: str
+
+
+BUDGETS = {
+    "best_20k": Budget(19_999, "fewer than 20,000"),
+    "best_8k": Budget(8_000, "at most 8,000"),
+    "best_2k": Budget(2_000, "at most 2,000"),
+}
 
 
 @dataclass(frozen=True)

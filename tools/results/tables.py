@@ -8,7 +8,7 @@ from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.text import markdown_table, percent
 from tools.results import figures
 from tools.results.claims import arm_name, judge
-from tools.results.figures import BUDGETS, LIMITS, TAUGHT, Network
+from tools.results.figures import BUDGETS, TAUGHT, Network
 
 Summaries = Mapping[str, Mapping[str, Any]]
 ABLATIONS = ("batch_size", "learning_rate", "dropout", "architecture")
@@ -32,10 +32,10 @@ def budgets(summaries: Summaries) -> list[str]:
     """Return the networks of all budgets beside the best of others."""
     rows = []
     for found in figures.networks(summaries):
-        best = figures.others_within(LIMITS[found.file], summaries)
+        best = figures.others_within(BUDGETS[found.file].limit, summaries)
         rows.append(
             (
-                BUDGETS[found.file],
+                BUDGETS[found.file].words,
                 f"{found.parameters:,}",
                 f"**{wording.percent(found.test)}**",
                 str(len(found.accuracies)),
@@ -51,7 +51,7 @@ def seeds(summaries: Summaries) -> list[str]:
     """Return every seed's figure, and what the search and the confirmation took."""
     rows = [
         (
-            BUDGETS[found.file],
+            BUDGETS[found.file].words,
             ", ".join(f"{100 * accuracy:.2f}" for accuracy in found.accuracies),
             wording.percent(Interval(**found.summary["configurations"][0]["val_acc"])),
             _search(found),
@@ -92,7 +92,7 @@ def taught(summaries: Summaries) -> list[str]:
         alone = figures.network(found.file.removesuffix(TAUGHT), summaries)
         rows.append(
             (
-                BUDGETS[found.file.removesuffix(TAUGHT)],
+                BUDGETS[found.file.removesuffix(TAUGHT)].words,
                 f"{found.parameters:,}",
                 f"**{wording.percent(found.test)}**",
                 str(len(found.accuracies)),
