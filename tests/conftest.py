@@ -3,8 +3,10 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +31,11 @@ torch.set_num_threads(1)
 # its plugins register their configs once, when they are imported.
 Plugins.instance()
 
+# A disk in memory, and how much has to be free there for tests. A study's database waits for the
+# disk at every write: on a disk in memory most tests of studies take a third of the time.
+IN_MEMORY, ROOM = Path("/dev/shm"), 2 * 1024**3
+ROOT = "PYTEST_DEBUG_TEMPROOT"  # pytest's variable for where temporary folders are made
+
 FULL_MNIST = Path(os.environ.get("MNIST_SWEEP_DATA", "data")).resolve()
 
 
@@ -36,6 +43,17 @@ def pytest_configure() -> None:
     """Heed Ctrl-C, also in a background job of a shell, whose children would ignore it too."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if ROOT not in os.environ and _has_room():
+        os.environ[ROOT] = str(IN_MEMORY)
+
+
+def pytest_report_header() -> str:
+    """Say where the tests' files are."""
+    return f"temporary folders: in {os.environ.get(ROOT, tempfile.gettempdir())} ({ROOT})"
+
+
+def _has_room() -> bool:
+    return os.access(IN_MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(IN_MEMORY).free >= ROOM
 
 
 def pytest_xdist_auto_num_workers() -> int:
