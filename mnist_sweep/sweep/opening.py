@@ -110,7 +110,13 @@ def choose_backend(given: Given) -> Backend:
     settings, launcher = given.settings, given.launcher
     if isinstance(launcher, WorkersLauncher):
         logs = given.directory / "workers" if given.task.names_trials else None
-        return launcher.backend(settings.n_jobs, logs, settings.trial_timeout, settings.preload)
+        return launcher.backend(
+            settings.n_jobs,
+            logs,
+            settings.trial_timeout,
+            settings.preload,
+            settings.worker_memory,
+        )
     if settings.trial_timeout is not None:
         raise SweepError(
             f"hydra.sweeper.trial_timeout={settings.trial_timeout:g} needs "
