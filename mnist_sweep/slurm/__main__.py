@@ -30,6 +30,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.printed_commands import entry, override
 from mnist_sweep.conf.composed import compose_sweep
@@ -38,6 +40,7 @@ from mnist_sweep.files import writing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.slurm.array import Array, check_array, script, sweep_words
 from mnist_sweep.slurm.submission import submit
+from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.read_only import file_of
 from mnist_sweep.sweep.settings import check_study_name, take_study_name
 from mnist_sweep.sweep.storage import JOURNAL
@@ -127,13 +130,19 @@ def _read_sweep(overrides: Sequence[str]) -> Sweep:
             f"hydra/launcher={launcher} would submit jobs out of each task: leave it out, or submit"
             f" batches by python -m mnist_sweep.train -m hydra/launcher={launcher}"
         )
-    name = take_study_name(config)
-    if not name:
-        raise ConfigError("the search has no study: name one with hydra.sweeper.study_name=")
-    check_study_name(name)
+    name = _study_name(config)
     check(without_hydra(config))
     home = Path(str(config.hydra.sweep.dir))
     return Sweep(overrides, name, home, int(config.hydra.sweeper.n_trials))
+
+
+def _study_name(config: DictConfig) -> str:
+    try:
+        name = take_study_name(config)
+        check_study_name(name)
+    except SweepError as error:  # Hydra's kind, which a command of ours does not print
+        raise ConfigError(str(error).removeprefix("error: ")) from error
+    return str(name)
 
 
 def _quoted(storage: str) -> str:

@@ -14,6 +14,8 @@ AUTO, CPU = OmegaConf.create({"device": "auto"}), OmegaConf.create({"device": "c
 def machine(monkeypatch):
     """A machine of eight cores without a GPU, whose user has set nothing; returns what sets it."""
     monkeypatch.setattr(resources, "cores", lambda: 8)
+    monkeypatch.setattr(resources, "why_fewer", lambda: None)
+    monkeypatch.setattr(resources, "memory", lambda: (int(64e9), None))
     for name in THREADS:
         monkeypatch.delenv(name, raising=False)
 
@@ -149,3 +151,32 @@ def test_the_users_own_thread_count_stands(machine):
 def test_a_thread_count_of_the_launchers_stands_before_the_environments(machine):
     machine(OMP_NUM_THREADS="6")
     assert divide(CPU, 1, 3).environments == [dict.fromkeys(THREADS, "3")]
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "needed", "count", "said"),
+    [
+        (64e9, None, 1.0, 8, None),
+        (64e9, None, None, 8, None),
+        (3.9e9, "its cgroup's limit", 1.0, 3, "its cgroup's limit of 3.9 GB of memory for 1 GB"),
+        (4e9, None, 1.5, 2, "4.0 GB of memory for 1.5 GB each, and not one for each of 8 cores"),
+        (0.5e9, "its cgroup's limit", 1.0, 1, "its cgroup's limit of 0.5 GB of memory"),
+    ],
+)
+def test_workers_are_no_more_than_the_memory_holds(monkeypatch, size, limit, needed, count, said):
+    monkeypatch.setattr(resources, "memory", lambda: (int(size), limit))
+    workers = divide(CPU, None, None, needed)
+    assert threads(workers.environments) == [{str(8 // count)}] * count
+    assert (workers.why is None) == (said is None)
+    assert said is None or workers.why.startswith(said)
+
+
+def test_the_users_own_number_of_workers_stands_whatever_the_memory(monkeypatch):
+    monkeypatch.setattr(resources, "memory", lambda: (int(1e9), None))
+    assert len(divide(CPU, 5, None, 1.0).environments) == 5
+    assert divide(CPU, 5, None, 1.0).why is None
+
+
+def test_what_holds_the_cores_below_the_machines_is_said(monkeypatch):
+    monkeypatch.setattr(resources, "why_fewer", lambda: "its affinity gives 8 of 64 cores")
+    assert divide(CPU, None, None).why == "its affinity gives 8 of 64 cores"
