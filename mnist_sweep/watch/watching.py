@@ -88,8 +88,8 @@ class Watching:
         """Yield a line for what the last look has not seen; at first, for how the study stands."""
         entry = sight.entry
         if self.last is None:
-            yield f"study {printable(entry.name)} in {self.where}: {self._standing(sight)}"
             if entry.state in NOW:
+                yield f"{self._study(sight)}: {self._standing(sight)}"
                 yield NOW[entry.state]
             return
         yield from (line for n, line in sight.ended.items() if n not in self.last.ended)
@@ -98,11 +98,14 @@ class Watching:
         if entry.state != self.last.entry.state and entry.state in NOW:
             yield NOW[entry.state]
 
+    def _study(self, sight: Sight) -> str:
+        return f"study {printable(sight.entry.name)} in {self.where}"
+
     @staticmethod
     def _standing(sight: Sight) -> str:
         standing = f", {sight.standing}" if sight.entry.done else ""
         return f"{sight.entry.progress} trials done{standing}"
 
     def _closing(self, sight: Sight) -> Iterator[str]:
-        yield f"the study is complete: {self._standing(sight)}"
+        yield f"{self._study(sight)}: complete, {self._standing(sight)}"
         yield f"look next: {for_study('report', self.name, self.where)}"

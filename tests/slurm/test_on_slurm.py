@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 STORAGE = "journal:///multirun/optuna.log"
 # A trial lasts for some seconds, so that there is something to interrupt.
-SEARCH = ["search=command_line", "model=mlp", "model.hidden=range(10, 60)", "data=mnist_5k"]
+SEARCH = ["search=command_line", "model=mlp", "model.hidden=range(5, 25)", "data=mnist_5k"]
 SEARCH += ["tracking=none", "threads=1", "hydra/sweeper/pruner=none"]
 
 
