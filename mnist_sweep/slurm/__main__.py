@@ -10,8 +10,8 @@ memory_gb  memory of each; the partition's default where that is left out
 hours      time limit of each; the partition's default where that is left out
 partition  where they run; the cluster's default where that is left out
 account    whom they are charged to
-options    further options of sbatch, as in options='--constraint=a100 --nice=100'
-setup      a line of shell before the sweep, as in setup='module load cuda'
+options    further options of sbatch, such as --constraint=a100; several in quotes
+setup      a line of shell before the sweep, such as module load cuda
 storage    where the study is: journal:///multirun/optuna.log where that is left out, or a server's
            database. SQLite is refused: its log cannot be shared by several machines
 dry_run    true: print the script, and submit nothing

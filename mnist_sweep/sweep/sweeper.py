@@ -41,7 +41,7 @@ class BudgetSweeper(Sweeper):
     preload:
         Modules that worker processes import at once, while the first proposals are judged.
     worker_memory:
-        GB of memory that a worker process needs: where n_jobs is None and there is no GPU, as many
+        Memory that a worker process needs, in GB: where n_jobs is None and there is no GPU, as many
         are started as the machine's or the container's memory holds, one a core at most. None looks
         at the cores alone.
     default_first:

@@ -81,8 +81,8 @@ def _one_a_core(worker_memory: float | None) -> tuple[int, str | None]:
     fitting = max(1, int(size / (worker_memory * GB)))
     if fitting >= cores():
         return cores(), why_fewer()
-    whose = f"{limit} of " if limit else ""
+    how_much = f"{limit} is {size / GB:.1f} GB" if limit else f"there are {size / GB:.1f} GB"
     return fitting, (
-        f"{whose}{size / GB:.1f} GB of memory for {worker_memory:g} GB each, and not one for each "
-        f"of {cores()} cores"
+        f"one for each {worker_memory:g} GB of memory, of which {how_much}; there are "
+        f"{cores()} cores"
     )
