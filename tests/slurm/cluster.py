@@ -91,11 +91,16 @@ class Cluster:
     def hurry(self, task: str) -> None:
         """Have a task that was requeued start again at once, as soon as it has ended."""
         self.wait(lambda: self.state(task) == "PENDING", f"{task} requeued")
-        self.wait(lambda: self._starts(task), f"{task} to start again")
+        due = 0.0
 
-    def _starts(self, task: str) -> bool:
-        self.ask("scontrol", "update", f"JobId={task}", "StartTime=now")
-        return self.state(task) != "PENDING"
+        def starts() -> bool:
+            nonlocal due  # each change has the scheduler begin anew
+            if time.monotonic() > due:
+                self.ask("scontrol", "update", f"JobId={task}", "StartTime=now")
+                due = time.monotonic() + 10
+            return self.state(task) != "PENDING"
+
+        self.wait(starts, f"{task} to start again")
 
     def is_over(self, job: str) -> bool:
         """Whether no task of a job waits or runs any more."""
