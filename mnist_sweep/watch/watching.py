@@ -17,7 +17,7 @@ from mnist_sweep.watch.sight import Sight, SightError, look
 # What is said where a study is in another state than at the last look.
 NOW = {
     State.RUNNING: "trials run",
-    State.STOPPED: "no trial runs: the sweep's command resumes the study",
+    State.STOPPED: "no trial runs (the sweep's command resumes the study)",
 }
 
 
@@ -89,23 +89,19 @@ class Watching:
         entry = sight.entry
         if self.last is None:
             if entry.state in NOW:
-                yield f"{self._study(sight)}: {self._standing(sight)}"
-                yield NOW[entry.state]
+                yield f"{self._study(sight)}: {entry.progress} trials done"
+                yield f"{NOW[entry.state]}; {sight.standing}"
             return
         yield from (line for n, line in sight.ended.items() if n not in self.last.ended)
         if entry.total != self.last.entry.total:
             yield f"the study wants {entry.total:,} trials now"
         if entry.state != self.last.entry.state and entry.state in NOW:
-            yield NOW[entry.state]
+            yield f"{NOW[entry.state]}; {sight.standing}"
 
     def _study(self, sight: Sight) -> str:
         return f"study {printable(sight.entry.name)} in {self.where}"
 
-    @staticmethod
-    def _standing(sight: Sight) -> str:
-        standing = f", {sight.standing}" if sight.entry.done else ""
-        return f"{sight.entry.progress} trials done{standing}"
-
     def _closing(self, sight: Sight) -> Iterator[str]:
-        yield f"{self._study(sight)}: complete, {self._standing(sight)}"
+        yield f"{self._study(sight)}: complete, {sight.entry.progress} trials done"
+        yield sight.standing
         yield f"look next: {for_study('report', self.name, self.where)}"

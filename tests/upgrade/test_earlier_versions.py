@@ -59,7 +59,7 @@ def test_a_run_is_loaded_with_its_weights_and_its_checkpoint_read():
     assert result["status"] == "complete"
     assert formats.KEY not in result
     assert load_trained(str(OLD / "0"), torch.device("cpu")).result["parameters"] == 3_190
-    assert RunDirectory(OLD / "2").load_last(torch.device("cpu"))["epoch"] == 1
+    assert RunDirectory(OLD / "2").load_last(torch.device("cpu")).keys() >= {"training", "seconds"}
 
 
 def test_a_confirmation_is_read():
