@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import optuna
@@ -307,13 +308,14 @@ def test_a_proposal_that_is_no_run_is_refused_and_not_launched(sweep):
     assert studies.finished(optuna.load_study(study_name="s", storage=STORAGE)) == 2
 
 
-def test_ctrl_c_leaves_a_study_that_is_resumed(sweep, monkeypatch, capfd):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_or_sigterm_leaves_a_study_that_is_resumed(sweep, monkeypatch, capfd, number, code):
     def interrupt(*arguments, **settings):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
         patch.setattr(session, "fit", interrupt)
-        assert sweep(2, SMALL) == 130
+        assert sweep(2, SMALL) == code
     before = trials()
     assert [status_of(t) for t in before] == ["interrupted"]
     assert results().trials.interrupted == 1
