@@ -42,7 +42,12 @@ from mnist_sweep.slurm.array import Array, check_array, script, sweep_words
 from mnist_sweep.slurm.submission import submit
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.read_only import file_of
-from mnist_sweep.sweep.settings import check_study_name, take_study_name
+from mnist_sweep.sweep.settings import (
+    Settings,
+    check_settings,
+    check_study_name,
+    take_study_name,
+)
 from mnist_sweep.sweep.storage import JOURNAL
 from mnist_sweep.text import counted, relative
 
@@ -55,6 +60,7 @@ TAKEN = {
     "trial": "leave it out",
     "lease": "leave it out",
 }
+TARGET = "_target_"  # the sweeper itself, which is none of its settings
 OWN_LAUNCHERS = ("workers", "basic")  # which run trials where the sweep is
 
 
@@ -130,19 +136,20 @@ def _read_sweep(overrides: Sequence[str]) -> Sweep:
             f"hydra/launcher={launcher} would submit jobs out of each task: leave it out, or submit"
             f" batches by python -m mnist_sweep.train -m hydra/launcher={launcher}"
         )
-    name = _study_name(config)
+    name, settings = _checked(config)
     check(without_hydra(config))
-    home = Path(str(config.hydra.sweep.dir))
-    return Sweep(overrides, name, home, int(config.hydra.sweeper.n_trials))
+    return Sweep(overrides, name, Path(str(config.hydra.sweep.dir)), settings.n_trials)
 
 
-def _study_name(config: DictConfig) -> str:
+def _checked(config: DictConfig) -> tuple[str, Settings]:
+    """Return the study's name and the sweeper's settings, whose `params` are not looked into."""
     try:
         name = take_study_name(config)
         check_study_name(name)
+        sweeper = config.hydra.sweeper
+        return str(name), check_settings({key: sweeper[key] for key in sweeper if key != TARGET})
     except SweepError as error:  # Hydra's kind, which a command of ours does not print
         raise ConfigError(str(error).removeprefix("error: ")) from error
-    return str(name)
 
 
 def _quoted(storage: str) -> str:

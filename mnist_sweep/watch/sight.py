@@ -131,7 +131,7 @@ def _running(trial: FrozenTrial, folder: Path | None, written: ObjectiveText) ->
     facts = outcomes.recorded(folder / str(trial.number)) if folder else {}
     steps = trial.intermediate_values
     done = outcomes.epochs_done(folder / str(trial.number)) if folder else max(steps, default=0)
-    most = f"/{facts['max_epochs']}" if facts.get("max_epochs") else ""
+    most = f"/{printable(str(facts['max_epochs']))}" if facts.get("max_epochs") else ""
     parts = [f"epoch {max(done, max(steps, default=0))}{most}"] if facts or steps else ["starting"]
     if steps:
         parts.append(written.all([steps[max(steps)]]))
