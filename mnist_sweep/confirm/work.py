@@ -47,7 +47,9 @@ class Workers:
     def __init__(self, runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
         configs = list({run.candidate.key: run.candidate.config for run in runs}.values())
         widest = next((config for config in configs if gpus(config)), configs[0])
-        self.environments = divide(widest, n_jobs, None, RUN).environments[: len(runs)]
+        workers = divide(widest, n_jobs, None, RUN)
+        self.environments = workers.environments[: len(runs)]
+        self.why = workers.why if len(self.environments) == len(workers.environments) else None
         self.logs = logs
         self.backend: WorkerBackend | None = None
 
@@ -117,7 +119,7 @@ class Workers:
         if self.backend is None:
             environments = self.environments
             self.backend = WorkerBackend(
-                len(environments), RunTask(), environments.__getitem__, self.logs
+                len(environments), RunTask(), environments.__getitem__, self.logs, why=self.why
             )
         return self.backend
 

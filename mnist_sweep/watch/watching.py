@@ -62,7 +62,8 @@ class Watching:
         try:
             path = file_of(self.address)
             if self.last is None and path is not None and not path.exists():
-                return self._wait(f"there is no file {path} yet")
+                self._wait(f"there is no file {path} yet")
+                return None
             storage = self.source.storage()
             with answering(self.address):
                 names = optuna.get_all_study_names(storage)
@@ -73,11 +74,13 @@ class Watching:
             if self.last is None and self.said is None:
                 raise
             self.source.forget()
-            return self._wait(str(error))
+            self._wait(str(error))
+            return None
         if self.last is not None:
             raise SightError(f"study={self.name} is not in {self.where} any more")
         known = ", ".join(map(printable, sorted(names))) or "none"
-        return self._wait(f"study={self.name} is not in {self.where} yet; it has {known}")
+        self._wait(f"study={self.name} is not in {self.where} yet; it has {known}")
+        return None
 
     def _wait(self, why: str) -> None:
         if why != self.said:
