@@ -139,7 +139,7 @@ def cluster() -> Iterator[Cluster]:
         for pid_file in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
             _end(folder / pid_file)
         shutil.rmtree(folder, ignore_errors=True)
-        os.environ.pop("SLURM_CONF")
+        os.environ.pop("SLURM_CONF", None)
         if before is not None:
             os.environ["SLURM_CONF"] = before
 
