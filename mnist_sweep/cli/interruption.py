@@ -6,12 +6,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 CTRL_C, ENDED = 130, 143  # exit codes that shells and clusters expect: 128 and the signal's number
 
 
 class Terminated(KeyboardInterrupt):
     """What SIGTERM raises where it is `interruptible`."""
+
+
+_asked = threading.Event()  # whether SIGTERM has come since the block began
 
 
 @contextmanager
@@ -26,16 +30,28 @@ def interruptible() -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        raise Terminated
+        if not _asked.is_set():
+            _asked.set()
+            raise Terminated
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        _asked.clear()
 
 
-def exit_interrupted(stop: KeyboardInterrupt) -> None:
+def raise_swallowed() -> None:
+    """Raise Terminated again where SIGTERM has come, and something has caught what it raised.
+
+    Libraries do, some of which catch everything while they are imported. To be called wherever the
+    block comes round.
+    """
+    if _asked.is_set():
+        raise Terminated
+
+
+def exit_interrupted(stop: KeyboardInterrupt) -> NoReturn:
     """End the process with the exit code of what interrupted it."""
     sys.exit(ENDED if isinstance(stop, Terminated) else CTRL_C)

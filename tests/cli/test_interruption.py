@@ -4,10 +4,16 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
-from mnist_sweep.cli.interruption import Terminated, exit_interrupted, interruptible
+from mnist_sweep.cli.interruption import (
+    Terminated,
+    exit_interrupted,
+    interruptible,
+    raise_swallowed,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -40,6 +46,18 @@ def test_what_was_there_before_is_put_back():
     with pytest.raises(Terminated), interruptible():
         send()
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_one_that_something_has_caught_is_raised_again_where_it_is_looked_for():
+    with interruptible():
+        raise_swallowed()
+        with suppress(BaseException):  # as a library does that catches everything
+            send()
+        with pytest.raises(Terminated):
+            raise_swallowed()
+    raise_swallowed()
+    with interruptible():
+        raise_swallowed()
 
 
 def test_in_another_thread_nothing_is_changed():

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -325,6 +326,22 @@ def test_ctrl_c_or_sigterm_leaves_a_study_that_is_resumed(sweep, monkeypatch, ca
     # The interrupted trial is the one that went on, in the directory that it has.
     assert trials()[0].params == before[0].params
     assert directories() == [0, 1]
+
+
+def test_a_sigterm_that_something_has_caught_ends_the_sweep_all_the_same(sweep, monkeypatch):
+    """Some libraries catch everything while they are imported."""
+    fit = session.fit
+
+    def catching(*arguments, **settings):
+        with suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return fit(*arguments, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "fit", catching)
+        assert sweep(3, SMALL) == 143
+    assert [status_of(t) for t in trials()] == ["complete"]
+    assert sweep(2, SMALL) == 0
 
 
 def test_an_interrupted_grid_point_is_run_by_the_same_command(sweep, monkeypatch):
