@@ -42,8 +42,8 @@ class BudgetSweeper(Sweeper):
         Modules that worker processes import at once, while the first proposals are judged.
     worker_memory:
         Memory that a worker process needs, in GB: where n_jobs is None and there is no GPU, as many
-        are started as the machine's or the container's memory holds, one a core at most. None looks
-        at the cores alone.
+        are started as the machine's or the container's memory holds beside the sweep itself, one a
+        core at most. None looks at the cores alone.
     default_first:
         Whether a new study's trial 0 is the composed config's own values.
     timeout:

@@ -17,7 +17,7 @@ import psutil
 from mnist_sweep.cli.interruption import interruptible
 
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol", "scancel")
-PATIENCE = 120.0  # seconds that a state is waited for, on a machine that does other things too
+PATIENCE = 400.0  # seconds that a state is waited for, on a machine that does other things too
 
 # `munged` keeps a socket of its own. No cgroups, no accounting, no plugin that wants a cluster.
 # There may be fewer cores than CPUS, which `config_overrides` allows. A job in `urgent` preempts.

@@ -104,7 +104,7 @@ def test_an_array_of_which_a_task_is_cancelled_and_another_requeued_loses_no_tri
     cluster.wait(all_at_work, "three trials with an epoch each")
     cluster.ask("scancel", f"{job}_1")
     cluster.requeue(f"{job}_0")
-    cluster.wait(lambda: cluster.is_over(job), "the array's end", patience=240)
+    cluster.wait(lambda: cluster.is_over(job), "the array's end")
     trials = read("array")
     assert is_exact(trials, 7), [(t.number, t.state, t.user_attrs.get("reason")) for t in trials]
     said = outputs("array")
@@ -124,7 +124,7 @@ def test_a_preempted_job_saves_and_resumes_with_the_metrics_of_one_that_was_not(
     cluster.hurry(f"{job}_0")
     before = len(lines("preempted", 0))
     assert 3 <= before < 20, "it was preempted in the middle"
-    cluster.wait(lambda: cluster.is_over(job), "the job's end", patience=240)
+    cluster.wait(lambda: cluster.is_over(job), "the job's end")
     assert is_exact(read("preempted"), 1)
     assert "DUE TO PREEMPTION" in outputs("preempted")["0"]
 
@@ -135,7 +135,7 @@ def test_a_preempted_job_saves_and_resumes_with_the_metrics_of_one_that_was_not(
 
 def test_a_task_trains_as_many_trials_at_a_time_as_it_has_cores(cluster):
     job = submit("two", 1, "cpus=2", "epochs=1", "hydra.sweeper.n_trials=2")
-    cluster.wait(lambda: cluster.is_over(job), "the job's end", patience=240)
+    cluster.wait(lambda: cluster.is_over(job), "the job's end")
     assert is_exact(read("two"), 2)
     workers = "2 processes of this machine" if (os.cpu_count() or 1) >= 2 else "1 process"
     assert f"workers: {workers}" in outputs("two")["0"]

@@ -55,8 +55,8 @@ def divide(
 ) -> Workers:
     """Return workers for jobs of a config: `n_jobs`, else one a GPU, else one a core.
 
-    Of the last there are no more than the memory holds where each needs `worker_memory` GB. Workers
-    beyond the number of GPUs share them in turn. A thread count that the user's environment sets
+    Of the last there are no more than the memory holds where each of them, and the sweep itself,
+    needs `worker_memory` GB. Workers beyond the number of GPUs share them in turn. A thread count that the user's environment sets
     already is left as it is.
     """
     devices, why = gpus(config), None
@@ -78,11 +78,11 @@ def _one_a_core(worker_memory: float | None) -> tuple[int, str | None]:
     if worker_memory is None:
         return cores(), why_fewer()
     size, limit = memory()
-    fitting = max(1, int(size / (worker_memory * GB)))
+    fitting = max(1, int(size / (worker_memory * GB)) - 1)
     if fitting >= cores():
         return cores(), why_fewer()
-    how_much = f"{limit} is {size / GB:.1f} GB" if limit else f"there are {size / GB:.1f} GB"
+    whose = f", {limit}" if limit else " of memory"
     return fitting, (
-        f"one for each {worker_memory:g} GB of memory, of which {how_much}; there are "
-        f"{cores()} cores"
+        f"with the sweep {fitting + 1} of {worker_memory:g} GB each, in {size / GB:.1f} GB{whose}; "
+        f"there are {cores()} cores"
     )

@@ -153,32 +153,18 @@ def test_a_thread_count_of_the_launchers_stands_before_the_environments(machine)
     assert divide(CPU, 1, 3).environments == [dict.fromkeys(THREADS, "3")]
 
 
+LIMIT, EIGHT = "its cgroup's limit", "there are 8 cores"
+
+
 @pytest.mark.parametrize(
     ("size", "limit", "needed", "count", "said"),
     [
         (64e9, None, 1.0, 8, None),
         (64e9, None, None, 8, None),
-        (
-            3.9e9,
-            "its cgroup's limit",
-            1.0,
-            3,
-            "one for each 1 GB of memory, of which its cgroup's limit is 3.9 GB; there are 8 cores",
-        ),
-        (
-            4e9,
-            None,
-            1.5,
-            2,
-            "one for each 1.5 GB of memory, of which there are 4.0 GB; there are 8 cores",
-        ),
-        (
-            0.5e9,
-            "its cgroup's limit",
-            1.0,
-            1,
-            "one for each 1 GB of memory, of which its cgroup's limit is 0.5 GB; there are 8 cores",
-        ),
+        (9e9, None, 1.0, 8, None),
+        (3.9e9, LIMIT, 1.0, 2, f"with the sweep 3 of 1 GB each, in 3.9 GB, {LIMIT}; {EIGHT}"),
+        (6e9, None, 1.5, 3, f"with the sweep 4 of 1.5 GB each, in 6.0 GB of memory; {EIGHT}"),
+        (0.5e9, LIMIT, 1.0, 1, f"with the sweep 2 of 1 GB each, in 0.5 GB, {LIMIT}; {EIGHT}"),
     ],
 )
 def test_workers_are_no_more_than_the_memory_holds(monkeypatch, size, limit, needed, count, said):
