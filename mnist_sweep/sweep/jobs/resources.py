@@ -56,8 +56,8 @@ def divide(
     """Return workers for jobs of a config: `n_jobs`, else one a GPU, else one a core.
 
     Of the last there are no more than the memory holds where each of them, and the sweep itself,
-    needs `worker_memory` GB. Workers beyond the number of GPUs share them in turn. A thread count that the user's environment sets
-    already is left as it is.
+    needs `worker_memory` GB. Workers beyond the number of GPUs share them in turn. A thread count
+    that the user's environment sets already is left as it is.
     """
     devices, why = gpus(config), None
     count = n_jobs or len(devices)
