@@ -49,6 +49,7 @@ USED_best := BUDGET HOURS SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_confirm := SEARCH MODEL DATA EPOCHS STUDY STORAGE ARGS
 USED_report := SEARCH MODEL DATA STUDY STORAGE
 USED_live := STUDY STORAGE ARGS
+USED_watch := SEARCH MODEL DATA STUDY STORAGE ARGS
 USED_studies := STORAGE ARGS
 USED_reproduce := RUN
 USED_screenshots := SEARCH MODEL DATA STUDY STORAGE CHROME
@@ -80,7 +81,7 @@ $(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: m
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies results docs screenshots lock clean
+.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live watch studies results docs screenshots lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu bench-gpu-workers
 
 help: ## list the targets
@@ -161,6 +162,9 @@ report: setup ## write what a study found into multirun/STUDY/report/ (index.htm
 live: setup ## the same page while a sweep runs, of STUDY or all, on http://127.0.0.1:8090
 	$(BIN)/python -m mnist_sweep.report live=true "$$STUDY_STORAGE" \
 		$(if $(value STUDY),"$$STUDY_NAME") $(value ARGS)
+
+watch: setup ## the trials of a study in this terminal while another process sweeps it
+	$(BIN)/python -m mnist_sweep.watch "$$STUDY_STORAGE" "$$STUDY_NAME" $(value ARGS)
 
 studies: setup ## list the studies; ARGS deletes, renames and exports one (docs/studies.md)
 	$(BIN)/python -m mnist_sweep.studies "$$STUDY_STORAGE" $(value ARGS)

@@ -25,6 +25,8 @@ ORDER = (
     "results",
     "dashboard",
     "best",
+    "slurm",
+    "watch",
     "api",
 )
 COMMANDS = ("train", "predict", "pictures", "export", "reproduce", "tensorboard", "mlflow")

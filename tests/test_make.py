@@ -120,6 +120,12 @@ def test_what_one_of_the_targets_uses_is_taken(make):
     assert make("train", "MNIST_SWEEP_DATA=x", "HYDRA_FULL_ERROR=1").returncode == 0
 
 
+def test_watch_looks_at_the_study_that_sweep_makes_unless_one_is_named(make):
+    program = ["-m", "mnist_sweep.watch", "storage=sqlite:///multirun/optuna.db"]
+    assert arguments(make("watch")) == [*program, "study=schedule-enhanced-mnist_5k"]
+    assert arguments(make("watch", "STUDY=a", "ARGS=every=9")) == [*program, "study=a", "every=9"]
+
+
 def test_live_opens_on_a_study_where_one_is_named(make):
     program = ["-m", "mnist_sweep.report", "live=true", "storage=sqlite:///multirun/optuna.db"]
     assert arguments(make("live")) == program

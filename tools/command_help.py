@@ -15,6 +15,8 @@ COMMANDS = {
     "best": ("mnist_sweep.best.__main__", "Terms"),
     "confirm": ("mnist_sweep.confirm.__main__", "Confirm"),
     "report": ("mnist_sweep.report.__main__", "Report"),
+    "slurm": ("mnist_sweep.slurm.__main__", "Array"),
+    "watch": ("mnist_sweep.watch.__main__", "Watch"),
     "studies": ("mnist_sweep.studies.__main__", "Studies"),
     "results": ("mnist_sweep.results.__main__", "Results"),
     "reproduce": ("mnist_sweep.reproduce", "Reproduce"),

@@ -30,13 +30,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from mnist_sweep.best import steps
 from mnist_sweep.best.answer import lines
 from mnist_sweep.best.ledger import FILE, read_ledger
 from mnist_sweep.best.question import QuestionError, read_question
 from mnist_sweep.best.work import Terms, Work
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
+from mnist_sweep.cli.interruption import interruptible
 from mnist_sweep.files import writing
 
 LOCK = ".answer.lock"
@@ -49,7 +49,7 @@ def main(words: Sequence[str]) -> None:
     terms = arguments.parse(Terms, own)
     _check(terms)
     question = read_question([word for word in words if word not in own])
-    with steps.interruptible(), _alone_in(question.home):
+    with interruptible(), _alone_in(question.home):
         work = Work(question, terms, read_ledger(question.home))
         try:
             found = work.answer()

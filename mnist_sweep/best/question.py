@@ -1,20 +1,13 @@
 """What is asked: the overrides of a search, the study that answers, and where that lies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf import DictConfig
-
-from mnist_sweep import conf
-from mnist_sweep.config import check, config_directory, without_hydra
+from mnist_sweep.conf.composed import compose_sweep, names
+from mnist_sweep.config import ConfigError, check, without_hydra
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.settings import take_study_name
-from mnist_sweep.text import one_line
 
 SEARCH = "search=architecture"  # unless the command line names another
 # What this command sets itself, by the name that a user would give it in a sweep.
@@ -49,7 +42,7 @@ class Question:
 
     def gives(self, name: str) -> bool:
         """Whether an override sets something by this name."""
-        return any(word.partition("=")[0].lstrip("+") == name for word in self.overrides)
+        return names(self.overrides, name)
 
     def with_epochs(self, epochs: int) -> "Question":
         """Return it with another number of epochs."""
@@ -62,8 +55,11 @@ def read_question(words: Sequence[str]) -> Question:
     Raises QuestionError for overrides that do not compose, that set what this command sets, or that
     search several objectives; ConfigError for settings that make no run.
     """
-    overrides = (*(() if _names(words, "search") else (SEARCH,)), *words)
-    config = _composed(overrides)
+    overrides = (*(() if names(words, "search") else (SEARCH,)), *words)
+    try:
+        config = compose_sweep(overrides, TAKEN)
+    except ConfigError as error:
+        raise QuestionError(str(error)) from error
     name = take_study_name(config)
     run = check(without_hydra(config))
     if len(run.objectives) > 1:
@@ -77,27 +73,3 @@ def read_question(words: Sequence[str]) -> Question:
         )
     home = Path(str(config.hydra.sweep.dir))
     return Question(overrides, name, home, run.budget.max_parameters, run.epochs)
-
-
-def _composed(overrides: Iterable[str]) -> DictConfig:
-    """Return the config that the jobs of a sweep share. Raises QuestionError."""
-    conf.register()
-    try:
-        parsed = OverridesParser.create().parse_overrides(list(overrides))
-        for override in parsed:
-            name = override.get_key_element().lstrip("+")
-            if name in TAKEN:
-                raise QuestionError(f"{override.input_line} cannot be given here: {TAKEN[name]}")
-        fixed = [str(each.input_line) for each in parsed if not each.is_sweep_override()]
-        with initialize_config_dir(config_directory(), job_name="train"):
-            config = compose(
-                "config", overrides=["hydra.mode=MULTIRUN", *fixed], return_hydra_config=True
-            )
-    except HydraException as error:
-        raise QuestionError(one_line(error)) from error
-    HydraConfig.instance().set_config(config)  # for what names ${hydra:...}
-    return config
-
-
-def _names(words: Iterable[str], group: str) -> bool:
-    return any(word.partition("=")[0].lstrip("+") == group for word in words)

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 
 from mnist_sweep.cli.printed_commands import shell
 from mnist_sweep.errors import UserError
@@ -15,20 +14,6 @@ TICK = 5.0  # seconds between two entries of the time that a step has taken
 
 class StepFailed(UserError):
     """A step that ended with an error, which it has printed itself."""
-
-
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Take SIGTERM, by which clusters and containers end a process, as Ctrl-C."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def run(words: Sequence[str], tick: Callable[[], None]) -> None:

@@ -58,13 +58,14 @@ def columns_of(log: logging.Logger) -> int | None:
 def can_show(log: logging.Logger, text: str) -> bool:
     """Whether the encodings of all that a log goes to have the characters of a text."""
     return all(
-        _has(handler.stream, text)
+        has(handler.stream, text)
         for handler in handlers(log)
         if isinstance(handler, logging.StreamHandler)
     )
 
 
-def _has(stream: TextIO | None, text: str) -> bool:
+def has(stream: TextIO | None, text: str) -> bool:
+    """Whether a stream's encoding has the characters of a text."""
     encoding = getattr(stream, "encoding", None)
     if encoding is None:  # of what takes text as it is, or of a file that is not open yet
         return True

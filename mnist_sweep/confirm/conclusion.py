@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mnist_sweep import formats
 from mnist_sweep.confirm.candidates import ConfirmError
 from mnist_sweep.confirm.intervals import LEVEL, Interval
 from mnist_sweep.confirm.race import Dropped
@@ -215,7 +216,8 @@ def write_conclusion(conclusion: Conclusion, folder: Path) -> Path:
     """Write a conclusion as JSON; return where."""
     path = folder / FILE
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(asdict(conclusion), indent=2) + "\n", encoding="utf-8")
+        written = {formats.KEY: formats.CONFIRMATION, **asdict(conclusion)}
+        temporary.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     return path
 
 
@@ -230,6 +232,8 @@ def read_conclusions(study: Path, names: str = f"{CONFIRMATION}*") -> list[Concl
 def _read(path: Path) -> Conclusion:
     try:
         found = parse_json(path.read_text(encoding="utf-8"))
+        check_kinds(found, {formats.KEY: WHOLE}, ())
+        formats.check_format(str(path), found.pop(formats.KEY, None), formats.CONFIRMATION)
         check_kinds(found, CONCLUSION, ALWAYS)
         found["standings"] = [_standing(each) for each in found["standings"]]
         found["comparisons"] = [_comparison(each) for each in found["comparisons"]]

@@ -22,8 +22,9 @@ from mnist_sweep.run.directory import COMPLETE, RunDirectory
 from mnist_sweep.run.execute import execute_or_resume
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.machine import choose_device
+from mnist_sweep.run.memory import RUN
 from mnist_sweep.sweep.jobs.backend import Job, failed_return, run_all
-from mnist_sweep.sweep.jobs.resources import gpus, worker_environments
+from mnist_sweep.sweep.jobs.resources import divide, gpus
 from mnist_sweep.sweep.jobs.worker_backend import WorkerBackend
 from mnist_sweep.sweep.trials.outcomes import JobFailed, check_completed
 from mnist_sweep.training.loop import Precision
@@ -46,7 +47,9 @@ class Workers:
     def __init__(self, runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
         configs = list({run.candidate.key: run.candidate.config for run in runs}.values())
         widest = next((config for config in configs if gpus(config)), configs[0])
-        self.environments = worker_environments(widest, n_jobs, None)[: len(runs)]
+        workers = divide(widest, n_jobs, None, RUN)
+        self.environments = workers.environments[: len(runs)]
+        self.why = workers.why if len(self.environments) == len(workers.environments) else None
         self.logs = logs
         self.backend: WorkerBackend | None = None
 
@@ -116,7 +119,7 @@ class Workers:
         if self.backend is None:
             environments = self.environments
             self.backend = WorkerBackend(
-                len(environments), RunTask(), environments.__getitem__, self.logs
+                len(environments), RunTask(), environments.__getitem__, self.logs, why=self.why
             )
         return self.backend
 

@@ -3,23 +3,31 @@
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-# Where cgroups of version 1 have their CPU controller, below /sys/fs/cgroup.
-CONTROLLERS = ("cpu", "cpu,cpuacct", "cpuacct,cpu")
+from mnist_sweep.run.cgroups import around, read
+
+# What Slurm sets in a job whose --cpus-per-task was given (slurm.schedmd.com/sbatch.html). Not
+# every cluster binds its jobs to them.
+SLURM = "SLURM_CPUS_PER_TASK"
 
 
 def cores() -> int:
-    """Return the cores that this process may use: its affinity, or its cgroup's quota if less.
+    """Return the cores that this process may use: the least of what limits it.
 
-    A quota of one core and a half is two cores, part of the time.
+    Those are its affinity, its cgroup's quota, and what Slurm has given it. A quota of one core and
+    a half is two cores, part of the time.
     """
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    limit = quota()
-    return count if limit is None else max(1, min(count, math.ceil(limit)))
+    return min([_by_affinity(), *(count for count, _ in _limits())])
+
+
+def why_fewer() -> str | None:
+    """Say what holds `cores` below the machine's; None where nothing does."""
+    machine, given = os.cpu_count() or 1, cores()
+    if given >= machine:
+        return None
+    what = min([(_by_affinity(), "its affinity"), *_limits()])[1]
+    return f"{what} gives {given} of {machine} cores"
 
 
 def quota(root: Path = Path("/")) -> float | None:
@@ -28,29 +36,32 @@ def quota(root: Path = Path("/")) -> float | None:
     A container has such a limit (`docker run --cpus=2`), and a service or a cluster's job may have
     one. The smallest of a cgroup and those around it holds. `root` has `proc` and `sys`.
     """
-    return min(_limits(root), default=None)
+    return min(_shares(root), default=None)
 
 
-def _limits(root: Path) -> Iterator[float]:
-    base = root / "sys/fs/cgroup"
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        _, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if not controllers:  # version 2, alone or beside version 1
-            for mount in (base, base / "unified"):
-                for folder in _around(mount, path):
-                    yield from _share(*(_read(folder / "cpu.max").split() or ["max"]))
-        elif "cpu" in controllers.split(","):
-            for mount in (base / name for name in CONTROLLERS):
-                for folder in _around(mount, path):
-                    period = _read(folder / "cpu.cfs_period_us")
-                    yield from _share(_read(folder / "cpu.cfs_quota_us"), period)
+def _by_affinity() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def _around(mount: Path, path: str) -> Iterator[Path]:
-    """Yield a cgroup's folder and those around it. In a container the innermost is the mount."""
-    parts = [part for part in PurePosixPath(path).parts if part not in ("/", "..")]
-    for depth in range(len(parts), -1, -1):
-        yield mount.joinpath(*parts[:depth])
+def _limits() -> Iterator[tuple[int, str]]:
+    """Yield numbers of cores beside the affinity's, each with what sets it."""
+    limit = quota()
+    if limit is not None:
+        yield max(1, math.ceil(limit)), "its cgroup's quota"
+    given = os.environ.get(SLURM, "")
+    if given.isascii() and given.isdigit() and int(given) > 0:
+        yield int(given), SLURM
+
+
+def _shares(root: Path) -> Iterator[float]:
+    for version, folder in around("cpu", root):
+        if version == 2:
+            yield from _share(*(read(folder / "cpu.max").split() or ["max"]))
+        else:
+            period = read(folder / "cpu.cfs_period_us")
+            yield from _share(read(folder / "cpu.cfs_quota_us"), period)
 
 
 def _share(quota: str, period: str = "100000") -> Iterator[float]:
@@ -61,10 +72,3 @@ def _share(quota: str, period: str = "100000") -> Iterator[float]:
         return
     if share > 0:  # -1 is no limit
         yield share
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mnist_sweep.cli.printed_commands import entry, override, shell
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing
+from mnist_sweep.formats import KEY, RUN, check_format
 from mnist_sweep.run.checkpoint import read_checkpoint
 from mnist_sweep.text import one_line
 from mnist_sweep.training.loop import Epoch
@@ -49,6 +50,7 @@ PARTS = Check(
 )
 # What other programs, and readers of ours, may rely on in what was written; None where unknown.
 RESULT: Kinds = {
+    KEY: WHOLE,
     "status": TEXT,
     "reason": TEXT,
     "name": LINE,
@@ -139,10 +141,15 @@ class RunDirectory:
         _replace(self.result, (json.dumps(_finite(result), indent=2) + "\n").encode())
 
     def read_result(self) -> dict[str, Any] | None:
-        """Return what result.json holds, or None where there is none."""
+        """Return what result.json holds, or None where there is none.
+
+        Raises RecordError for one that is damaged, and FormatError for one of a later version.
+        """
         if not self.result.exists():
             return None
-        return _parsed(_text(self.result), self.result, RESULT)
+        result = _parsed(_text(self.result), self.result, RESULT)
+        check_format(str(self.path), result.get(KEY), RUN)
+        return result
 
     def save_best(self, model: nn.Module) -> None:
         """Save the weights that the run keeps."""

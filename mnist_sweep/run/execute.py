@@ -11,6 +11,7 @@ import torch
 
 from mnist_sweep.config import RunConfig
 from mnist_sweep.data import Dataset
+from mnist_sweep.formats import KEY, RUN
 from mnist_sweep.models.cost import Cost
 from mnist_sweep.run.build import (
     build_dataset,
@@ -190,6 +191,7 @@ def _facts(
 ) -> dict[str, Any]:
     """What is known, and recorded, before the first step."""
     return {
+        KEY: RUN,
         "name": run.name,
         "notes": run.notes,
         "model": name,

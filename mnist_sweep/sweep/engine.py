@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from optuna.exceptions import UpdateFinishedTrialError
 
+from mnist_sweep.cli.interruption import raise_swallowed
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep import events as on
 from mnist_sweep.sweep import study as studies
@@ -64,6 +65,7 @@ class Engine:
         try:
             self.backend.prepare(self.total - studies.finished(self.study))
             while not self.over:
+                raise_swallowed()
                 self._round()
         finally:
             self._close(holds_nothing)

@@ -54,11 +54,15 @@ class WorkersLauncher(Launcher):
         logs: Path | None = None,
         timeout: float | None = None,
         preload: Sequence[str] = (),
+        worker_memory: float | None = None,
     ) -> "WorkerBackend":
-        """Return a backend of worker processes, for a sweeper that needs no batches."""
+        """Return a backend of worker processes, for a sweeper that needs no batches.
+
+        `worker_memory`: the GB that each needs, None where that is not known.
+        """
         from hydra.core.singleton import Singleton
 
-        from mnist_sweep.sweep.jobs.resources import worker_environments
+        from mnist_sweep.sweep.jobs.resources import divide
         from mnist_sweep.sweep.jobs.worker import HydraTask
         from mnist_sweep.sweep.jobs.worker_backend import WorkerBackend
 
@@ -66,10 +70,11 @@ class WorkersLauncher(Launcher):
             if value is not None:
                 _check_count(name, value, 1)
         _check_count("max_retries", self.max_retries, 0)
-        environments = worker_environments(self.config, n_jobs or self.n_jobs, self.threads)
+        workers = divide(self.config, n_jobs or self.n_jobs, self.threads, worker_memory)
+        environments = workers.environments
         task = HydraTask(self.context, self.config, self.task_function, Singleton.get_state())
         return WorkerBackend(
-            len(environments), task, environments.__getitem__, logs, timeout, preload
+            len(environments), task, environments.__getitem__, logs, timeout, preload, workers.why
         )
 
     def launch(

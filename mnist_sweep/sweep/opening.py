@@ -110,7 +110,13 @@ def choose_backend(given: Given) -> Backend:
     settings, launcher = given.settings, given.launcher
     if isinstance(launcher, WorkersLauncher):
         logs = given.directory / "workers" if given.task.names_trials else None
-        return launcher.backend(settings.n_jobs, logs, settings.trial_timeout, settings.preload)
+        return launcher.backend(
+            settings.n_jobs,
+            logs,
+            settings.trial_timeout,
+            settings.preload,
+            settings.worker_memory,
+        )
     if settings.trial_timeout is not None:
         raise SweepError(
             f"hydra.sweeper.trial_timeout={settings.trial_timeout:g} needs "
@@ -147,12 +153,14 @@ def open_sweep(
         )
         if not known:
             made(study, storage)
+        studies.check_format(study)
         definition, moved = match_study(given, search, study, grid=points is not None)
         if task.names_trials:
             summary.check_directory(study, given.directory)
         extended = extend(study, moved, space.distributions())
         if moved:
             studies.replace_definition(study, definition)
+        studies.record_format(study)
         studies.record_start(study, relative(given.directory), given.program.recorded())
         name_objectives(study, objective_names(given.config))
         earlier = studies.count_sweep(study)

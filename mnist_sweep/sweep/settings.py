@@ -53,6 +53,7 @@ class Settings:
     max_rejections: int = _setting(100, least=1)
     enqueue: Any = None
     preload: list[str] = field(default_factory=list)
+    worker_memory: float | None = _setting(None, positive=True)
     default_first: bool = True
     timeout: float | None = _setting(None, positive=True)
     plateau: int | None = _setting(None, least=1)

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import optuna
 
+from mnist_sweep.cli.interruption import exit_interrupted, interruptible
 from mnist_sweep.errors import explain
 from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep import study as studies
@@ -25,7 +26,7 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
     """Run a study to `n_trials` launched trials in all, and write its summary.
 
     Raises SweepError where the study cannot be resumed, where nothing passes the gate, and where
-    too many trials fail. Exits with code 130 on Ctrl-C.
+    too many trials fail. Exits with code 130 on Ctrl-C, and with 143 on SIGTERM.
     """
     if given.task.resumes:
         raise SweepError("resume is for a single run: a sweep is resumed by its own command")
@@ -37,17 +38,18 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
             show_plan(given, arguments)
             return
         try:
-            _open_and_run(given, arguments, made)
+            with interruptible():
+                _open_and_run(given, arguments, made)
         except BaseException:
             made.undo()
             raise
     except OSError as error:
         raise SweepError(explain(error, relative(given.directory))) from error
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         if given.settings.dry_run:
             raise
         print("interrupted: the same command resumes the study", file=sys.stderr)
-        sys.exit(130)
+        exit_interrupted(stop)
     except OUTAGE as error:
         said = said_of(given.settings.storage, one_line(error))[:200]
         raise SweepError(

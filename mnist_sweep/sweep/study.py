@@ -11,6 +11,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist_sweep import formats
 from mnist_sweep.cli.printed_commands import by_make
 from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep.errors import SweepError
@@ -164,6 +165,18 @@ def record_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
 def replace_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
     """Record what a study searches from now on. Call it under the study's lock."""
     study.set_user_attr(DEFINITION, definition)
+
+
+def check_format(study: optuna.Study) -> None:
+    """Raise FormatError for a study that a later version of this sweeper has swept."""
+    recorded = study.user_attrs.get(formats.STUDY_KEY)
+    formats.check_format(f"study {study.study_name!r}", recorded, formats.STUDY)
+
+
+def record_format(study: optuna.Study) -> None:
+    """Record the format of what this sweep adds to a study, which `check_format` has let pass."""
+    if study.user_attrs.get(formats.STUDY_KEY) != formats.STUDY:
+        study.set_user_attr(formats.STUDY_KEY, formats.STUDY)
 
 
 def record_start(study: optuna.Study, directory: str, command: dict[str, Any]) -> None:

@@ -184,6 +184,7 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
         known = ", ".join(sorted(names)) or "none"
         raise ReportError(f"study={name} is not in {without_password(address)}; it has {known}")
     study = optuna.load_study(study_name=name, storage=storage)
+    studies.check_format(study)
     definition = dict(study.user_attrs.get(studies.DEFINITION, {}))
     places = Places(study, address)
     rows = [row(trial, places) for trial in study.get_trials(deepcopy=False)]

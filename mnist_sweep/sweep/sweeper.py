@@ -40,6 +40,10 @@ class BudgetSweeper(Sweeper):
         Configurations to try first: mappings from searched settings to values.
     preload:
         Modules that worker processes import at once, while the first proposals are judged.
+    worker_memory:
+        Memory that a worker process needs, in GB: where n_jobs is None and there is no GPU, as many
+        are started as the machine's or the container's memory holds beside the sweep itself, one a
+        core at most. None looks at the cores alone.
     default_first:
         Whether a new study's trial 0 is the composed config's own values.
     timeout:

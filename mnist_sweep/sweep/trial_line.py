@@ -107,9 +107,21 @@ def changes(params: Mapping[str, Any], names: Collection[str], current: Current)
     for name, choice in params.items():
         default, value = current.value(name, list(groups.values())), value_of(choice)
         if default is NOTHING or not same(default, value):
-            text = f"{value:.3g}" if isinstance(value, float) else override_value(choice)
-            found.append(Change(short[name], text, name in groups))
+            found.append(Change(short[name], _written(value, choice), name in groups))
     return found
+
+
+def settings(params: Mapping[str, Any], names: Collection[str]) -> list[str]:
+    """Return what a trial has chosen, as "lr=0.01", where the default config is not known.
+
+    `names` are all that the study searches.
+    """
+    short = _short_names({*names, *params})
+    return [f"{short[name]}={_written(value_of(c), c)}" for name, c in params.items()]
+
+
+def _written(value: Any, choice: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else override_value(choice)
 
 
 def _short_names(names: Collection[str]) -> dict[str, str]:

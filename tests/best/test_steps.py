@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mnist_sweep.best import steps
+from mnist_sweep.cli.interruption import interruptible
 
 CHILD = """
 import signal, sys, time
@@ -58,7 +59,7 @@ def test_an_interrupted_step_is_waited_for_while_it_settles(number: signal.Signa
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with steps.interruptible(), pytest.raises(KeyboardInterrupt):
+    with interruptible(), pytest.raises(KeyboardInterrupt):
         steps.run(["step"], lambda: None)
     thread.join()
     assert Path("settled").exists()

@@ -7,9 +7,15 @@ import torch
 
 from mnist_sweep.run import cores as module
 from mnist_sweep.run import machine
-from mnist_sweep.run.cores import cores, quota
+from mnist_sweep.run.cores import cores, quota, why_fewer
 
 V1 = "4:memory:/\n3:cpu,cpuacct:{}\n0::/\n"
+
+
+@pytest.fixture(autouse=True)
+def _no_job(monkeypatch):
+    """These may run in a job of Slurm's."""
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
 
 
 @pytest.fixture
@@ -112,3 +118,34 @@ def test_a_single_runs_threads_are_no_more_than_the_cores(monkeypatch, asked, va
     if variable:
         monkeypatch.setenv("OMP_NUM_THREADS", variable)
     assert machine.set_threads(asked) == expected == now[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("2", 2), ("128", 64), ("0", 64), ("", 64), ("two", 64), ("²", 64)]
+)
+def test_a_job_of_slurms_has_the_cores_that_slurm_has_given_it(monkeypatch, given, expected):
+    """Not every cluster binds its jobs to them."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(64)), raising=False)
+    monkeypatch.setattr(module, "quota", lambda: None)
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
+    assert cores() == expected
+
+
+@pytest.mark.parametrize(
+    ("affinity", "limit", "slurm", "said"),
+    [
+        (64, None, "", None),
+        (64, 100.0, "64", None),
+        (64, 1.5, "", "its cgroup's quota gives 2 of 64 cores"),
+        (3, 8.0, "4", "its affinity gives 3 of 64 cores"),
+        (64, 8.0, "4", "SLURM_CPUS_PER_TASK gives 4 of 64 cores"),
+    ],
+)
+def test_what_holds_the_cores_below_the_machines_is_named(
+    monkeypatch, affinity, limit, slurm, said
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(affinity)), raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(module, "quota", lambda: limit)
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", slurm)
+    assert why_fewer() == said

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 import optuna
@@ -307,13 +309,14 @@ def test_a_proposal_that_is_no_run_is_refused_and_not_launched(sweep):
     assert studies.finished(optuna.load_study(study_name="s", storage=STORAGE)) == 2
 
 
-def test_ctrl_c_leaves_a_study_that_is_resumed(sweep, monkeypatch, capfd):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_or_sigterm_leaves_a_study_that_is_resumed(sweep, monkeypatch, capfd, number, code):
     def interrupt(*arguments, **settings):
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
         patch.setattr(session, "fit", interrupt)
-        assert sweep(2, SMALL) == 130
+        assert sweep(2, SMALL) == code
     before = trials()
     assert [status_of(t) for t in before] == ["interrupted"]
     assert results().trials.interrupted == 1
@@ -323,6 +326,22 @@ def test_ctrl_c_leaves_a_study_that_is_resumed(sweep, monkeypatch, capfd):
     # The interrupted trial is the one that went on, in the directory that it has.
     assert trials()[0].params == before[0].params
     assert directories() == [0, 1]
+
+
+def test_a_sigterm_that_something_has_caught_ends_the_sweep_all_the_same(sweep, monkeypatch):
+    """Some libraries catch everything while they are imported."""
+    fit = session.fit
+
+    def catching(*arguments, **settings):
+        with suppress(BaseException):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return fit(*arguments, **settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "fit", catching)
+        assert sweep(3, SMALL) == 143
+    assert [status_of(t) for t in trials()] == ["complete"]
+    assert sweep(2, SMALL) == 0
 
 
 def test_an_interrupted_grid_point_is_run_by_the_same_command(sweep, monkeypatch):

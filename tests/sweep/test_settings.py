@@ -224,7 +224,7 @@ BOUNDS = [
     ("max_retries", -1, "must be at least 0"),
     *[
         (name, value, "must be greater than 0")
-        for name in ("timeout", "trial_timeout", "grace_period")
+        for name in ("timeout", "trial_timeout", "grace_period", "worker_memory")
         for value in (0, -1.5, math.nan)
     ],
     ("grace_period", math.inf, "must be finite, but got inf"),

@@ -2,12 +2,16 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.run.cores import cores
+from mnist_sweep.run.cores import cores, why_fewer
+from mnist_sweep.run.memory import memory
+
+GB = 1e9  # bytes
 
 # What OpenMP, MKL and OpenBLAS read at their start.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -35,16 +39,30 @@ def _device(config: DictConfig) -> object:
         return None
 
 
-def worker_environments(
-    config: DictConfig, n_jobs: int | None, threads: int | None
-) -> list[Mapping[str, str]]:
-    """Return the environment of each worker: its share of the threads, and its GPU if there is one.
+@dataclass(frozen=True)
+class Workers:
+    """The environment of each worker; `why`: what the machine holds their number by, if anything.
 
-    Workers beyond the number of GPUs share them in turn. A thread count that the user's environment
-    sets already is left as it is.
+    An environment is a worker's share of the threads, and its GPU if there is one.
     """
-    devices = gpus(config)
-    count = n_jobs or len(devices) or cores()
+
+    environments: Sequence[Mapping[str, str]]
+    why: str | None = None
+
+
+def divide(
+    config: DictConfig, n_jobs: int | None, threads: int | None, worker_memory: float | None = None
+) -> Workers:
+    """Return workers for jobs of a config: `n_jobs`, else one a GPU, else one a core.
+
+    Of the last there are no more than the memory holds where each of them, and the sweep itself,
+    needs `worker_memory` GB. Workers beyond the number of GPUs share them in turn. A thread count
+    that the user's environment sets already is left as it is.
+    """
+    devices, why = gpus(config), None
+    count = n_jobs or len(devices)
+    if not count:
+        count, why = _one_a_core(worker_memory)
     share = threads or max(1, cores() // count)
     environments: list[Mapping[str, str]] = []
     for slot in range(count):
@@ -52,4 +70,19 @@ def worker_environments(
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
         environments.append(environment)
-    return environments
+    return Workers(environments, why)
+
+
+def _one_a_core(worker_memory: float | None) -> tuple[int, str | None]:
+    """Return how many workers there are where nobody says so, and why they are fewer than cores."""
+    if worker_memory is None:
+        return cores(), why_fewer()
+    size, limit = memory()
+    fitting = max(1, int(size / (worker_memory * GB)) - 1)
+    if fitting >= cores():
+        return cores(), why_fewer()
+    whose = f", {limit}" if limit else " of memory"
+    return fitting, (
+        f"with the sweep {fitting + 1} of {worker_memory:g} GB each, in {size / GB:.1f} GB{whose}; "
+        f"there are {cores()} cores"
+    )

@@ -123,7 +123,8 @@ class WorkerBackend:
 
     A process imports the modules in `preload` before its first job. `environment(slot)` gives a
     slot's environment variables. Output goes to a file for each slot in `logs`, or where this
-    process's goes. A job that runs longer than `timeout` seconds is killed.
+    process's goes. A job that runs longer than `timeout` seconds is killed. `why`: what the machine
+    holds the number of processes by.
     """
 
     def __init__(
@@ -134,6 +135,7 @@ class WorkerBackend:
         logs: Path | None = None,
         timeout: float | None = None,
         preload: Sequence[str] = (),
+        why: str | None = None,
     ) -> None:
         try:
             self.task = cloudpickle.dumps(task)
@@ -143,13 +145,14 @@ class WorkerBackend:
                 "what it refers to into a module, or use hydra/launcher=basic"
             ) from error
         self.environment, self.logs, self.timeout = environment, logs, timeout
-        self.preload = preload
+        self.preload, self.why = preload, why
         self.slots: list[Worker | None] = [None] * count
 
     def __str__(self) -> str:
         logs = f", their output in {relative(self.logs)}" if self.logs else ""
         count = len(self.slots)
-        return f"{count} process{'es' if count > 1 else ''} of this machine{logs}"
+        why = f" ({self.why})" if self.why else ""
+        return f"{count} process{'es' if count > 1 else ''} of this machine{why}{logs}"
 
     def prepare(self, jobs: int) -> None:
         """Start the processes that so many jobs will need."""

@@ -22,7 +22,7 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.jobs.backend import Job, error_of, run_all
-from mnist_sweep.sweep.jobs.resources import worker_environments
+from mnist_sweep.sweep.jobs.resources import divide
 from mnist_sweep.sweep.jobs.worker_backend import WorkerBackend
 from mnist_sweep.sweep.launcher import WorkersLauncher
 from mnist_sweep.sweep.probe import Probe, RunCost
@@ -99,7 +99,7 @@ class Timer:
     def __init__(self, given: Given, probe: Probe, workers: int, seconds: float = SECONDS) -> None:
         launcher = given.launcher
         threads = launcher.threads if isinstance(launcher, WorkersLauncher) else None
-        environments = worker_environments(given.config, workers, threads)
+        environments = divide(given.config, workers, threads).environments
         task = ProbeTask(given.context, given.config, probe, Singleton.get_state(), seconds)
         self.workers, self.seconds = workers, seconds
         self.backend = WorkerBackend(

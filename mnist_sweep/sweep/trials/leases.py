@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -28,6 +29,9 @@ def beat_of(role: str) -> str:
     return f"{role}:heartbeat"
 
 
+# What a boot of Linux is known by, and what the processes of a container are.
+BOOT, PROCESSES = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+
 # A start is known by the wall clock, which may be set a little between two readings.
 SAME_START = 3.0
 
@@ -40,12 +44,18 @@ def _identity(pid: int) -> dict[str, Any]:
 
 @cache
 def _host() -> str:
-    """Name what a pid belongs to: a boot of a machine, and a container's processes on it."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return " ".join(parts)
+    """Name what a pid belongs to: a boot of a machine, and a container's processes on it.
+
+    Containers may have the same host name, and the same pids. On a Linux that hides which they are,
+    as some sandboxes do, a process is named as if it had a machine to itself: others then judge it
+    by its heartbeat, and none takes another's process for it.
+    """
+    name = socket.gethostname()
+    try:
+        boot = BOOT.read_text(encoding="utf-8").strip()
+        return f"{name} {boot} {PROCESSES.readlink()}"
+    except OSError:
+        return f"{name} {uuid.uuid4().hex}" if sys.platform == "linux" else name
 
 
 def this_process() -> dict[str, Any]:
@@ -71,6 +81,16 @@ def is_alive(record: dict[str, Any]) -> bool | None:
         return same and bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def host_of(trial: FrozenTrial) -> str | None:
+    """Return the name of the machine that runs a trial; None where none is recorded."""
+    for role in reversed(ROLES):
+        record = trial.system_attrs.get(role)
+        host = record.get("host") if isinstance(record, dict) else None
+        if isinstance(host, str) and host:
+            return host.split(" ")[0]
+    return None
 
 
 def token_of(trial: FrozenTrial) -> str:

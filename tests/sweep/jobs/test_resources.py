@@ -5,7 +5,7 @@ import torch
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep.jobs import resources
-from mnist_sweep.sweep.jobs.resources import THREADS, gpus, worker_environments
+from mnist_sweep.sweep.jobs.resources import THREADS, divide, gpus
 
 AUTO, CPU = OmegaConf.create({"device": "auto"}), OmegaConf.create({"device": "cpu"})
 
@@ -14,6 +14,8 @@ AUTO, CPU = OmegaConf.create({"device": "auto"}), OmegaConf.create({"device": "c
 def machine(monkeypatch):
     """A machine of eight cores without a GPU, whose user has set nothing; returns what sets it."""
     monkeypatch.setattr(resources, "cores", lambda: 8)
+    monkeypatch.setattr(resources, "why_fewer", lambda: None)
+    monkeypatch.setattr(resources, "memory", lambda: (int(64e9), None))
     for name in THREADS:
         monkeypatch.delenv(name, raising=False)
 
@@ -108,7 +110,7 @@ def test_a_task_that_knows_no_device_may_use_every_gpu(machine):
     ],
 )
 def test_workers_share_the_cores_threads(n_jobs, asked, count, share):
-    environments = worker_environments(CPU, n_jobs, asked)
+    environments = divide(CPU, n_jobs, asked).environments
     assert threads(environments) == [{share}] * count
     assert devices(environments) == [None] * count
 
@@ -124,28 +126,60 @@ def test_workers_share_the_cores_threads(n_jobs, asked, count, share):
 )
 def test_workers_have_one_gpu_each_and_share_them_in_turn(machine, n_jobs, expected, share):
     machine(devices=2)
-    environments = worker_environments(AUTO, n_jobs, None)
+    environments = divide(AUTO, n_jobs, None).environments
     assert devices(environments) == expected
     assert threads(environments) == [{share}] * len(expected)
 
 
 def test_workers_have_the_gpus_that_the_user_lets_be_seen(machine):
     machine("3,GPU-8932f937", devices=8)
-    assert devices(worker_environments(AUTO, 3, None)) == ["3", "GPU-8932f937", "3"]
+    assert devices(divide(AUTO, 3, None).environments) == ["3", "GPU-8932f937", "3"]
 
 
 def test_workers_of_jobs_of_the_cpu_are_not_counted_by_gpus(machine):
     machine(devices=2)
-    assert devices(worker_environments(CPU, None, None)) == [None] * 8
+    assert devices(divide(CPU, None, None).environments) == [None] * 8
 
 
 def test_the_users_own_thread_count_stands(machine):
     machine(OMP_NUM_THREADS="6")
-    environments = worker_environments(CPU, 2, None)
+    environments = divide(CPU, 2, None).environments
     others = {name: "4" for name in THREADS if name != "OMP_NUM_THREADS"}
     assert environments == [others] * 2
 
 
 def test_a_thread_count_of_the_launchers_stands_before_the_environments(machine):
     machine(OMP_NUM_THREADS="6")
-    assert worker_environments(CPU, 1, 3) == [dict.fromkeys(THREADS, "3")]
+    assert divide(CPU, 1, 3).environments == [dict.fromkeys(THREADS, "3")]
+
+
+LIMIT, EIGHT = "its cgroup's limit", "there are 8 cores"
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "needed", "count", "said"),
+    [
+        (64e9, None, 1.0, 8, None),
+        (64e9, None, None, 8, None),
+        (9e9, None, 1.0, 8, None),
+        (3.9e9, LIMIT, 1.0, 2, f"with the sweep 3 of 1 GB each, in 3.9 GB, {LIMIT}; {EIGHT}"),
+        (6e9, None, 1.5, 3, f"with the sweep 4 of 1.5 GB each, in 6.0 GB of memory; {EIGHT}"),
+        (0.5e9, LIMIT, 1.0, 1, f"with the sweep 2 of 1 GB each, in 0.5 GB, {LIMIT}; {EIGHT}"),
+    ],
+)
+def test_workers_are_no_more_than_the_memory_holds(monkeypatch, size, limit, needed, count, said):
+    monkeypatch.setattr(resources, "memory", lambda: (int(size), limit))
+    workers = divide(CPU, None, None, needed)
+    assert threads(workers.environments) == [{str(8 // count)}] * count
+    assert workers.why == said
+
+
+def test_the_users_own_number_of_workers_stands_whatever_the_memory(monkeypatch):
+    monkeypatch.setattr(resources, "memory", lambda: (int(1e9), None))
+    assert len(divide(CPU, 5, None, 1.0).environments) == 5
+    assert divide(CPU, 5, None, 1.0).why is None
+
+
+def test_what_holds_the_cores_below_the_machines_is_said(monkeypatch):
+    monkeypatch.setattr(resources, "why_fewer", lambda: "its affinity gives 8 of 64 cores")
+    assert divide(CPU, None, None).why == "its affinity gives 8 of 64 cores"

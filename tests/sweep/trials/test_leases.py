@@ -1,5 +1,7 @@
+import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,6 +14,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState, create_trial
 
+from mnist_sweep.sweep.trials import leases
 from mnist_sweep.sweep.trials.leases import (
     JOB,
     SWEEP,
@@ -52,6 +55,48 @@ def test_a_start_that_was_rounded_is_the_same_start():
 
 def test_a_later_process_of_the_same_pid_is_another():
     assert is_alive(GONE) is False
+
+
+POD = ["unshare", "--pid", "--fork", "--uts", "--mount-proc"]
+SAYS = (
+    "import json\nfrom mnist_sweep.sweep.trials.leases import this_process\n"
+    "print(json.dumps(this_process()), flush=True)\ninput()"
+)
+
+
+def test_two_containers_with_the_same_name_and_pid_are_two_processes():
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*POD, "true"], capture_output=True).returncode
+    ):
+        pytest.skip("no namespaces of its own may be made here")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    pods = [subprocess.Popen([*POD, sys.executable, "-c", SAYS], **pipes) for _ in range(2)]
+    one, other = (json.loads(pod.stdout.readline()) for pod in pods)
+    assert one["pid"] == other["pid"] == 1
+    assert one["host"].split()[0] == other["host"].split()[0] == ME["host"].split()[0]
+    assert one["host"] != other["host"]
+    assert is_alive(one) is None, "it lives, which cannot be seen from here"
+    for pod in pods:
+        pod.communicate(b"\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no containers")
+@pytest.mark.parametrize("hidden", ["BOOT", "PROCESSES"])
+def test_where_the_kernel_does_not_say_which_container_it_is_a_process_is_nobody_elses(
+    monkeypatch, tmp_path, hidden
+):
+    monkeypatch.setattr(leases, hidden, tmp_path / "nothing")
+    try:
+        found = []
+        for _ in range(2):
+            leases._host.cache_clear()
+            found.append(leases._host())
+    finally:
+        monkeypatch.undo()
+        leases._host.cache_clear()
+    assert found[0] != found[1]
+    assert found[0].split()[0] == found[1].split()[0]
 
 
 def test_another_machines_process_is_not_known():

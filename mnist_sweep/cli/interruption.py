@@ -1,0 +1,57 @@
+"""SIGTERM, by which clusters and containers end a process, taken as Ctrl-C is."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+CTRL_C, ENDED = 130, 143  # exit codes that shells and clusters expect: 128 and the signal's number
+
+
+class Terminated(KeyboardInterrupt):
+    """What SIGTERM raises where it is `interruptible`."""
+
+
+_asked = threading.Event()  # whether SIGTERM has come since the block began
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise Terminated in the block on SIGTERM, once.
+
+    A cluster may send it several times, to the process and to its group: what the first one began
+    is not interrupted by the next. In a thread other than the main one, nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if not _asked.is_set():
+            _asked.set()
+            raise Terminated
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        _asked.clear()
+
+
+def raise_swallowed() -> None:
+    """Raise Terminated again where SIGTERM has come, and something has caught what it raised.
+
+    Libraries do, some of which catch everything while they are imported. To be called wherever the
+    block comes round.
+    """
+    if _asked.is_set():
+        raise Terminated
+
+
+def exit_interrupted(stop: KeyboardInterrupt) -> NoReturn:
+    """End the process with the exit code of what interrupted it."""
+    sys.exit(ENDED if isinstance(stop, Terminated) else CTRL_C)

@@ -1,0 +1,1 @@
+"""A study as it goes, seen from anywhere that its storage can be read from."""
