@@ -24,6 +24,7 @@ from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.retries import DEATHS
 from mnist_sweep.sweep.trials.status import status_of
+from mnist_sweep.sweep.trials.tally import Tally
 
 CONFIG = OmegaConf.create({"x": 0.5, "hydra": {"runtime": {"choices": {}}}})
 
@@ -125,9 +126,11 @@ def run(storage, tmp_path):
         )
         records = TrialRecords(study, storage)
         space = parse_space({}, None, ["x=interval(0,1)"])
+        tally = Tally(study)
         gated_space = GatedSpace(space, Current(CONFIG), None, None, None)
         queue = TrialQueue(
             records,
+            tally,
             nullcontext,
             Proposer(records, gated_space, resamples=0),
             Limits(total, total),
@@ -139,7 +142,9 @@ def run(storage, tmp_path):
             task=SimpleNamespace(names_trials=False, lease_overrides=lambda token: []),
             directory=tmp_path,
         )
-        opened = SimpleNamespace(study=study, queue=queue, gated_space=gated_space, total=total)
+        opened = SimpleNamespace(
+            study=study, tally=tally, queue=queue, gated_space=gated_space, total=total
+        )
         heard = Heard()
         engine = Engine(given, opened, backend, [heard])
         engine.run(lambda: False)
