@@ -1,6 +1,7 @@
 """A Hydra launcher that takes no time, `hydra/launcher=instant`: the engine without its workers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -32,7 +33,7 @@ class InstantLauncher(Launcher):
 
     def _done(self, overrides: Sequence[str]) -> JobReturn:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
-        given = {each.key_or_group: each.value() for each in parsed}
+        given: dict[str, Any] = {each.key_or_group: each.value() for each in parsed}
         done = JobReturn(overrides=list(overrides), status=JobStatus.COMPLETED)
         done.return_value = closeness(given["x"], given["y"], given["depth"], given["kind"])
         return done

@@ -12,7 +12,10 @@ import optuna
 import psutil
 from optuna.samplers import BaseSampler, TPESampler
 
-SAMPLERS = {"tpe": TPESampler, "random": optuna.samplers.RandomSampler}
+SAMPLERS: dict[str, type[BaseSampler]] = {
+    "tpe": TPESampler,
+    "random": optuna.samplers.RandomSampler,
+}
 # Where a sampler's time goes. TPE calls the methods of a random sampler of its own in some of them.
 METHODS = (
     "before_trial",

@@ -113,7 +113,8 @@ class TrialQueue:
         lease = Lease(self.records, number, SWEEP)
         self.heartbeat.acquire(lease)
         self.open[number], self.leases[number] = proposal, lease
-        if self.records.read(number).system_attrs.get(JOB):  # a process that is gone
+        known = self.tally.trials[number : number + 1]  # none where it is new
+        if any(trial.system_attrs.get(JOB) for trial in known):  # of a process that is gone
             self.records.mark(number, JOB, None)
 
     def _wait(self, number: int) -> None:
