@@ -21,7 +21,8 @@ RANDOM = ["hydra/sweeper/sampler=random"]
 class Load:
     """What is run: `trials` jobs of so many `seconds`, `workers` at once.
 
-    `simulated`: by the sweep's own process, without workers, and without the seconds.
+    `simulated`: by the sweep's own process, without workers, and without the seconds. The study has
+    so many trials `before`.
     """
 
     trials: int
@@ -30,6 +31,7 @@ class Load:
     storage: str
     sampler: str
     simulated: bool
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ class Run:
 
 def sweep(load: Load, folder: Path) -> Run:
     """Run a sweep of ours."""
-    settings = [f"hydra.sweeper.n_trials={load.trials}", f"hydra.sweeper.n_jobs={load.workers}"]
+    settings = [
+        f"hydra.sweeper.n_trials={load.before + load.trials}",
+        f"hydra.sweeper.n_jobs={load.workers}",
+    ]
     settings += [f"hydra.sweeper.storage={load.storage}", f"seconds={load.seconds}"]
     settings += ["hydra/launcher=instant"] if load.simulated else []
     settings += RANDOM if load.sampler == "random" else []

@@ -24,7 +24,11 @@ def main(address: str, sampler: str, trials: int, running: int) -> None:
     chosen = SAMPLERS[sampler](seed=0, **(OURS if sampler == "tpe" else {}))
     storage = open_storage(address).optuna
     study = optuna.create_study(
-        study_name="plain", storage=storage, sampler=chosen, direction="maximize"
+        study_name="soak",
+        storage=storage,
+        sampler=chosen,
+        direction="maximize",
+        load_if_exists=True,
     )
     pending: deque[tuple[optuna.Trial, float]] = deque()
     for _ in range(trials):
