@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,7 @@ class StudyRecord:
             return None
         return Path("multirun", self.name)
 
-    @property
+    @cached_property
     def searched(self) -> dict[str, BaseDistribution]:
         """What was drawn, by name, and from where; in the order of the first trials.
 
@@ -106,7 +107,7 @@ class StudyRecord:
         """Whether its trials are runs of ours, and not of another application."""
         return any(TRIAL_OF_OURS & row.attributes.keys() for row in self.rows)
 
-    @property
+    @cached_property
     def program(self) -> Program | None:
         """How its sweep was started; None where that is not known."""
         recorded = self.study.user_attrs.get(studies.COMMAND)
