@@ -56,7 +56,7 @@ def in_all(run: Run, trials: int) -> str:
 def of_workers(run: Run) -> str:
     """Say what the workers held soon after all of them ran, and in the end."""
     most = max((count for _, count, _, _ in run.workers), default=0)
-    full = [each for each in run.workers if each[1] == most and each[0] > most]
+    full = [e for e in run.workers if e[1] == most and most < e[0] < len(run.samples)]
     if not most or len(full) < 2:
         return "no workers"
     (early, _, first, files), (late, _, last, later) = full[0], full[-1]
