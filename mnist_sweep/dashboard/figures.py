@@ -5,6 +5,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,12 @@ class _Ended:
 
 
 def without_figures(record: StudyRecord, storage: BaseStorage) -> list[Row]:
-    """Return the finished trials that have no figures yet, the best first."""
+    """Return the finished trials whose runs are here and that have no figures, the best first."""
     records = TrialRecords(record.study, storage)
     having = _having(storage.get_study_system_attrs(records.study_id))
-    waiting = [row for row in record.finished if records.id_of(row.number) not in having]
+    waiting = [
+        row for row in record.finished if _is_here(row) and records.id_of(row.number) not in having
+    ]
     rank = {row.number: place for place, row in enumerate(record.best)}
     return sorted(waiting, key=lambda row: (rank.get(row.number, len(rank)), row.number))
 
@@ -95,9 +98,15 @@ class Drawing:
     def _draw(self) -> None:
         try:
             for record in self.records:
-                add_figures(record, self.storage, self.store, self.ended)
+                with suppress(KeyError):  # the study was deleted on the page
+                    add_figures(record, self.storage, self.store, self.ended)
         except (OSError, *OUTAGE) as error:
             print(f"no more figures are drawn: {one_line(error)}", file=sys.stderr)
+
+
+def _is_here(row: Row) -> bool:
+    run = row.attributes.get("run_directory")
+    return run is not None and Path(run).is_dir()
 
 
 def _having(attributes: dict[str, Any]) -> set[int]:

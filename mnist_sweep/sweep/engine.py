@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from optuna.exceptions import UpdateFinishedTrialError
 
@@ -17,7 +18,7 @@ from mnist_sweep.sweep.jobs.backend import Backend, Finished, Job
 from mnist_sweep.sweep.launcher import PATIENCE
 from mnist_sweep.sweep.opening import Opened
 from mnist_sweep.sweep.run_figures import RunReader
-from mnist_sweep.sweep.storage import with_backoff
+from mnist_sweep.sweep.storage import OUTAGE, with_backoff
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.sweep.trials.queue import NoTrial
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -80,7 +81,8 @@ class Engine:
         for finished in came_back:
             self._do(self._event_of(finished))
         if not came_back:  # else the study was read as each was told
-            with_backoff(self.tally.renew)
+            with suppress(*OUTAGE):  # the next look may find the storage again
+                self.tally.renew()
         running = self.backend.running()
         self.reader.look_at(running)
         self.callbacks.tell(lambda each: each.tick(running))

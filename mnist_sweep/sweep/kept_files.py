@@ -44,8 +44,8 @@ class KeptFiles(SweepCallback):
         self._remove()
 
     def _remove(self) -> None:
-        ended, self.read = self.tally.ended[self.read :], len(self.tally.ended)
-        done = {trial.number for trial in ended if status_of(trial) in DONE}
+        ended = self.tally.ended
+        done = {trial.number for trial in ended[self.read :] if status_of(trial) in DONE}
         for number in sorted(done):
             self._of(number, lambda run: run.last.unlink(missing_ok=True))
         if self.weights is not None:
@@ -55,6 +55,7 @@ class KeptFiles(SweepCallback):
             for number in sorted(dropped):
                 self._of(number, lambda run: run.remove_weights(why))
             self.with_weights -= dropped
+        self.read = len(ended)
 
     def _of(self, number: int, remove: "Callable[[RunDirectory], None]") -> None:
         """Remove something of a trial's run; the sweep continues where that cannot be done."""

@@ -109,3 +109,12 @@ def test_a_store_that_is_full_ends_the_drawing_with_one_line_and_not_the_page(cu
         drawing.thread.join()
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("no more figures are drawn: ")
+
+
+def test_a_study_that_is_deleted_on_the_page_ends_its_drawing_without_a_word(curves, capfd):
+    record, storage, store = curves
+    drawing = Drawing([record], storage, store)
+    optuna.delete_study(study_name="s", storage=storage)
+    with drawing:
+        drawing.thread.join()
+    assert capfd.readouterr().err == ""

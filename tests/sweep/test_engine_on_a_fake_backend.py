@@ -7,6 +7,7 @@ import optuna
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
+from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
@@ -283,3 +284,22 @@ def test_a_job_that_lost_its_lease_to_another_job_of_the_same_sweep_is_retried(r
     study, _ = run(backend, total=1)
     assert backend.launches == [0, 0]
     assert study.trials[0].value == 0.9
+
+
+def test_a_storage_that_does_not_answer_while_jobs_run_is_asked_again_later(run, storage):
+    """As long as no job has ended, nothing needs it."""
+    read, polls = storage.get_all_trials, iter(range(9))
+
+    def unanswered(*given, **named):
+        raise StorageInternalError("no answer")
+
+    class Slow(FakeBackend):
+        def poll(self, timeout):
+            if next(polls) < 2:
+                storage.get_all_trials = unanswered
+                return []
+            storage.get_all_trials = read
+            return super().poll(timeout)
+
+    study, _ = run(Slow(), total=1)
+    assert study.trials[0].value == 1.0

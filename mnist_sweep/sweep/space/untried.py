@@ -45,7 +45,7 @@ class Points:
         self.unfit: set[Key] = set()
         self.read = 0  # how many of `tally.ended` are among the next two
         self.keys: set[Key] = set()
-        self.digests: dict[str, int] = {}  # the first trial that was launched with each
+        self.digests: dict[str, int] = {}  # by each, a trial that was launched with it
 
     def tried(self) -> set[Key]:
         """Return what has been tried or is being tried, and what is unfit."""
