@@ -82,7 +82,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live watch studies results docs screenshots lock clean
-.PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu bench-gpu-workers
+.PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-soak bench-gpu bench-gpu-workers
 
 help: ## list the targets
 	@echo "make best BUDGET=8000 HOURS=3 [DATA=mnist] [SEARCH=architecture]"
@@ -181,7 +181,7 @@ screenshots: setup ## take docs/pictures/: STUDY's report, and a sweep (needs Ch
 BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes
 # Lightning and Ray take part where they are installed: .venv/bin/pip install -e '.[bench]'
-$(BENCHMARKS) bench-gpu bench-gpu-workers: bench-%: setup
+$(BENCHMARKS) bench-soak bench-gpu bench-gpu-workers: bench-%: setup
 	$(BIN)/python -m benchmarks.$(subst -,_,$*) $(REPETITIONS)
 
 lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)

@@ -41,9 +41,10 @@ from benchmarks.sampler_tasks import Task
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.space.enqueue import enqueue
 from mnist_sweep.sweep.space.untried import Points
-from mnist_sweep.sweep.trials.proposals import Proposer
+from mnist_sweep.sweep.trials.proposals import Proposal, Proposer
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.status import TrialStatus
+from mnist_sweep.sweep.trials.tally import Tally
 
 SWEEPS, WORKERS, RESAMPLES = 40, 2, 10
 TRIALS = (20, 60)
@@ -95,8 +96,15 @@ def opened(task: Task, sampler: BaseSampler) -> tuple[optuna.Study, Proposer, Tr
     storage = optuna.storages.InMemoryStorage()
     study = optuna.create_study(direction="maximize", sampler=sampler, storage=storage)
     records = TrialRecords(study, storage)
-    points = Points(study, task.space.space, task.space.current)
+    points = Points(Tally(study), task.space.space, task.space.current)
     return study, Proposer(records, task.space, RESAMPLES, points), records
+
+
+def proposed(study: optuna.Study, proposer: Proposer) -> Proposal:
+    """Have a trial proposed as a sweep's queue does: it knows what has been tried by then."""
+    assert proposer.points is not None
+    proposer.points.tally.renew()
+    return proposer.propose(study.ask())
 
 
 def sweep(task: Task, sampler: BaseSampler, seed: int, trials: int) -> tuple[dict[str, Any], int]:
@@ -109,7 +117,7 @@ def sweep(task: Task, sampler: BaseSampler, seed: int, trials: int) -> tuple[dic
     best: tuple[float, dict[str, Any]] = (-1.0, {})
     while launched < trials or running:
         while len(running) < WORKERS and launched < trials:
-            proposal = proposer.propose(study.ask())
+            proposal = proposed(study, proposer)
             if proposal.reason is not None:
                 studies.end(study, proposal.trial, TrialStatus.REJECTED, None)
                 rejected += 1
@@ -231,10 +239,10 @@ def time_proposals(sizes: Sequence[int] = (200, 1_000), proposals: int = 7) -> N
                 trial.set_constraint("parameters", -float(number))  # as the gate does
                 study.tell(trial, 0.9 + 0.1 * math.sin(number))
             study.sampler, taken = gated, []
-            proposer.propose(study.ask())  # the first one imports and fills caches
+            proposed(study, proposer)  # the first one imports and fills caches
             for _ in range(2 if name in SLOW else proposals):
                 start = time.process_time()
-                proposer.propose(study.ask())
+                proposed(study, proposer)
                 taken.append(1000 * (time.process_time() - start))
             print(f"  {size:>5} trials, {name:<40} {spread(taken, '.0f')}", flush=True)
 

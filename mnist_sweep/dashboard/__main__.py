@@ -5,12 +5,13 @@
   host=127.0.0.1 port=8080               where the dashboard listens
 
 Before it starts, each study that a sweep has made gets a note (its best trial, what was searched,
-the commands), each trial that has ended one of its own (what came of it and why, and its command),
-and each finished trial whose run is here its learning curve and its confusion matrix. A note that
-you have changed is left as it is.
+the commands), and each trial that has ended one of its own (what came of it and why, and its
+command). A note that you have changed is left as it is. While the page is open, each finished trial
+whose run is here gets its learning curve and its confusion matrix, the best trials first.
 """
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from optuna.artifacts import FileSystemArtifactStore
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.dashboard.annotations import annotate
-from mnist_sweep.dashboard.figures import add_figures
+from mnist_sweep.dashboard.figures import Drawing, without_figures
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep.read_only import open_to_annotate, open_to_read
 from mnist_sweep.sweep.study_record import of_storage
+from mnist_sweep.text import counted
 
 
 @dataclass
@@ -40,7 +42,7 @@ def main(asked: Dashboard) -> None:
     """Prepare what there is to show, and serve it until Ctrl-C."""
     from optuna_dashboard import run_server
 
-    folder = Path(asked.artifacts)
+    folder, drawing, undrawn = Path(asked.artifacts), None, 0
     storage = open_to_annotate(asked.storage)
     if storage is None or not _can_hold(folder):
         print(
@@ -50,17 +52,25 @@ def main(asked: Dashboard) -> None:
         storage, store = open_to_read(asked.storage), None
     else:
         store = FileSystemArtifactStore(str(folder))
-        for name in optuna.get_all_study_names(storage):
-            record = of_storage(name, asked.storage, storage)
+        names = optuna.get_all_study_names(storage)
+        records = [of_storage(name, asked.storage, storage) for name in names]
+        for record in records:
             if record.program is not None:  # what no sweep of ours has made is left as it is
                 annotate(record, storage)
-            if record.ours:  # another application's runs are not ours to read
-                add_figures(record, storage, store)
+        ours = [each for each in records if each.ours]  # others' runs are not ours to read
+        undrawn = sum(len(without_figures(each, storage)) for each in ours)
+        drawing = Drawing(ours, storage, store)
     figures = f"; figures in {folder}" if store else ""
     print(f"studies of {without_password(asked.storage)}{figures}")
+    if undrawn:
+        print(
+            f"figures of {counted(undrawn, 'trial')} are drawn while the page is open, the best "
+            "first: reload it to see them"
+        )
     print(f"optuna-dashboard: http://{asked.host}:{asked.port} (Ctrl-C ends it)", flush=True)
     try:
-        run_server(storage, asked.host, asked.port, store)
+        with drawing or nullcontext():
+            run_server(storage, asked.host, asked.port, store)
     except OSError as error:
         raise UserError(
             f"port={asked.port} of {asked.host} cannot be used ({error.strerror}); "

@@ -15,6 +15,7 @@ from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.read_only import file_of
 from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.sweep.trials import outcomes
+from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import one_line, relative
 from mnist_sweep.untrusted_files import parse_config
 
@@ -80,7 +81,7 @@ def identify(folder: Path, study: optuna.Study, storage: Storage) -> None:
     """Have a folder say whose it is, for whoever finds it half moved or removed."""
     if not summary.path_in(folder).exists():
         try:
-            summary.write_results(study, storage.address, folder, final=False)
+            summary.write_results(Tally(study), storage.address, folder, final=False)
         except OSError as error:
             raise StudiesError(explain(error, relative(folder))) from error
 

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import optuna
 from optuna.trial import FrozenTrial
 
 from mnist_sweep.cli.printed_commands import has_targets, target
 from mnist_sweep.files import size_of
 from mnist_sweep.passwords import without_password
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.best import EVENTS
 from mnist_sweep.sweep.hydra_adapter import Given
@@ -17,6 +15,7 @@ from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.proportion import wilson
 from mnist_sweep.sweep.trial_line import Change
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of
+from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import counted, duration, megabytes, percent, relative
 
 MOST_NAMED = 5  # trials of a front
@@ -30,7 +29,7 @@ class Closing:
     `changes` returns the settings of a trial that differ from the default.
     """
 
-    study: optuna.Study
+    tally: Tally
     given: Given
     total: int
     written: ObjectiveText
@@ -38,7 +37,7 @@ class Closing:
 
     def lines(self, seconds: float) -> Iterator[str]:
         """Yield the lines of a sweep that took so many seconds: the answer first."""
-        best = summary.best_trials(self.study)
+        best = self.tally.best
         for trial in best[:MOST_NAMED]:
             yield from self._best(trial)
         if len(best) > MOST_NAMED:
@@ -95,7 +94,7 @@ class Closing:
 
     def _default(self) -> FrozenTrial | None:
         """Return the complete trial of the default configuration; None where there is none."""
-        for trial in summary.complete_trials(self.study):
+        for trial in summary.complete_trials(self.tally.study):
             if not self.changes(trial):
                 return trial
         return None
@@ -108,11 +107,12 @@ class Closing:
         return str(without_password(program.command(attributes.get("overrides", []))))
 
     def _counts(self, seconds: float) -> Iterator[str]:
-        counts = studies.counts(self.study)
-        pruned = f"{counts[TrialStatus.PRUNED]} of them pruned{summary.spared(self.study)}"
+        counts = self.tally.counts
+        spared = summary.spared(self.tally.epochs_saved)
+        pruned = f"{counts[TrialStatus.PRUNED]} of them pruned{spared}"
         refused = f", {counts[TrialStatus.REFUSED]} refused" if counts[TrialStatus.REFUSED] else ""
         yield (
-            f"study {self.study.study_name}: {studies.finished(self.study)} of "
+            f"study {self.tally.study.study_name}: {self.tally.finished} of "
             f"{counted(self.total, 'trial')} finished, {pruned}, "
             f"{counts[TrialStatus.FAILED]} failed; "
             f"{counted(counts[TrialStatus.REJECTED], 'proposal')} rejected{refused}; "
@@ -127,7 +127,7 @@ class Closing:
 
     def _commands(self, folder: str, best: Sequence[FrozenTrial]) -> Iterator[str]:
         """Yield the command lines that show what was found, and whether it is true."""
-        program, name = self.given.program, str(self.study.study_name)
+        program, name = self.given.program, str(self.tally.study.study_name)
         address = without_password(self.given.settings.storage)
         if address:
             yield program.for_study("report", name, address)

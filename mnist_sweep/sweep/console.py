@@ -13,7 +13,6 @@ from optuna.trial import FrozenTrial
 from mnist_sweep.cli.terminal import can_show, columns_of
 from mnist_sweep.errors import full_errors
 from mnist_sweep.passwords import without_password
-from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.closing import Closing
 from mnist_sweep.sweep.hydra_adapter import Given
@@ -41,12 +40,12 @@ class Console(SweepCallback):
     """
 
     def __init__(self, opened: Opened, given: Given) -> None:
-        self.study, self.settings, self.total = opened.study, given.settings, opened.total
+        self.tally, self.settings, self.total = opened.tally, given.settings, opened.total
         self.given, self.directory, self.space = given, given.directory, opened.gated_space
         self.started = self.stood = time.monotonic()
         self.written = _writer(opened, given)
         self.progress = Progress(
-            self.study,
+            self.tally,
             self.total,
             self.written,
             self.directory,
@@ -58,7 +57,7 @@ class Console(SweepCallback):
         self.rejections: list[Proposal] = []  # not said yet
         self.view: LiveView | None = None
         self._say(
-            f"study {self.study.study_name} in "
+            f"study {opened.study.study_name} in "
             f"{without_password(self.settings.storage) or 'memory'}: "
             f"{done} of {counted(self.total, 'trial')} done"
         )
@@ -159,7 +158,7 @@ class Console(SweepCallback):
         self._say_trial(self._trial(number), "done", self.written.all(values))
 
     def _trial(self, number: int) -> FrozenTrial:
-        return self.study.get_trials(deepcopy=False)[number]
+        return self.tally.trials[number]
 
     def _say_trial(self, trial: FrozenTrial, state: str, value: str) -> None:
         attributes = attributes_of(trial)
@@ -168,7 +167,7 @@ class Console(SweepCallback):
             trial.number,
             state,
             value,
-            any(best.number == trial.number for best in summary.best_trials(self.study)),
+            any(best.number == trial.number for best in self.tally.best),
             None if "parameters" in self.written.names else attributes.get("parameters"),
             curve,
             max(attributes.get("max_epochs", 0), len(curve), 1),
@@ -218,7 +217,7 @@ class Console(SweepCallback):
     def ended(self) -> None:
         """Say what was found and where to look next."""
         self.ending()
-        closing = Closing(self.study, self.given, self.total, self.written, self._changes)
+        closing = Closing(self.tally, self.given, self.total, self.written, self._changes)
         for line in closing.lines(time.monotonic() - self.started):
             self._say(line)
 

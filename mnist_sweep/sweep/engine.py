@@ -3,13 +3,13 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from optuna.exceptions import UpdateFinishedTrialError
 
 from mnist_sweep.cli.interruption import raise_swallowed
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep import events as on
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.callbacks import Callbacks, SweepCallback
 from mnist_sweep.sweep.decisions import PROBES, Rules, Sweep
@@ -19,7 +19,7 @@ from mnist_sweep.sweep.jobs.backend import Backend, Finished, Job
 from mnist_sweep.sweep.launcher import PATIENCE
 from mnist_sweep.sweep.opening import Opened
 from mnist_sweep.sweep.run_figures import RunReader
-from mnist_sweep.sweep.storage import with_backoff
+from mnist_sweep.sweep.storage import OUTAGE, with_backoff
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.sweep.trials.queue import NoTrial
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -35,6 +35,7 @@ class Engine:
     ) -> None:
         settings = given.settings
         self.given, self.study, self.queue = given, opened.study, opened.queue
+        self.tally = opened.tally
         self.gated_space, self.total = opened.gated_space, opened.total
         self.backend = backend
         self.callbacks = Callbacks(callbacks)
@@ -63,7 +64,7 @@ class Engine:
         Where the study then `holds_nothing`, the sweep did not start, and nothing is concluded.
         """
         try:
-            self.backend.prepare(self.total - studies.finished(self.study))
+            self.backend.prepare(self.total - self.tally.finished)
             while not self.over:
                 raise_swallowed()
                 self._round()
@@ -78,8 +79,12 @@ class Engine:
             self._do(on.Idle(self.queue.may_come_back()))
             if self.over:
                 return
-        for finished in self.backend.poll(POLL):
+        came_back = self.backend.poll(POLL)
+        for finished in came_back:
             self._do(self._event_of(finished))
+        if not came_back:  # else the study was read as each was told
+            with suppress(*OUTAGE):  # the next look may find the storage again
+                self.tally.renew()
         running = self.backend.running()
         self.reader.look_at(running)
         self.callbacks.tell(lambda each: each.tick(running))
@@ -90,6 +95,7 @@ class Engine:
         except KeyboardInterrupt:  # a second one: the jobs have had time enough
             self.backend.stop(0)
         self.queue.close()
+        self.tally.renew()
         if holds_nothing():
             self.callbacks.tell(lambda each: each.ending())
         else:
@@ -140,7 +146,8 @@ class Engine:
             case on.Abort(message):
                 raise SweepError(message)
             case on.NothingFits(rejections):
-                raise SweepError(summary.nothing_fits(self.study, rejections))
+                self.tally.renew()
+                raise SweepError(summary.nothing_fits(self.tally, rejections))
         return None
 
     def _slot_free(self) -> on.SlotFree:
@@ -149,8 +156,8 @@ class Engine:
         retryable = {n for n in self.sweep.retries if not self.queue.may_still_run(n)}
         return on.SlotFree(
             time.monotonic() - self.started,
-            0 if self.given.settings.plateau is None else summary.trials_since_best(self.study),
-            None if self.given.settings.target is None else summary.best_value(self.study),
+            self.tally.since_best,
+            self.tally.best_value,
             frozenset(retryable),
         )
 
@@ -159,8 +166,8 @@ class Engine:
         if isinstance(proposal, NoTrial):
             if not proposal.exhausted:
                 return on.NoneLeft()
-            launched, rejected = studies.launched(self.study), summary.rejections(self.study)
-            return on.NoneLeft(True, bool(launched), bool(rejected))
+            rejected = self.tally.counts[TrialStatus.REJECTED]
+            return on.NoneLeft(True, bool(self.tally.launched), bool(rejected))
         if proposal.reason is None:
             return on.Proposed(proposal.number)
         if proposal.error:
@@ -168,7 +175,7 @@ class Engine:
             self.callbacks.tell(lambda each: each.refused(number, error))
             return on.Refused(number, error)
         self.callbacks.tell(lambda each: each.rejected(proposal))
-        return on.Rejected(bool(studies.launched(self.study)))
+        return on.Rejected(bool(self.tally.launched))
 
     def _probe(self, rejections: int) -> None:
         """Queue a configuration that passes the gate. Raises SweepError where none is found."""
@@ -176,7 +183,8 @@ class Engine:
         if params is not None:
             self.study.enqueue_trial(params)
         elif closest is not None:
-            raise SweepError(summary.nothing_fits(self.study, rejections, PROBES, closest))
+            self.tally.renew()
+            raise SweepError(summary.nothing_fits(self.tally, rejections, PROBES, closest))
 
     def _launch(self, number: int) -> None:
         self.reader.launched(number)
@@ -222,6 +230,7 @@ class Engine:
 
     def _say_ended(self, trial: on.Returned) -> None:
         number, reason = trial.number, str(trial.reason)
+        with_backoff(self.tally.renew)
 
         def say(each: SweepCallback) -> None:
             if trial.status == TrialStatus.FAILED:

@@ -1,20 +1,16 @@
 """What a study's finished trials keep: no checkpoint to resume from, and the best ones' weights."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import optuna
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
-
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import where
-from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.trials import outcomes
-from mnist_sweep.sweep.trials.status import TrialStatus, is_feasible, status_of
+from mnist_sweep.sweep.trials.status import TrialStatus, status_of
+from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import relative
 
 if TYPE_CHECKING:
@@ -34,10 +30,10 @@ class KeptFiles(SweepCallback):
     removed by the next one; another task's files, and another machine's runs, are left alone.
     """
 
-    def __init__(self, study: optuna.Study, directory: Path, weights: int | None) -> None:
-        self.study, self.directory, self.weights = study, directory, weights
-        self.without_checkpoint: set[int] = set()
-        self.without_weights: set[int] = set()
+    def __init__(self, tally: Tally, directory: Path, weights: int | None) -> None:
+        self.tally, self.directory, self.weights = tally, directory, weights
+        self.read = 0  # how many of `tally.ended` have been looked at
+        self.with_weights: set[int] = set()  # trials whose weights have not been removed
 
     def told(self) -> None:
         """Remove what the trials that have ended do not need."""
@@ -48,17 +44,18 @@ class KeptFiles(SweepCallback):
         self._remove()
 
     def _remove(self) -> None:
-        trials = self.study.get_trials(deepcopy=False)
-        done = {trial.number for trial in trials if status_of(trial) in DONE}
-        for number in sorted(done - self.without_checkpoint):
+        ended = self.tally.ended
+        done = {trial.number for trial in ended[self.read :] if status_of(trial) in DONE}
+        for number in sorted(done):
             self._of(number, lambda run: run.last.unlink(missing_ok=True))
-        self.without_checkpoint |= done
         if self.weights is not None:
-            dropped = done - best_numbers(self.study, self.weights)
+            self.with_weights |= done
+            dropped = self.with_weights - self.tally.best_numbers(self.weights)
             why = f"{SETTING}={self.weights}"
-            for number in sorted(dropped - self.without_weights):
+            for number in sorted(dropped):
                 self._of(number, lambda run: run.remove_weights(why))
-            self.without_weights |= dropped
+            self.with_weights -= dropped
+        self.read = len(ended)
 
     def _of(self, number: int, remove: "Callable[[RunDirectory], None]") -> None:
         """Remove something of a trial's run; the sweep continues where that cannot be done."""
@@ -77,39 +74,4 @@ class KeptFiles(SweepCallback):
         """Whether a run of ours is there whose result says that it is this finished trial."""
         result = outcomes.recorded(self.directory / str(number))
         named = (result.get("study"), result.get("trial"), result.get("status"))
-        return named[:2] == (self.study.study_name, number) and named[2] in DONE
-
-
-def best_numbers(study: optuna.Study, count: int) -> set[int]:
-    """Return the numbers of a study's best complete trials, so many where there are as many.
-
-    Of equal ones the first. With several objectives whole fronts, the best first, until they have
-    as many. The study's best is always among them.
-    """
-    best = {trial.number for trial in summary.best_trials(study)}
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    feasible = [trial for trial in complete if is_feasible(trial)]
-    if len(study.directions) == 1:
-        ordered = sorted(feasible, key=lambda t: (_losses(study, t), t.number))
-        return best | {trial.number for trial in ordered[:count]}
-    while feasible and len(best) < count:
-        rest = [trial for trial in feasible if trial.number not in best]
-        losses = [_losses(study, trial) for trial in rest]
-        best |= {t.number for t, own in zip(rest, losses, strict=True) if not _beaten(own, losses)}
-        feasible = rest
-    return best
-
-
-def _losses(study: optuna.Study, trial: FrozenTrial) -> tuple[float, ...]:
-    """Return a trial's values, of which less is better."""
-    return tuple(
-        -value if direction == StudyDirection.MAXIMIZE else value
-        for value, direction in zip(trial.values, study.directions, strict=True)
-    )
-
-
-def _beaten(own: tuple[float, ...], others: Sequence[tuple[float, ...]]) -> bool:
-    return any(
-        other != own and all(theirs <= mine for theirs, mine in zip(other, own, strict=True))
-        for other in others
-    )
+        return named[:2] == (self.tally.study.study_name, number) and named[2] in DONE

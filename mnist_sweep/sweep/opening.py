@@ -35,6 +35,7 @@ from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
 from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.sweep.zipped import groups_of
 from mnist_sweep.text import relative
 
@@ -79,6 +80,7 @@ class Opened:
     """A sweep that can begin."""
 
     study: optuna.Study
+    tally: Tally
     gated_space: GatedSpace
     queue: TrialQueue
     total: int
@@ -166,11 +168,12 @@ def open_sweep(
         earlier = studies.count_sweep(study)
         study.sampler = sampling.reseed(study.sampler, settings.sampler, earlier)
         enqueue(study, space, search.current, settings.enqueue, settings.default_first)
-    untried = untried_points(given, search, study, points)
+    tally = Tally(study)
+    untried = untried_points(given, search, tally, points)
     total = min(settings.n_trials, points or settings.n_trials)
-    left = trials_left(study, untried, total)
+    left = trials_left(tally, untried, total)
     if left is not None:
-        total = studies.launched(study) + left
+        total = tally.launched + left
     studies.record_total(study, total)
     records = TrialRecords(study, storage.optuna)
     gated_space = GatedSpace(
@@ -186,6 +189,7 @@ def open_sweep(
     proposer = Proposer(records, gated_space, settings.resamples, untried)
     queue = TrialQueue(
         records,
+        tally,
         lock,
         proposer,
         Limits(total, settings.n_trials, points),
@@ -203,7 +207,7 @@ def open_sweep(
         left,
         extended,
     )
-    return Opened(study, gated_space, queue, total, decisions)
+    return Opened(study, tally, gated_space, queue, total, decisions)
 
 
 def check_given(given: Given) -> None:
@@ -244,21 +248,19 @@ def _computed(config: DictConfig, space: SearchSpace) -> set[str]:
     return names & space.optional & space.settings.keys()
 
 
-def untried_points(
-    given: Given, search: Search, study: optuna.Study, grid: int | None
-) -> Points | None:
+def untried_points(given: Given, search: Search, tally: Tally, grid: int | None) -> Points | None:
     """Return what tells tried configurations from others; None where they may be repeated.
 
     Another application's job may answer otherwise to the same question; ours does not. A `grid` of
     so many points knows them itself.
     """
     repeatable = given.task.names_trials and not given.extender and grid is None
-    return Points(study, search.space, search.current) if repeatable else None
+    return Points(tally, search.space, search.current) if repeatable else None
 
 
-def trials_left(study: optuna.Study, points: Points | None, total: int) -> int | None:
+def trials_left(tally: Tally, points: Points | None, total: int) -> int | None:
     """Return what a small space has left for a study; None where it has enough."""
-    wanted = total - studies.launched(study)
+    wanted = total - tally.launched
     if points is None or wanted <= 0:
         return None
     left = points.left(wanted)

@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import optuna
-
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.time_left import Pace
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.sweep.trials.status import TrialStatus
+from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import counted, duration
 
 
@@ -23,20 +21,20 @@ class Progress:
 
     def __init__(
         self,
-        study: optuna.Study,
+        tally: Tally,
         total: int,
         written: ObjectiveText,
         directory: Path,
         slots: int,
         timeout: float | None = None,
     ) -> None:
-        self.study, self.total, self.written, self.directory = study, total, written, directory
+        self.tally, self.total, self.written, self.directory = tally, total, written, directory
         self.pace = Pace(directory, slots, timeout=timeout)
         self.max_epochs: dict[int, int] = {}
 
     def done(self) -> int:
         """Return how many trials have ended."""
-        return studies.finished(self.study)
+        return self.tally.finished
 
     def standing(self, running: Sequence[int]) -> str:
         """Return how long is left, what is best, and how many trials came to nothing.
@@ -66,14 +64,14 @@ class Progress:
         return number in self.max_epochs or self.pace.has_begun(number)
 
     def _best(self) -> list[str]:
-        best = summary.best_trials(self.study)
-        if best and len(self.study.directions) == 1:
+        best = self.tally.best
+        if best and len(self.tally.directions) == 1:
             return [f"best {self.written.all(best[0].values)} (trial {best[0].number})"]
         return [f"{len(best)} on the front"] if best else []
 
     def _counts(self) -> Iterator[tuple[str, int]]:
-        by_status = studies.counts(self.study)
-        yield f"pruned{summary.spared(self.study)}", by_status[TrialStatus.PRUNED]
+        by_status = self.tally.counts
+        yield f"pruned{summary.spared(self.tally.epochs_saved)}", by_status[TrialStatus.PRUNED]
         for status in (TrialStatus.REJECTED, TrialStatus.FAILED, TrialStatus.REFUSED):
             yield status.value, by_status[status]
 

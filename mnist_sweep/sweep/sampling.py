@@ -4,7 +4,6 @@ import functools
 import math
 from typing import Any
 
-import optuna
 from hydra.core.override_parser.types import FloatRange
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -15,11 +14,11 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import BaseSampler, GridSampler, QMCSampler
-from optuna.trial import TrialState
 
 from mnist_sweep.private_names import GRID_ID
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.space.search_space import SearchSpace
+from mnist_sweep.sweep.trials.tally import Tally
 
 SAMPLER_TARGETS = ("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
 
@@ -55,17 +54,15 @@ def _values(name: str, distribution: BaseDistribution) -> list[Any]:
     return values if values and values[-1] == distribution.high else [*values, distribution.high]
 
 
-def grid_is_exhausted(study: optuna.Study, points: int | None) -> bool:
+def grid_is_exhausted(tally: Tally, points: int | None) -> bool:
     """Whether a grid of so many points has none left that is neither done nor being done.
 
     `GridSampler.is_exhausted` counts a running point as left: it would be proposed once more.
     """
-    if points is None:
+    if points is None or tally.waiting:
         return False
-    trials = study.get_trials(deepcopy=False)
-    if any(trial.state == TrialState.WAITING for trial in trials):
-        return False
-    return len({trial.system_attrs.get(GRID_ID) for trial in trials} - {None}) >= points
+    visited = {trial.system_attrs.get(GRID_ID) for trial in tally.trials} - {None}
+    return len(visited) >= points
 
 
 def reseed(sampler: BaseSampler, config: DictConfig | None, earlier: int) -> BaseSampler:

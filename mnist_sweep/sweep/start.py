@@ -63,10 +63,10 @@ def _open_and_run(given: Given, arguments: list[str], made: "_Made") -> None:
     backend = choose_backend(given)
     storage = open_storage(given.settings.storage)
     opened = open_sweep(given, search, backend, storage, made.note)
-    summary_file = SummaryFile(opened.study, given.settings.storage, given.directory)
+    summary_file = SummaryFile(opened.tally, given.settings.storage, given.directory)
     callbacks = [DataCheck(opened.study), summary_file]
     if given.task.names_trials:
-        callbacks.append(KeptFiles(opened.study, given.directory, given.settings.keep_weights))
+        callbacks.append(KeptFiles(opened.tally, given.directory, given.settings.keep_weights))
     callbacks.append(Console(opened, given))
     engine = Engine(given, opened, backend, callbacks)
     engine.run(made.holds_nothing)

@@ -1,7 +1,6 @@
 """The study in its storage: opening and resuming it, and the status of its trials."""
 
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -17,7 +16,8 @@ from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.extension import Difference
 from mnist_sweep.sweep.storage import Storage
-from mnist_sweep.sweep.trials.status import FINISHED, STATES, TrialStatus, status_of
+from mnist_sweep.sweep.trials.status import FINISHED, STATES, TrialStatus
+from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import one_line
 
 COMMAND = "command"  # the study's user attribute that says how its last sweep was started
@@ -100,7 +100,7 @@ def exists(name: str | None, storage: Storage) -> bool:
 
 def is_empty(study: optuna.Study) -> bool:
     """Whether no trial of a study has ended, or been judged."""
-    return not counts(study).keys() & {*FINISHED, TrialStatus.REJECTED}
+    return not Tally(study).counts.keys() & {*FINISHED, TrialStatus.REJECTED}
 
 
 def direction_names(study: optuna.Study) -> list[str]:
@@ -239,11 +239,6 @@ def _called(prefix: str, key: str) -> str:
     return path.removeprefix("search.settings.").removeprefix("search.")
 
 
-def counts(study: optuna.Study) -> Counter[TrialStatus]:
-    """Return how many trials have which status."""
-    return Counter(status_of(trial) for trial in study.get_trials(deepcopy=False))
-
-
 def end(
     study: optuna.Study,
     trial: optuna.Trial,
@@ -267,9 +262,10 @@ def end(
 
 def identity(study: optuna.Study) -> str:
     """Return what tells a study from another of its name. Call it under the study's lock."""
-    if ID not in study.user_attrs:
-        study.set_user_attr(ID, uuid.uuid4().hex)
-    identity: str = study.user_attrs[ID]
+    identity: str | None = study.user_attrs.get(ID)
+    if identity is None:
+        identity = uuid.uuid4().hex
+        study.set_user_attr(ID, identity)
     return identity
 
 
@@ -278,28 +274,6 @@ def count_sweep(study: optuna.Study) -> int:
     earlier: int = study.user_attrs.get("sweeps", 0)
     study.set_user_attr("sweeps", earlier + 1)
     return earlier
-
-
-def finished(study: optuna.Study) -> int:
-    """Return how many launched trials have ended: those that count towards n_trials."""
-    by_status = counts(study)
-    return sum(by_status[name] for name in FINISHED)
-
-
-def launched(study: optuna.Study) -> int:
-    """Return how many launched trials have ended or run, in whichever sweep.
-
-    From one reading of the study: others settle trials between two.
-    """
-    return sum(
-        status_of(trial) in (*FINISHED, TrialStatus.RUNNING)
-        for trial in study.get_trials(deepcopy=False)
-    )
-
-
-def waiting(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the trials that the next ask gives: queued ones, and those that were left."""
-    return study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
 
 
 def in_progress(study: optuna.Study) -> list[FrozenTrial]:

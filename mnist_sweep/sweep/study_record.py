@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,12 @@ from mnist_sweep.cli.printed_commands import Program, from_record
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.read_only import open_to_read
 from mnist_sweep.sweep.settings import check_study_name
 from mnist_sweep.sweep.trials.status import FINISHED, attributes_of, is_feasible, status_of
+from mnist_sweep.sweep.trials.tally import Tally
 
 # What a trial of ours knows, from its run or from the budget's gate.
 TRIAL_OF_OURS = {"epochs", "max_epochs", "parameters"}
@@ -89,7 +90,7 @@ class StudyRecord:
             return None
         return Path("multirun", self.name)
 
-    @property
+    @cached_property
     def searched(self) -> dict[str, BaseDistribution]:
         """What was drawn, by name, and from where; in the order of the first trials.
 
@@ -106,7 +107,7 @@ class StudyRecord:
         """Whether its trials are runs of ours, and not of another application."""
         return any(TRIAL_OF_OURS & row.attributes.keys() for row in self.rows)
 
-    @property
+    @cached_property
     def program(self) -> Program | None:
         """How its sweep was started; None where that is not known."""
         recorded = self.study.user_attrs.get(studies.COMMAND)
@@ -134,7 +135,7 @@ class StudyRecord:
     @property
     def epochs_saved(self) -> int:
         """The epochs that pruning has spared."""
-        return summary.epochs_saved(self.study)
+        return Tally(self.study).epochs_saved
 
     @property
     def epochs_trained(self) -> int:
@@ -235,7 +236,7 @@ def row(trial: FrozenTrial, places: Places) -> Row:
 def _ranked(study: optuna.Study, rows: list[Row], directions: list[str]) -> list[Row]:
     complete = [row for row in rows if row.values and row.feasible]
     if len(directions) > 1:
-        front = {trial.number for trial in summary.best_trials(study)}
+        front = {trial.number for trial in Tally(study).best}
         complete = [row for row in complete if row.number in front]
     falls = directions[0] == "minimize"
     return sorted(complete, key=lambda r: (r.values[0] if falls else -r.values[0], r.number))

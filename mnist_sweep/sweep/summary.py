@@ -17,13 +17,8 @@ from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.trials.gated_sampler import is_grid
-from mnist_sweep.sweep.trials.status import (
-    FINISHED,
-    TrialStatus,
-    attributes_of,
-    is_feasible,
-    status_of,
-)
+from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, is_feasible, status_of
+from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import counted, relative
 
 FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
@@ -38,40 +33,14 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     ]
 
 
-def best_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """Return the best feasible complete trial, or the Pareto front of several objectives."""
-    if not complete_trials(study):
-        return []
-    return [study.best_trial] if len(study.directions) == 1 else study.best_trials
-
-
-def best_value(study: optuna.Study) -> float | None:
-    """Return the value of the best feasible complete trial; None while there is none."""
-    best = best_trials(study)
-    return best[0].value if best else None
-
-
 def rejections(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that the gate rejected."""
     pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     return [trial for trial in pruned if status_of(trial) == TrialStatus.REJECTED]
 
 
-def smallest_rejected(study: optuna.Study) -> FrozenTrial | None:
-    """Return the rejected trial that came closest to feasible, or None.
-
-    One that meets every constraint, as one that repeats a trial does, only where there is no other.
-    """
-
-    def distance(trial: FrozenTrial) -> tuple[bool, float]:
-        worst = _worst(trial.constraints)
-        return worst <= 0, worst
-
-    return min(rejections(study), key=distance, default=None)
-
-
 def nothing_fits(
-    study: optuna.Study,
+    tally: Tally,
     in_a_row: int | None = None,
     probes: int = 0,
     closest_probe: Verdict | None = None,
@@ -81,7 +50,7 @@ def nothing_fits(
     `in_a_row`: after how many proposals; None where the space holds no others. `probes`: how many
     more were drawn, and the closest of those.
     """
-    closest = smallest_rejected(study)
+    closest = tally.closest
     assert closest is not None
     what, more = "no configuration of the search space passes the gate", ""
     if probes:
@@ -104,32 +73,9 @@ def _worst(constraints: Mapping[str, float]) -> float:
     return max(constraints.values(), default=math.inf)
 
 
-def trials_since_best(study: optuna.Study) -> int:
-    """Return how many launched trials ended after the best one did."""
-    best = best_trials(study)
-    if not best:
-        return 0
-    latest = max(trial.datetime_complete for trial in best if trial.datetime_complete)
-    return sum(
-        status_of(trial) in FINISHED and trial.datetime_complete > latest
-        for trial in study.get_trials(deepcopy=False)
-        if trial.datetime_complete
-    )
-
-
-def epochs_saved(study: optuna.Study) -> int:
-    """Return the epochs that pruned trials were spared."""
-    return sum(
-        trial.user_attrs["max_epochs"] - trial.user_attrs["epochs"]
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
-        if {"max_epochs", "epochs"} <= trial.user_attrs.keys()
-    )
-
-
-def spared(study: optuna.Study) -> str:
+def spared(epochs: int) -> str:
     """Return what pruning saved as an addition to the number pruned: " (8 epochs saved)", or ""."""
-    saved = epochs_saved(study)
-    return f" ({counted(saved, 'epoch')} saved)" if saved else ""
+    return f" ({counted(epochs, 'epoch')} saved)" if epochs else ""
 
 
 def path_in(directory: Path) -> Path:
@@ -149,17 +95,15 @@ def check_directory(study: optuna.Study, directory: Path) -> None:
         )
 
 
-def write_results(
-    study: optuna.Study, storage: str | None, directory: Path, final: bool = True
-) -> None:
+def write_results(tally: Tally, storage: str | None, directory: Path, final: bool = True) -> None:
     """Write what a study has found so far into its sweep directory, and point best/ to the best.
 
     The file has the stock sweeper's keys, and what else there is to know. The list of a grid's
     skipped points, which can be long, is in the `final` one only.
     """
-    best = best_trials(study)
+    study, best = tally.study, tally.best
     found: dict[str, Any] = {"name": "optuna"}
-    if len(study.directions) == 1:
+    if len(tally.directions) == 1:
         found["best_params"] = best[0].params if best else None
         found["best_value"] = best[0].value if best else None
         found["best_trial"] = best[0].number if best else None
@@ -170,18 +114,17 @@ def write_results(
         found["solutions"] = [
             {"params": t.params, "values": t.values, "trial": t.number} for t in best
         ]
-    by_status = studies.counts(study)
+    by_status = tally.counts
     found |= {
         "study_name": study.study_name,
         "study_id": studies.identity(study),
         "storage": without_password(storage),
         "directions": studies.direction_names(study),
         "trials": {status.value: by_status[status] for status in TrialStatus},
-        "epochs_saved": epochs_saved(study),
+        "epochs_saved": tally.epochs_saved,
     }
-    closest = smallest_rejected(study)
-    if closest is not None:
-        found["smallest_rejected"] = _rejection(closest)
+    if tally.closest is not None:
+        found["smallest_rejected"] = _rejection(tally.closest)
     if final and is_grid(study.sampler):
         found["skipped"] = [_rejection(trial) for trial in rejections(study)]
     directory.mkdir(parents=True, exist_ok=True)
@@ -197,13 +140,13 @@ def _rejection(trial: FrozenTrial) -> dict[str, Any]:
 class SummaryFile(SweepCallback):
     """A sweep directory's summary and its best/, kept up to date."""
 
-    def __init__(self, study: optuna.Study, storage: str | None, directory: Path) -> None:
-        self.study, self.storage, self.directory = study, storage, directory
+    def __init__(self, tally: Tally, storage: str | None, directory: Path) -> None:
+        self.tally, self.storage, self.directory = tally, storage, directory
 
     def told(self) -> None:
         """Write what has been found so far."""
-        write_results(self.study, self.storage, self.directory, final=False)
+        write_results(self.tally, self.storage, self.directory, final=False)
 
     def ended(self) -> None:
         """Write what was found."""
-        write_results(self.study, self.storage, self.directory)
+        write_results(self.tally, self.storage, self.directory)

@@ -10,6 +10,7 @@ from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.outcomes import RESULT_OF_OURS
+from mnist_sweep.sweep.trials.tally import Tally
 from tests.report.conftest import add, confirmed, create, ran
 
 SQLITE, JOURNAL = "sqlite:///multirun/optuna.db", "journal:///multirun/studies.log"
@@ -40,7 +41,7 @@ def swept(name="s", address=SQLITE, folder=None, trials=2, storage=None):
             number, run_directory=str(run), val_acc=0.9 + number / 100, data_fingerprint="a"
         )
         add(study, "complete", 0.9 + number / 100, **known)
-    summary.write_results(study, address, folder)
+    summary.write_results(Tally(study), address, folder)
     return study
 
 

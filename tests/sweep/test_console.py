@@ -22,6 +22,7 @@ from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.trials.status import STATES, TrialStatus
+from mnist_sweep.sweep.trials.tally import Tally
 
 WORKERS = 2
 TOTAL = 20
@@ -66,7 +67,10 @@ def console_of(study, directory, total=TOTAL):
         program=this_program(),
     )
     space = SimpleNamespace(space=SimpleNamespace(names=lambda: {"lr"}), current=Current(CONFIG))
-    opened = SimpleNamespace(study=study, total=total, decisions=decided, gated_space=space)
+    tally = Tally(study)
+    opened = SimpleNamespace(
+        study=study, tally=tally, total=total, decisions=decided, gated_space=space
+    )
     return Console(opened, given)
 
 
@@ -79,14 +83,16 @@ def end(console, number, status, value=None, lr=0.1):
     began = config.stat().st_mtime
     console.progress.pace.started[number] = began - 60
     os.utime(config, (began - 60, began - 60))
-    trial = console.study.ask()
+    study = console.tally.study
+    trial = study.ask()
     trial.suggest_float("lr", lr, lr)
     for epoch in (1, 2):
         trial.report((value or 0.5) - (2 - epoch) / 10, epoch)
     recorded = {"status": status, "epochs": 2, "max_epochs": 20, "parameters": 13_441, DATA: "d"}
     for name, attribute in recorded.items():
         trial.set_user_attr(name, attribute)
-    console.study.tell(trial, value, STATES[status])
+    study.tell(trial, value, STATES[status])
+    console.tally.renew()
     if status == TrialStatus.COMPLETE:
         console.complete(number, [value])
     else:

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
+from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
@@ -24,6 +25,7 @@ from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.retries import DEATHS
 from mnist_sweep.sweep.trials.status import status_of
+from mnist_sweep.sweep.trials.tally import Tally
 
 CONFIG = OmegaConf.create({"x": 0.5, "hydra": {"runtime": {"choices": {}}}})
 
@@ -125,9 +127,11 @@ def run(storage, tmp_path):
         )
         records = TrialRecords(study, storage)
         space = parse_space({}, None, ["x=interval(0,1)"])
+        tally = Tally(study)
         gated_space = GatedSpace(space, Current(CONFIG), None, None, None)
         queue = TrialQueue(
             records,
+            tally,
             nullcontext,
             Proposer(records, gated_space, resamples=0),
             Limits(total, total),
@@ -139,7 +143,9 @@ def run(storage, tmp_path):
             task=SimpleNamespace(names_trials=False, lease_overrides=lambda token: []),
             directory=tmp_path,
         )
-        opened = SimpleNamespace(study=study, queue=queue, gated_space=gated_space, total=total)
+        opened = SimpleNamespace(
+            study=study, tally=tally, queue=queue, gated_space=gated_space, total=total
+        )
         heard = Heard()
         engine = Engine(given, opened, backend, [heard])
         engine.run(lambda: False)
@@ -278,3 +284,22 @@ def test_a_job_that_lost_its_lease_to_another_job_of_the_same_sweep_is_retried(r
     study, _ = run(backend, total=1)
     assert backend.launches == [0, 0]
     assert study.trials[0].value == 0.9
+
+
+def test_a_storage_that_does_not_answer_while_jobs_run_is_asked_again_later(run, storage):
+    """As long as no job has ended, nothing needs it."""
+    read, polls = storage.get_all_trials, iter(range(9))
+
+    def unanswered(*given, **named):
+        raise StorageInternalError("no answer")
+
+    class Slow(FakeBackend):
+        def poll(self, timeout):
+            if next(polls) < 2:
+                storage.get_all_trials = unanswered
+                return []
+            storage.get_all_trials = read
+            return super().poll(timeout)
+
+    study, _ = run(Slow(), total=1)
+    assert study.trials[0].value == 1.0

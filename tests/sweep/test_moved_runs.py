@@ -10,6 +10,7 @@ from mnist_sweep.report import __main__ as entry
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.study_record import ReportError, read_study
+from mnist_sweep.sweep.trials.tally import Tally
 from tests.report.conftest import add, create, ran
 
 ADDRESS = "sqlite:///multirun/optuna.db"
@@ -26,7 +27,7 @@ def swept(name="s", address=ADDRESS, directory=None):
         (folder / str(number)).mkdir(parents=True)
         given = ran(number, run_directory=str(folder / str(number)))
         add(study, "complete", 0.9 + number / 100, **given)
-    summary.write_results(study, address, folder)
+    summary.write_results(Tally(study), address, folder)
     return study
 
 

@@ -14,11 +14,12 @@ from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.leases import SWEEP
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.status import GATE, TrialStatus, attributes_of, status_of
+from mnist_sweep.sweep.trials.tally import Tally
 
 
 def test_only_launched_trials_that_ended_count(study):
-    assert studies.finished(study) == 4
-    assert studies.counts(study) == {
+    assert Tally(study).finished == 4
+    assert Tally(study).counts == {
         "rejected": 2,
         "complete": 2,
         "failed": 1,
@@ -52,10 +53,10 @@ def test_what_waits_is_told_from_what_runs():
     study = optuna.create_study()
     for x in (0.0, 1.0):
         study.enqueue_trial({"x": x})
-    assert [trial.number for trial in studies.waiting(study)] == [0, 1]
+    assert [trial.number for trial in Tally(study).waiting] == [0, 1]
     assert studies.in_progress(study) == []
     study.ask()
-    assert [trial.number for trial in studies.waiting(study)] == [1]
+    assert [trial.number for trial in Tally(study).waiting] == [1]
     assert [trial.number for trial in studies.in_progress(study)] == [0]
 
 
@@ -120,7 +121,7 @@ def test_an_end_is_told_with_its_status_and_its_reason(status, state, own):
 def test_the_last_point_of_a_grid_can_be_told():
     study = optuna.create_study(sampler=GridSampler({"x": [0.0]}))
     studies.end(study, study.ask(), TrialStatus.COMPLETE, None, [1.0])
-    assert studies.counts(study) == {TrialStatus.COMPLETE: 1}
+    assert Tally(study).counts == {TrialStatus.COMPLETE: 1}
 
 
 def test_rejections_are_pruned_so_that_tpe_learns_from_them(study):

@@ -13,6 +13,7 @@ from mnist_sweep.sweep.opening import Search, match_study, trials_left, untried_
 from mnist_sweep.sweep.read_only import in_a_file_or_server, is_there, open_to_read
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, status_of
+from mnist_sweep.sweep.trials.tally import Tally
 
 ENOUGH = 5  # ended trials, for their epochs to say what pruning saves
 
@@ -58,12 +59,12 @@ def standing(given: Given, search: Search) -> Standing:
     _, moved = match_study(given, search, study, grid=points is not None)
     if given.task.names_trials and (studies.ID in study.user_attrs or not resumed):
         summary.check_directory(study, given.directory)
-    untried = untried_points(given, search, study, points)
+    tally = Tally(study)
+    untried = untried_points(given, search, tally, points)
     total = min(settings.n_trials, points or settings.n_trials)
-    untried_left = trials_left(study, untried, total)
-    ended = studies.finished(study)
+    untried_left = trials_left(tally, untried, total)
+    ended, counts = tally.finished, tally.counts
     left = max(0, total - ended)
-    counts = studies.counts(study)
     return Standing(
         settings.study_name,
         without_password(settings.storage),

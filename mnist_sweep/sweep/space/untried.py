@@ -5,19 +5,18 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import optuna
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import TrialState
 
 from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.space.resolved import CONFIGURATION
 from mnist_sweep.sweep.space.search_space import SearchSpace
 from mnist_sweep.sweep.space.values import override_value
+from mnist_sweep.sweep.trials.tally import Tally
 
 Key = frozenset[str]
 
@@ -35,27 +34,23 @@ def _text(value: Any) -> str:
 
 
 class Points:
-    """The configurations of a space that no trial of a study has.
+    """The configurations of a space that no trial of a study has, as its tally was last renewed.
 
     `unfit` are those that the gate rejected in this process, whether or not they were recorded, and
     those that resolve to the configuration of another trial.
     """
 
-    def __init__(self, study: optuna.Study, space: SearchSpace, current: Current) -> None:
-        self.study, self.space, self.current = study, space, current
+    def __init__(self, tally: Tally, space: SearchSpace, current: Current) -> None:
+        self.tally, self.space, self.current = tally, space, current
         self.unfit: set[Key] = set()
-        self.known: dict[int, Key] = {}  # of trials whose parameters do not change any more
+        self.read = 0  # how many of `tally.ended` are among the next two
+        self.keys: set[Key] = set()
+        self.digests: dict[str, int] = {}  # by each, a trial that was launched with it
 
     def tried(self) -> set[Key]:
         """Return what has been tried or is being tried, and what is unfit."""
-        for trial in self.study.get_trials(deepcopy=False):
-            if (
-                trial.number not in self.known
-                and trial.state != TrialState.WAITING
-                and trial.params
-            ):
-                self.known[trial.number] = key_of(trial.params)
-        return self.unfit | set(self.known.values())
+        self._read_ended()
+        return self.unfit | self.keys | {key_of(t.params) for t in self.tally.running if t.params}
 
     def same(self, digest: str | None, number: int) -> int | None:
         """Return the trial, but the one of this number, that was launched with a configuration.
@@ -65,10 +60,22 @@ class Points:
         """
         if digest is None:
             return None
-        for trial in self.study.get_trials(deepcopy=False):
+        self._read_ended()
+        if digest in self.digests:
+            return self.digests[digest]
+        for trial in self.tally.open:
             if trial.number != number and trial.system_attrs.get(CONFIGURATION) == digest:
                 return trial.number
         return None
+
+    def _read_ended(self) -> None:
+        for trial in self.tally.ended[self.read :]:
+            if trial.params:
+                self.keys.add(key_of(trial.params))
+            digest = trial.system_attrs.get(CONFIGURATION)
+            if digest is not None:
+                self.digests.setdefault(digest, trial.number)
+        self.read = len(self.tally.ended)
 
     def untried(self, tried: set[Key], seed: int) -> dict[str, Any] | None:
         """Return some configuration that has not been tried; None where there is none.

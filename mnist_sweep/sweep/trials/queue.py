@@ -22,6 +22,7 @@ from mnist_sweep.sweep.trials.proposals import Proposal, Proposer
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.retries import DEATHS, Deaths, after_another_death
 from mnist_sweep.sweep.trials.status import TrialStatus, was_launched
+from mnist_sweep.sweep.trials.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,15 @@ class NoTrial:
 class TrialQueue:
     """A queue of the trials of a study, `limits.total` launched ones in all, each for one sweep.
 
-    `lock` gives the study's lock, under which `on_launch` is called when a trial is given out.
-    `open` has those that this sweep was given and has not ended.
+    `tally` is the study's, renewed before a trial is given out. `lock` gives the study's lock,
+    under which `on_launch` is called when a trial is given out. `open` has those that this sweep
+    was given and has not ended.
     """
 
     def __init__(
         self,
         records: TrialRecords,
+        tally: Tally,
         lock: Callable[[], AbstractContextManager[object]],
         proposer: Proposer,
         limits: Limits,
@@ -60,6 +63,7 @@ class TrialQueue:
         on_launch: Callable[[], None],
     ) -> None:
         self.records, self.study, self.lock = records, records.study, lock
+        self.tally = tally
         self.proposer, self.limits, self.on_launch = proposer, limits, on_launch
         self.heartbeat = Heartbeat(grace_period / 4)
         self.owners = LivenessMonitor(grace_period)
@@ -75,13 +79,14 @@ class TrialQueue:
         """
         # Whoever else sweeps this study waits: no trial is given out twice, none is too many.
         with self.lock():
-            enough = studies.launched(self.study) >= self.limits.total
+            self.tally.renew()
+            enough = self.tally.launched >= self.limits.total
             if enough and self.limits.total == self.limits.wanted:
                 return NoTrial()
-            if sampling.grid_is_exhausted(self.study, self.limits.points):
+            if sampling.grid_is_exhausted(self.tally, self.limits.points):
                 return NoTrial()
             # The total of a small space is what it had left when this sweep began.
-            if (enough or not studies.waiting(self.study)) and self.proposer.exhausted():
+            if (enough or not self.tally.waiting) and self.proposer.exhausted():
                 return NoTrial(exhausted=True)
             return NoTrial() if enough else self._ask()
 
@@ -108,7 +113,8 @@ class TrialQueue:
         lease = Lease(self.records, number, SWEEP)
         self.heartbeat.acquire(lease)
         self.open[number], self.leases[number] = proposal, lease
-        if self.records.read(number).system_attrs.get(JOB):  # a process that is gone
+        known = self.tally.trials[number : number + 1]  # none where it is new
+        if any(trial.system_attrs.get(JOB) for trial in known):  # of a process that is gone
             self.records.mark(number, JOB, None)
 
     def _wait(self, number: int) -> None:
@@ -118,8 +124,11 @@ class TrialQueue:
         self.records.wait(number)
 
     def abandoned(self) -> Iterator[tuple[int, Deaths]]:
-        """Yield running trials whose owners have died, each with that death counted."""
-        for trial in studies.in_progress(self.study):
+        """Yield running trials whose owners have died, each with that death counted.
+
+        As the tally has them: `requeue` and `give_up` look again.
+        """
+        for trial in self.tally.running:
             if trial.number not in self.open and self._is_abandoned(trial):
                 launched = was_launched(trial)
                 yield trial.number, after_another_death(trial) if launched else Deaths()
@@ -158,7 +167,7 @@ class TrialQueue:
 
         A job that outlives its sweep ends untold.
         """
-        others = [t for t in studies.in_progress(self.study) if t.number not in self.open]
+        others = [trial for trial in self.tally.running if trial.number not in self.open]
         return any(self.sweeps.alive(trial) is not True for trial in others)
 
     def has_begun(self) -> bool:

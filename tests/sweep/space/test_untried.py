@@ -8,12 +8,13 @@ from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.space.distributions import suggest
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.untried import Points, key_of
+from mnist_sweep.sweep.trials.tally import Tally
 
 CURRENT = Current(OmegaConf.create({"hydra": {"runtime": {"choices": {}}}}))
 
 
 def points(study, arguments, conditional=None):
-    return Points(study, parse_space({}, conditional, arguments), CURRENT)
+    return Points(Tally(study), parse_space({}, conditional, arguments), CURRENT)
 
 
 def run_all(study, arguments, conditional=None, most=50):
@@ -27,6 +28,7 @@ def run_all(study, arguments, conditional=None, most=50):
         trial = study.ask()
         left.space.walk(partial(suggest, trial), CURRENT)
         study.tell(trial, 0.0)
+        left.tally.renew()
         given.append(trial.params)
     return given
 

@@ -30,6 +30,7 @@ from mnist_sweep.sweep.space.untried import Points, key_of
 from mnist_sweep.sweep.trials.draw import Draw
 from mnist_sweep.sweep.trials.gated_sampler import GatedSampler, Judged, is_grid
 from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.sweep.trials.tally import Tally
 
 LIMIT = 50  # of x, which passes up to it
 X = FloatDistribution(0, 100)
@@ -121,16 +122,22 @@ class Gated:
         self.study = optuna.create_study(storage=storage, **study)
         self.records = TrialRecords(self.study, storage)
         self.judge = Judge(suggest_settings, verdict)
-        self.points = None if space is None else Points(self.study, space, CURRENT)
+        self.points = None if space is None else Points(Tally(self.study), space, CURRENT)
         self.sampler = GatedSampler(wrapped, self.records.read, self.judge, resamples, self.points)
         self.study.sampler = self.sampler
 
+    def ask(self):
+        """A trial, for which the tally is as fresh as the queue would have it."""
+        if self.points is not None:
+            self.points.tally.renew()
+        return self.study.ask()
+
     def take(self):
-        return self.sampler.take(self.study.ask())
+        return self.sampler.take(self.ask())
 
     def propose(self):
         """A trial with what was drawn for it, and what was said of that."""
-        trial = self.study.ask()
+        trial = self.ask()
         draw, judged = self.sampler.take(trial)
         for name, distribution in draw.distributions.items():
             suggest(trial, name, distribution)

@@ -22,6 +22,7 @@ from mnist_sweep.sweep.trials.gated_sampler import Judged
 from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.status import GATE, TrialStatus, attributes_of
+from mnist_sweep.sweep.trials.tally import Tally
 
 CONFIG = OmegaConf.create({"hydra": {"runtime": {"choices": {"model": "mlp"}}}})
 LIMIT = 50  # of x, which the gate lets pass
@@ -109,10 +110,12 @@ class Made:
         self.gated_space = GatedSpace(
             space, current, compose, gate, extender, names, immaterial=immaterial
         )
-        untried = Points(self.study, space, current) if points else None
+        self.tally = Tally(self.study)
+        untried = Points(self.tally, space, current) if points else None
         self.proposer = Proposer(self.records, self.gated_space, resamples, untried)
 
     def propose(self):
+        self.tally.renew()
         return self.proposer.propose(self.study.ask())
 
     @property
@@ -172,7 +175,7 @@ def test_a_rejected_proposal_is_known_as_one_once_it_has_ended(gate):
     made = drawing(55, gate=gate, resamples=0)
     proposal = made.propose()
     studies.end(made.study, proposal.trial, TrialStatus.REJECTED, proposal.error)
-    assert studies.counts(made.study) == {TrialStatus.REJECTED: 1}
+    assert Tally(made.study).counts == {TrialStatus.REJECTED: 1}
 
 
 def test_the_excess_is_that_of_the_worst_constraint():
@@ -488,6 +491,7 @@ def test_what_a_study_has_tried_is_not_drawn_again():
         drawn.append(proposal.trial.params["x"])
         assert proposal.overrides[0] == f"x={drawn[-1]}"
         tell(made.study, proposal)
+        made.tally.renew()
     assert sorted(drawn) == [1, 2, 3]
     assert made.stored.params == {"x": 1}
     assert [t.params["x"] for t in made.study.trials] == drawn
@@ -605,7 +609,7 @@ def test_another_sweep_of_the_study_knows_what_this_one_has_launched(tmp_path):
     again.study = optuna.load_study(study_name=made.study.study_name, storage=other.optuna)
     records = TrialRecords(again.study, other.optuna)
     again.study.sampler = again.sampler
-    points = Points(again.study, again.gated_space.space, again.gated_space.current)
+    points = Points(Tally(again.study), again.gated_space.space, again.gated_space.current)
     proposal = Proposer(records, again.gated_space, RESAMPLES, points).propose(again.study.ask())
     assert proposal.trial.params == {"x": 2.0}
     assert (proposal.reason, again.gated_space.gate.asked) == (None, [1, 2])
@@ -628,5 +632,5 @@ def test_a_repeated_configuration_is_recorded_only_where_every_draw_was_one():
     proposal = made.propose()
     assert proposal.reason == "the configuration of trial 0 again"
     studies.end(made.study, proposal.trial, TrialStatus.REJECTED, proposal.error)
-    assert studies.counts(made.study) == {TrialStatus.COMPLETE: 1, TrialStatus.REJECTED: 1}
+    assert Tally(made.study).counts == {TrialStatus.COMPLETE: 1, TrialStatus.REJECTED: 1}
     assert made.propose().trial.params == {"x": 2.0}

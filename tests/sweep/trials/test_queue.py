@@ -27,6 +27,7 @@ from mnist_sweep.sweep.trials.status import (
     status_of,
     was_launched,
 )
+from mnist_sweep.sweep.trials.tally import Tally
 
 # A process of this machine that has ended, and one that lives and is not this one.
 GONE = {**this_process(), "pid": 2**22 + 1, "count": 0}
@@ -84,6 +85,7 @@ class Shared:
         study = optuna.load_study(study_name="s", storage=self.storage, sampler=self.study.sampler)
         made = TrialQueue(
             TrialRecords(study, self.storage),
+            Tally(study),
             lock,
             proposer or Passing(),
             Limits(total, wanted or total, points),
@@ -140,7 +142,7 @@ def test_two_queues_of_a_study_give_out_no_more_than_the_total(shared):
     theirs.tell(1, TrialStatus.FAILED, "diverged")
     ours.tell(2, TrialStatus.PRUNED, "pruned after epoch 1")
     assert ours.next() == theirs.next() == NoTrial()
-    assert studies.launched(shared.study) == len(shared.study.trials) == 3
+    assert Tally(shared.study).launched == len(shared.study.trials) == 3
 
 
 def test_what_is_given_out_is_open_launched_and_in_this_sweeps_name(shared):
@@ -192,7 +194,7 @@ def test_what_does_not_pass_ends_and_is_not_launched(shared, proposer, status, s
     assert attributes_of(trial) == attributes
     assert ours.open == {}
     assert not was_launched(trial)
-    assert studies.launched(shared.study) == 0
+    assert Tally(shared.study).launched == 0
 
 
 def test_a_proposal_that_fails_to_be_made_waits_and_is_made_again(shared):
@@ -252,7 +254,7 @@ def test_a_grid_ends_with_its_last_point():
     for number in range(2):
         ours.tell(number, TrialStatus.COMPLETE, None, [1.0])
     ours.close()
-    assert studies.counts(grid.study) == {TrialStatus.COMPLETE: 2}
+    assert Tally(grid.study).counts == {TrialStatus.COMPLETE: 2}
 
 
 def test_an_abandoned_trial_is_found_with_its_death_counted(shared):
