@@ -6,10 +6,11 @@ python -m tools.faults kills=12 seed=1 fewer kills, at other moments
 """
 
 import random
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from mnist_sweep.cli import arguments
 from mnist_sweep.errors import UserError
 from tools.faults.scenario import Lab, Outcome, Scenario, Skipped, line_of, summary
 from tools.faults.scenarios import SCENARIOS
+from tools.faults.sweeps import end_all
 
 
 @dataclass
@@ -38,6 +40,7 @@ def main(given: Faults) -> None:
     if not chosen:
         names = ", ".join(scenario.name for scenario in SCENARIOS)
         raise UserError(f"only={given.only} names no scenario; there are {names}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the sweeps end with it
     outcomes: list[Outcome] = []
     skipped = 0
     with _folder(given.keep) as folder:
@@ -62,13 +65,15 @@ def _play(scenario: Scenario, given: Faults, folder: Path) -> Outcome | None:
     except Skipped as reason:
         print(f"{scenario.name}: skipped, {reason}", flush=True)
         return None
+    finally:
+        end_all()
     print(line_of(scenario.name, outcome, time.monotonic() - started), flush=True)
     for line in outcome.lost:
         print(f"  lost: {line}", flush=True)
     return outcome
 
 
-def _progress(name: str, started: float):  # type: ignore[no-untyped-def]
+def _progress(name: str, started: float) -> Callable[[str], None]:
     def say(text: str) -> None:
         print(f"  {time.monotonic() - started:4.0f} s  {name}: {text}", file=sys.stderr, flush=True)
 

@@ -108,9 +108,14 @@ def _as_uninterrupted(trial: FrozenTrial, runs: Path, epochs: int) -> Iterator[s
         yield f"the metrics of trial {trial.number} are {lines}"
 
 
-def _files(study: Study) -> Iterator[str]:
-    for path in sorted(study.runs.rglob("*.tmp")) + sorted(study.runs.glob(".*")):
+def left_behind(study: Study) -> Iterator[str]:
+    """Say which files of a killed process are still there that nobody will ever complete."""
+    for path in sorted(study.runs.rglob("*.tmp")) + sorted(study.runs.glob(".*.*")):
         yield f"{path.relative_to(study.folder)} was left behind"
+
+
+def _files(study: Study) -> Iterator[str]:
+    yield from left_behind(study)
     for path in sorted(study.runs.glob(f"[0-9]*/{CHECKPOINT}")):
         yield from _readable(path, json.loads)
     summary = study.runs / FILE
@@ -153,5 +158,5 @@ def opens_clean(study: Study) -> Iterator[str]:
 def age(study: Study, hours: float = 2) -> None:
     """Make what was left in a study's folder look old, as it is when somebody resumes a sweep."""
     then = time.time() - 3600 * hours
-    for path in [*study.runs.rglob("*.tmp"), *study.runs.glob(".*")]:
+    for path in [*study.runs.rglob("*.tmp"), *study.runs.glob(".*.*")]:
         os.utime(path, (then, then), follow_symlinks=False)

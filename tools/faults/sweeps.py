@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 
@@ -59,11 +60,15 @@ class Study:
 class Sweep:
     """A running sweep; what it prints goes to a file of its own."""
 
+    started: ClassVar[list["Sweep"]] = []
+
     def __init__(
         self, command: Sequence[str], folder: Path, environment: Mapping[str, str]
     ) -> None:
+        self.started.append(self)
         folder.mkdir(parents=True, exist_ok=True)
-        self.log = folder / f"sweep-{time.monotonic_ns()}.log"
+        # Beside the folder, which may become full or read-only.
+        self.log = folder.with_name(f"{folder.name}-{time.monotonic_ns()}.log")
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -126,6 +131,14 @@ def _is_worker(process: psutil.Process) -> bool:
         return "mnist_sweep.sweep.jobs.worker" in " ".join(process.cmdline())
     except psutil.Error:
         return False
+
+
+def end_all() -> None:
+    """Kill what still runs, stopped or not."""
+    for sweep in Sweep.started:
+        if sweep.running:
+            sweep.kill(workers=True)
+    Sweep.started.clear()
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
