@@ -1,12 +1,16 @@
 """Files that are replaced whole, and what to say where one cannot be read or written."""
 
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mnist_sweep.errors import UserError, reason
+
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # what `replacing` writes to
 
 
 class FileError(UserError):
@@ -25,6 +29,17 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, seconds: float = 0.0) -> None:
+    """Remove what killed processes have left of `replacing` in a folder.
+
+    `seconds`: how long ago it was written at least, where others may be writing now.
+    """
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError):  # another process removes it too, or nobody may
+            if LEFTOVER.fullmatch(path.name) and time.time() - path.stat().st_mtime >= seconds:
+                path.unlink()
 
 
 @contextmanager

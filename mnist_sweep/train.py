@@ -39,7 +39,14 @@ from mnist_sweep.config import (
     seen_from,
     sweep_name,
 )
-from mnist_sweep.errors import LeaseLost, UserError, explain, full_errors
+from mnist_sweep.errors import (
+    LeaseLost,
+    MachineError,
+    UserError,
+    explain,
+    full_errors,
+    is_the_machines,
+)
 from mnist_sweep.files import replacing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep.combinations import Combinations
@@ -119,7 +126,8 @@ def job(config: DictConfig) -> "Objective":
         place = relative(directory)
         line = explain(error, place) if isinstance(error, OSError) else str(error)
         if swept or full_errors():
-            raise UserError(line) from error  # the error itself may not survive its process
+            kind = MachineError if is_the_machines(error) else UserError
+            raise kind(line) from error  # the error itself may not survive its process
         print(f"error: {line}", file=sys.stderr)
         sys.exit(1)
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mnist_sweep.cli.printed_commands import entry, override, shell
 from mnist_sweep.errors import UserError
-from mnist_sweep.files import replacing
+from mnist_sweep.files import remove_leftovers, replacing
 from mnist_sweep.run.checkpoint import read_checkpoint
 from mnist_sweep.text import one_line
 from mnist_sweep.training.loop import Epoch
@@ -69,6 +69,7 @@ RESULT: Kinds = {
     "trial": WHOLE,
     "max_epochs": WHOLE,
     "earlier": PARTS,
+    "started_again": TEXT,
     "weights_removed": TEXT,
     "hostname": TEXT,
     "versions": MAPPING,
@@ -115,6 +116,11 @@ class RunDirectory:
         self.last.unlink(missing_ok=True)
         self.best.parent.mkdir(parents=True, exist_ok=True)
         self.keep_metrics(0)
+
+    def remove_leftovers(self) -> None:
+        """Remove the halves of files that a killed process was writing."""
+        for folder in (self.path, self.last.parent):
+            remove_leftovers(folder)
 
     def append_metrics(self, epoch: Epoch) -> None:
         """Add an epoch's line; figures that are not finite numbers become null."""

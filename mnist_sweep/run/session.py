@@ -104,23 +104,25 @@ class Session:
         self.begun_before = False
 
     def resume(self, again: bool) -> None:
-        """Resume from the last checkpoint; where there is none yet, start anew if `again`.
+        """Resume from the last checkpoint; where there is no whole one, start anew if `again`.
 
         Raises RecordError, ConfigError for other data, and Diverged, recorded, for a run that had.
         """
         self.begun_before = True
         self._check_lease()
+        self.directory.remove_leftovers()
         if again and not self.directory.last.exists():
             self.directory.forget()
             return
-        state = self.directory.load_last(self.device)
         try:
-            check_checkpoint(state, self.training)
-        except ValueError as error:
-            raise RecordError(
-                f"{self.directory.last} is damaged, or does not fit this model and optimizer: "
-                f"{error}"
-            ) from error
+            state = self._checkpoint()
+        except RecordError as error:
+            if not again:
+                raise
+            log.warning("%s; the trial starts again", error)
+            self.facts["started_again"] = str(error)
+            self.directory.forget()
+            return
         if state["fingerprint"] != self.dataset.fingerprint:
             raise ConfigError(
                 f"resume={self.directory.path} was trained on other data (fingerprint "
@@ -144,6 +146,18 @@ class Session:
             self._record_failure(diverged)
             raise diverged
         self.narrator.resumed(self.training.epoch)
+
+    def _checkpoint(self) -> dict[str, Any]:
+        """Return the last checkpoint, of this model and optimizer. Raises RecordError."""
+        state = self.directory.load_last(self.device)
+        try:
+            check_checkpoint(state, self.training)
+        except ValueError as error:
+            raise RecordError(
+                f"{self.directory.last} is damaged, or does not fit this model and optimizer: "
+                f"{error}"
+            ) from error
+        return state
 
     def complete(self) -> dict[str, Any]:
         """Train to the end, write the result and return it.

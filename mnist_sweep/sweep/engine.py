@@ -70,10 +70,10 @@ class Engine:
 
     def _round(self) -> None:
         """Fill the free slots, wait for jobs, and tell the study how they ended."""
-        while self.backend.free() and self._do(self._slot_free()):
+        while self.backend.free() and self._do(with_backoff(self._slot_free)):
             pass
         if not self.backend.running():
-            self._do(on.Idle(self.queue.may_come_back()))
+            self._do(on.Idle(with_backoff(self.queue.may_come_back)))
             if self.over:
                 return
         for finished in self.backend.poll(POLL):
@@ -153,7 +153,7 @@ class Engine:
         )
 
     def _ask(self) -> on.Event:
-        proposal = self.queue.next()
+        proposal = with_backoff(self.queue.next)
         if isinstance(proposal, NoTrial):
             if not proposal.exhausted:
                 return on.NoneLeft()
@@ -187,6 +187,9 @@ class Engine:
         number = finished.job.number
         reason = finished.reason or "its job lost its lease"
         self.began = self.began or self._has_begun(finished)
+        refused = outcomes.refused_by_machine(finished)
+        if refused is not None:
+            return on.MachineFailed(number, refused)
         if finished.died or outcomes.lost_its_lease(finished):
             if not with_backoff(lambda: self.queue.holds(number)):
                 return on.LeaseGone(number)

@@ -15,7 +15,7 @@ from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.kept_files import KeptFiles
 from mnist_sweep.sweep.opening import check_given, choose_backend, open_sweep, read_search
-from mnist_sweep.sweep.storage import OUTAGE, Storage, open_storage
+from mnist_sweep.sweep.storage import OUTAGE, Storage, cause_of, open_storage
 from mnist_sweep.sweep.summary import SummaryFile
 from mnist_sweep.sweep.trials.status import was_launched
 from mnist_sweep.text import one_line, relative
@@ -49,7 +49,7 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
         print("interrupted: the same command resumes the study", file=sys.stderr)
         sys.exit(130)
     except OUTAGE as error:
-        said = said_of(given.settings.storage, one_line(error))[:200]
+        said = said_of(given.settings.storage, one_line(cause_of(error)))[:200]
         raise SweepError(
             f"the storage does not answer: {said}; when it does, the same command resumes the study"
         ) from error

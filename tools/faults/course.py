@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mnist_sweep.files import replacing
+from mnist_sweep.files import remove_leftovers, replacing
 from mnist_sweep.sweep.trial import Reporter
 
 METRICS, CHECKPOINT = "metrics.jsonl", "checkpoint.json"
@@ -55,6 +55,7 @@ def run(
 
 def _resume(folder: Path, x: float) -> tuple[int, float]:
     """Return the epoch and the state to continue from, without the lines of later epochs."""
+    remove_leftovers(folder)
     path = folder / CHECKPOINT
     if not path.exists():
         (folder / METRICS).unlink(missing_ok=True)
