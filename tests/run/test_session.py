@@ -194,3 +194,29 @@ def test_a_run_of_several_objectives_says_which_epochs_it_has_done(run):
     reporter = FakeReporter()
     run(reporter, "objective=[val_acc,parameters]", "epochs=3")
     assert (reporter.passed, reporter.reported) == ([1, 2, 3], [])
+
+
+DAMAGED = [lambda content: content[: len(content) // 2], lambda content: b""]
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_trial_whose_checkpoint_is_damaged_starts_again_and_says_so(
+    run, tmp_path, caplog, damage
+):
+    run(FakeReporter())
+    complete = read_json_lines(tmp_path / "run/metrics.jsonl")
+    directory = tmp_path / "run"
+    result = json.loads((directory / "result.json").read_text())
+    (directory / "result.json").write_text(json.dumps(result | {"status": "running"}))
+    last = directory / "checkpoints/last.pt"
+    last.write_bytes(damage(last.read_bytes()))
+    left = last.with_name(".last.pt.0123abcd.tmp")
+    left.write_bytes(b"half")
+    run(FakeReporter())
+    again = read_json_lines(directory / "metrics.jsonl")
+    assert [line["val_loss"] for line in again] == [line["val_loss"] for line in complete]
+    assert caplog.text.count("last.pt is damaged") == 1
+    recorded = json.loads((directory / "result.json").read_text())
+    assert "last.pt is damaged" in recorded["started_again"]
+    assert recorded["status"] == "complete"
+    assert not left.exists()

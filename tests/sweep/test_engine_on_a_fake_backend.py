@@ -1,5 +1,7 @@
 """The engine with a backend that runs nothing: what it does of what was decided."""
 
+import errno
+import os
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -7,10 +9,11 @@ import optuna
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import OmegaConf
+from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from mnist_sweep.errors import LeaseLost
+from mnist_sweep.errors import LeaseLost, MachineError
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.errors import SweepError
@@ -236,6 +239,45 @@ def test_one_failure_too_many_ends_the_sweep_and_leaves_the_others_to_be_resumed
         run(FakeBackend({0: [ValueError("no")]}, slots=1), total=3)
     study = optuna.load_study(study_name="s", storage=storage)
     assert [status_of(trial) for trial in study.trials] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "metrics.jsonl"),
+        OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
+        MachineError("the storage does not answer its job: database is locked"),
+    ],
+)
+def test_a_job_that_the_machine_refuses_stops_the_sweep_and_is_run_again(run, error):
+    with pytest.raises(SweepError, match=r"trial 0 cannot continue: .*the same command resumes"):
+        run(FakeBackend({0: [error]}))
+    study, heard = run(FakeBackend({0: [0.5]}))
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
+    assert study.trials[0].value == 0.5
+    assert ("failed", 0) not in [event[:2] for event in heard]
+
+
+def test_a_job_that_misses_a_file_of_its_own_fails(run):
+    missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "weights.pt")
+    study, _ = run(FakeBackend({0: [missing]}), max_failure_rate=1.0)
+    assert study.trials[0].state.name == "FAIL"
+    assert study.trials[0].user_attrs["reason"].startswith("FileNotFoundError")
+
+
+def test_a_queue_that_the_storage_does_not_answer_is_asked_again(run, storage, monkeypatch):
+    failures = iter([StorageInternalError("the server restarts")])
+    ask = storage.create_new_trial
+
+    def create_new_trial(*arguments, **named):
+        for error in failures:
+            raise error
+        return ask(*arguments, **named)
+
+    monkeypatch.setattr(storage, "create_new_trial", create_new_trial)
+    monkeypatch.setattr("mnist_sweep.sweep.storage.time.sleep", lambda seconds: None)
+    study, _ = run(FakeBackend({}))
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
 
 
 def test_a_plateau_ends_a_sweep(run):

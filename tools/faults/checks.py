@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import optuna
-import yaml
+from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.sweep.storage import JOURNAL, Storage
@@ -117,21 +116,18 @@ def left_behind(study: Study) -> Iterator[str]:
 def _files(study: Study) -> Iterator[str]:
     yield from left_behind(study)
     for path in sorted(study.runs.glob(f"[0-9]*/{CHECKPOINT}")):
-        yield from _readable(path, json.loads)
-    summary = study.runs / FILE
-    yield from _readable(summary, yaml.safe_load)
-    if summary.exists():
-        found: dict[str, Any] = yaml.safe_load(summary.read_text(encoding="utf-8"))
-        told = sum(found["trials"][status] for status in FINISHED)
-        if told != study.trials:
-            yield f"{FILE} knows {told} finished trials"
-
-
-def _readable(path: Path, parse: Any) -> Iterator[str]:
+        try:
+            json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            yield f"{path.relative_to(study.folder)} is damaged: {error}"
     try:
-        parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        yield f"{path.name} of {path.parent.name} is damaged: {error}"
+        counts = OmegaConf.select(OmegaConf.load(study.runs / FILE), "trials")
+    except Exception as error:  # YAML has no public base of its errors that OmegaConf names
+        yield f"{FILE} is damaged: {error}"
+        return
+    told = sum(counts[status] for status in FINISHED)
+    if told != study.trials:
+        yield f"{FILE} knows {told} finished trials"
 
 
 def opens_clean(study: Study) -> Iterator[str]:

@@ -119,7 +119,7 @@ def no_descriptors(lab: Lab) -> Outcome:
 
 def deleted_run(lab: Lab) -> Outcome:
     """Delete the run directory of a trial that runs."""
-    study = Study(lab.folder / "runs", f"{SQLITE}multirun/optuna.db")
+    study = Study(lab.folder / "runs", f"{SQLITE}multirun/optuna.db", words=("seconds=0.5",))
     outcome = Outcome()
     sweep = study.start()
     wait_until(begun(study))

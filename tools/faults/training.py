@@ -120,9 +120,11 @@ def odd_models(lab: Lab) -> Outcome:
     config.mkdir(parents=True)
     (folder / "odd_models.py").write_text(ODD, encoding="utf-8")
     (config / "odd.yaml").write_text("_target_: odd_models.Odd\nmode: good\n", encoding="utf-8")
-    words = ("--config-dir=conf", "model=odd", f"model.mode={','.join(ENDS)}", "epochs=2")
-    words += ("hydra/sweeper/sampler=grid", "hydra/sweeper/pruner=none", "hydra.sweeper.n_jobs=2")
-    words += (f"hydra.sweeper.trial_timeout={TRIAL_TIMEOUT}", "hydra.sweeper.max_failure_rate=1")
+    words = [
+        *("--config-dir=conf", "model=odd", f"model.mode={','.join(ENDS)}", "epochs=2"),
+        *("hydra/sweeper/sampler=grid", "hydra/sweeper/pruner=none", "hydra.sweeper.n_jobs=2"),
+        *(f"hydra.sweeper.trial_timeout={TRIAL_TIMEOUT}", "hydra.sweeper.max_failure_rate=1"),
+    ]
     study = _study(folder, *words, trials=len(ENDS))
     python_path = f"{folder}:{ROOT}"
     sweep = study.start(MNIST_SWEEP_TARGETS="odd_models.*", PYTHONPATH=python_path)
