@@ -23,7 +23,8 @@ SQLITE = "sqlite:///"
 
 def trials(study: Study) -> list[FrozenTrial]:
     """Return a study's trials as they are now; none where it does not exist yet."""
-    if _file(study) is not None and not _file(study).exists():  # type: ignore[union-attr]
+    path = _file(study)
+    if path is not None and not path.exists():
         return []
     storage = Storage(study.storage, study.folder)
     try:
@@ -134,6 +135,9 @@ def opens_clean(study: Study) -> Iterator[str]:
     """Say what is wrong with the database itself."""
     path = _file(study)
     if path is None:
+        return
+    if not path.exists():
+        yield f"{path.relative_to(study.folder)} is not there"
         return
     if study.storage.startswith(JOURNAL):
         lines = path.read_bytes().split(b"\n")

@@ -42,9 +42,8 @@ def host(name: str) -> tuple[str, ...]:
 def read_only_tmp(kept: Path) -> tuple[str, ...]:
     """Return what makes the folders of temporary files read-only, but for a folder that is kept."""
     script = 'mount --bind "$1" "$1" && for tmp in /tmp /var/tmp; do '
-    script += "mount --bind $tmp $tmp && mount -o remount,bind,ro $tmp; done "
-    # What lay in /tmp is below the new mount.
-    script += '&& { mountpoint -q "$1" || mount --bind "$1" "$1"; }'
+    script += "mount --rbind $tmp $tmp && mount -o remount,bind,ro $tmp || exit 1; done"
+    return in_shell(f'{script} && cd "$PWD"', kept)
     return in_shell(script, kept)
 
 
