@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mnist_sweep")
 
+STOPPED = 1.0  # seconds between a look at the lease and a write; they are milliseconds apart
+
 
 class Reporter(Protocol):
     """A trial's way to its study; `mnist_sweep.sweep.trial.Reporter` is one."""
@@ -98,6 +100,8 @@ class Session:
             facts["cuda_graph"] = self.cuda_graph
         self.narrator = Narrator(run, self.until)
         self.trackers: list[Tracker] = []
+        self.looked = time.monotonic()
+        directory.before_writing = self._check_after_a_stop
         self.started = time.perf_counter()
         self.seconds_before = 0.0
         self.first_epoch = 1
@@ -243,6 +247,15 @@ class Session:
         """Raise LeaseLost before anything is written about another process's trial."""
         if self.reporter is not None:
             self.reporter.check()
+            self.looked = time.monotonic()
+
+    def _check_after_a_stop(self) -> None:
+        """Look at the lease once more where so long has passed since that others may have it.
+
+        A process may be stopped between a look and what it then writes.
+        """
+        if self.reporter is not None and time.monotonic() - self.looked > STOPPED:
+            self._check_lease()
 
     def _is_anothers(self) -> bool:
         """Whether the trial is known to be another process's: a machine that wakes up may fail."""
