@@ -122,6 +122,8 @@ def job(config: DictConfig) -> "Objective":
     except LeaseLost:
         raise
     except (UserError, OSError) as error:
+        if swept and isinstance(error, FileNotFoundError) and not directory.exists():
+            raise  # somebody has removed the directory: the sweep runs the trial again
         _leave_nothing(config, directory)
         place = relative(directory)
         line = explain(error, place) if isinstance(error, OSError) else str(error)

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from optuna.exceptions import UpdateFinishedTrialError
 
@@ -186,14 +187,17 @@ class Engine:
         """Return what became of a job, its figures written to the study."""
         number = finished.job.number
         reason = finished.reason or "its job lost its lease"
+        removed = self.reader.was_removed(finished)
+        if removed:
+            reason = "its run directory was removed while it ran"
         self.began = self.began or self._has_begun(finished)
         refused = outcomes.refused_by_machine(finished)
         if refused is not None:
             return on.MachineFailed(number, refused)
-        if finished.died or outcomes.lost_its_lease(finished):
+        if finished.died or removed or outcomes.lost_its_lease(finished):
             if not with_backoff(lambda: self.queue.holds(number)):
                 return on.LeaseGone(number)
-            self.died[number] = finished
+            self.died[number] = replace(finished, reason=reason)
             deaths = with_backoff(lambda: self.queue.count_death(number))
             return on.Died(number, reason, deaths, self.began)
         try:

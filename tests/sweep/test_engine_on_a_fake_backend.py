@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -122,7 +123,7 @@ def run(storage, tmp_path):
     Each call is a sweep of its own: what one leaves, the next one finds.
     """
 
-    def run_sweep(backend, total=2, **settings):
+    def run_sweep(backend, total=2, names_trials=False, **settings):
         study = optuna.create_study(
             study_name="s", storage=storage, direction="maximize", load_if_exists=True
         )
@@ -139,7 +140,7 @@ def run(storage, tmp_path):
         )
         given = SimpleNamespace(
             settings=Settings(n_trials=total, **settings),
-            task=SimpleNamespace(names_trials=False, lease_overrides=lambda token: []),
+            task=SimpleNamespace(names_trials=names_trials, lease_overrides=lambda token: []),
             directory=tmp_path,
         )
         opened = SimpleNamespace(study=study, queue=queue, gated_space=gated_space, total=total)
@@ -263,6 +264,25 @@ def test_a_job_that_misses_a_file_of_its_own_fails(run):
     study, _ = run(FakeBackend({0: [missing]}), max_failure_rate=1.0)
     assert study.trials[0].state.name == "FAIL"
     assert study.trials[0].user_attrs["reason"].startswith("FileNotFoundError")
+
+
+def test_a_trial_whose_run_directory_was_removed_is_run_again(run, tmp_path):
+    def removed(job):
+        shutil.rmtree(tmp_path / str(job.number), ignore_errors=True)
+        return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "metrics.jsonl")
+
+    study, heard = run(FakeBackend({0: [removed, 0.5]}), names_trials=True)
+    assert study.trials[0].value == 0.5
+    assert ("retried", 0, "its run directory was removed while it ran") in heard
+
+
+def test_a_trial_whose_run_directory_is_removed_again_and_again_fails(run, tmp_path):
+    missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "metrics.jsonl")
+    study, _ = run(
+        FakeBackend({0: [missing] * 3}), names_trials=True, max_retries=2, max_failure_rate=1.0
+    )
+    assert study.trials[0].state.name == "FAIL"
+    assert study.trials[0].user_attrs["reason"] == "its run directory was removed while it ran"
 
 
 def test_a_queue_that_the_storage_does_not_answer_is_asked_again(run, storage, monkeypatch):
