@@ -7,7 +7,7 @@ from tools.faults import checks
 from tools.faults.scenario import Lab, Outcome
 from tools.faults.sweeps import PATIENCE, Study, Sweep, wait_until
 
-TRIALS = 8
+TRIALS = 12
 START = 3.0  # seconds; one kill in three is while a sweep starts
 AFTER_EPOCH = 1.5  # seconds, of a few epochs: the others are so long after one was recorded
 
