@@ -34,8 +34,8 @@ REMEDY = {
     errno.EIO: "check that disk, or choose another place",
     errno.EISDIR: "that is a folder: name a file",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
-    errno.ENFILE: "end what holds files open, or raise the system's limit (fs.file-max)",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENFILE: "end what holds files open, or raise the system's limit (fs.file-max)",
     errno.ENOENT: "check the path, and that its folders exist",
     errno.ENOSPC: "make room there, or choose another place",
     errno.ENOTDIR: "a part of that path is a file, not a folder: choose another",
@@ -43,7 +43,6 @@ REMEDY = {
     errno.EROFS: "choose a place that can be written to",
     errno.ESTALE: "mount that folder again",
 }
-
 
 # What a machine refuses whoever asks. A missing file or permission may be one run's mistake.
 OF_THE_MACHINE = frozenset(

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from mnist_sweep.files import remove_leftovers, replacing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.best import point_to
+from mnist_sweep.sweep.best import point_to, remove_unfinished
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
@@ -208,4 +208,5 @@ class SummaryFile(SweepCallback):
     def ended(self) -> None:
         """Write what was found; remove what killed sweeps have left of such files."""
         remove_leftovers(self.directory, OLD)
+        remove_unfinished(self.directory / "best", OLD)
         write_results(self.study, self.storage, self.directory)

@@ -1,5 +1,6 @@
 """kill -9 at random moments over a sweep's life, and after each the same command again."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ AFTER_EPOCH = 1.5  # seconds, of a few epochs: the others are so long after one 
 
 @dataclass(frozen=True)
 class Victims:
-    """Whom a kill ends: `sweeps` of those that run, with or without their workers, or a worker."""
+    """Whom a kill ends; `kill` says whether there was anybody."""
 
     name: str
     kill: Callable[[Lab, list[Sweep]], bool]
@@ -55,36 +56,36 @@ def random_kills(lab: Lab, storage: Callable[[int], str], kills: int, sweeps: in
 
 
 def _over_one_life(lab: Lab, study: Study, outcome: Outcome, kills: int, count: int) -> None:
-    """Kill a study's sweeps until it is finished, then check it."""
-    running: list[Sweep] = []
-    done = False
-    while not done:
-        ended = [sweep for sweep in running if not sweep.running]
-        for sweep in ended:
-            done = done or sweep.process.returncode == 0
-            if sweep.process.returncode not in (0, -9):
-                outcome.lost.append(f"{study.name} ended by itself: {sweep.last_line()}")
-                done = True
-        running = [sweep for sweep in running if sweep.running]
-        if done:
-            break
-        running += [study.start("hydra.sweeper.n_jobs=2") for _ in range(count - len(running))]
-        if outcome.injected >= kills:
-            done = _finish(study, running, outcome)
-            break
-        _wait_for_a_moment(lab, study, running)
-        alive = [sweep for sweep in running if sweep.running]
-        if len(alive) == count:
-            before = checks.finished(study)
-            victims = lab.random.choice(VICTIMS)
-            if victims.kill(lab, alive):
-                losses = list(checks.still_there(before, checks.finished(study)))
-                outcome.inject(losses)
-                lab.say(f"{outcome.injected}/{kills}: {victims.name}, {len(before)} trials done")
-    _finish(study, running, outcome)
+    """Kill a study's sweeps until it is finished, or often enough; then check it."""
+    sweeps: list[Sweep] = []
+    while outcome.injected < kills and not _is_over(study, sweeps, outcome):
+        sweeps = [sweep for sweep in sweeps if sweep.running]
+        sweeps += [study.start() for _ in range(count - len(sweeps))]
+        _wait_for_a_moment(lab, study, sweeps)
+        if all(sweep.running for sweep in sweeps):
+            _kill(lab, study, sweeps, outcome, kills)
+    for sweep in [sweep for sweep in sweeps if sweep.running]:
+        _end(study, sweep, outcome)
     checks.age(study)
-    _finish(study, [study.start()], outcome)
+    _end(study, study.start(), outcome)
     outcome.lost += [f"{study.name}: {line}" for line in checks.whole(study)]
+
+
+def _is_over(study: Study, sweeps: list[Sweep], outcome: Outcome) -> bool:
+    """Whether a sweep has come to its end; one that ended by an error of its own is a loss."""
+    codes = {sweep.process.poll(): sweep for sweep in sweeps}
+    for code in codes.keys() - {None, 0, -signal.SIGKILL}:
+        outcome.lost.append(f"{study.name} ended by itself: {codes[code].last_line()}")
+    return bool(codes.keys() - {None, -signal.SIGKILL})
+
+
+def _kill(lab: Lab, study: Study, sweeps: list[Sweep], outcome: Outcome, kills: int) -> None:
+    """Kill something, and look whether what had finished is still what it was."""
+    before = checks.finished(study)
+    victims = lab.random.choice(VICTIMS)
+    if victims.kill(lab, sweeps):
+        outcome.inject(list(checks.still_there(before, checks.finished(study))))
+        lab.say(f"{outcome.injected}/{kills}: {victims.name}, {len(before)} trials done")
 
 
 def _wait_for_a_moment(lab: Lab, study: Study, sweeps: list[Sweep]) -> None:
@@ -102,10 +103,9 @@ def _outlast(sweeps: list[Sweep], condition: Callable[[], bool], seconds: float)
     wait_until(lambda: condition() or not all(sweep.running for sweep in sweeps), seconds)
 
 
-def _finish(study: Study, sweeps: list[Sweep], outcome: Outcome) -> bool:
-    for sweep in sweeps:
-        code = sweep.wait()
-        if code != 0:
-            how = "hangs" if code is None else f"ended with exit code {code}"
-            outcome.lost.append(f"{study.name} {how}: {sweep.last_line()}")
-    return True
+def _end(study: Study, sweep: Sweep, outcome: Outcome) -> None:
+    """Wait for a sweep that nothing disturbs any more."""
+    code = sweep.wait()
+    if code != 0:
+        how = "hangs" if code is None else f"ended with exit code {code}"
+        outcome.lost.append(f"{study.name} {how}: {sweep.last_line()}")
