@@ -181,15 +181,17 @@ def cause_of(error: BaseException) -> BaseException:
 def with_backoff(call: Callable[[], T], seconds: float = 60.0) -> T:
     """Retry with exponential backoff as long as the storage does not answer.
 
-    Raises what it raised last once so many seconds have passed.
+    Raises what it raised last once so many seconds have passed, and it was called twice: SQLite
+    itself may wait for as long within one call.
     """
-    deadline, pause = time.monotonic() + seconds, 0.5
+    deadline, pause, tried = time.monotonic() + seconds, 0.5, False
     while True:
         try:
             return call()
         except OUTAGE:
-            if time.monotonic() + pause > deadline:
+            if tried and time.monotonic() + pause > deadline:
                 raise
+        tried = True
         time.sleep(pause)
         pause *= 2
 

@@ -282,6 +282,19 @@ def test_a_storage_that_does_not_answer_is_asked_again(monkeypatch):
     assert pauses == [0.5, 1.0]
 
 
+def test_a_storage_that_waits_for_a_minute_itself_is_asked_a_second_time(monkeypatch):
+    monkeypatch.setattr("mnist_sweep.sweep.storage.time.sleep", lambda seconds: None)
+    answers = [StorageInternalError("database is locked"), 7]
+
+    def call():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert with_backoff(call, seconds=0.0) == 7
+
+
 def test_a_storage_that_stays_silent_is_given_up():
     with pytest.raises(StorageInternalError):
         with_backoff(lambda: (_ for _ in ()).throw(StorageInternalError("gone")), seconds=0.0)
