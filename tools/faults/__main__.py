@@ -3,6 +3,7 @@
 python -m tools.faults                 all scenarios
 python -m tools.faults only=clock      those whose name contains a word
 python -m tools.faults kills=12 seed=1 fewer kills, at other moments
+python -m tools.faults keep=folder     leaves what the sweeps wrote, and printed, in a new folder
 """
 
 import random

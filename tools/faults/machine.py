@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
+from optuna.trial import FrozenTrial
 
 from tools.faults import checks, namespaces
 from tools.faults.checks import SQLITE
@@ -17,6 +18,7 @@ from tools.faults.scenario import Lab, Outcome
 from tools.faults.sweeps import Study, Sweep, wait_until
 
 HOUR = 3600
+DISK = 2000  # kilobytes; a study of eight trials takes about 400
 REQUEUED = "its process is gone"  # what a sweep says of a trial that it takes over
 
 
@@ -26,7 +28,9 @@ def begun(study: Study, epochs: int = 3) -> Callable[[], bool]:
 
 
 def under(
-    lab: Lab, study: Study, fault: AbstractContextManager[object], end: Callable[[Sweep], object]
+    study: Study,
+    fault: AbstractContextManager[object],
+    end: Callable[[Sweep], object] = Sweep.wait,
 ) -> Outcome:
     """Inject a fault into a running sweep until `end`; then the same command, and the checks."""
     outcome = Outcome()
@@ -39,7 +43,9 @@ def under(
     return conclude(study, sweep, before, outcome)
 
 
-def conclude(study: Study, sweep: Sweep, before: dict, outcome: Outcome) -> Outcome:  # type: ignore[type-arg]
+def conclude(
+    study: Study, sweep: Sweep, before: dict[int, FrozenTrial], outcome: Outcome
+) -> Outcome:
     """Wait for a sweep that had a fault, give the command again, and check the study."""
     code = sweep.wait()
     outcome.said = _said(sweep, code)
@@ -66,20 +72,11 @@ def _said(sweep: Sweep, code: int | None) -> str:
     return (sweep.errors() or [sweep.last_line()])[-1]
 
 
-def full_disk(lab: Lab) -> Outcome:
-    """Fill the disk of a study and its database while trials run."""
+def full_disk(lab: Lab, address: str) -> Outcome:
+    """Fill the disk of a study and its storage while trials run."""
     folder = lab.folder / "disk"
-    study = Study(folder, f"{SQLITE}multirun/optuna.db")
-    with namespaces.small_disk(folder, 2000):
-        return under(lab, study, _filled(folder), Sweep.wait)
-
-
-def full_disk_journal(lab: Lab) -> Outcome:
-    """Fill the disk of a study and its journal while trials run."""
-    folder = lab.folder / "disk"
-    study = Study(folder, "journal:///multirun/study.log")
-    with namespaces.small_disk(folder, 2000):
-        return under(lab, study, _filled(folder), Sweep.wait)
+    with namespaces.small_disk(folder, DISK):
+        return under(Study(folder, address), _filled(folder))
 
 
 @contextmanager
@@ -94,13 +91,8 @@ def _filled(folder: Path) -> Iterator[None]:
 def read_only_runs(lab: Lab) -> Outcome:
     """Make the study's folder of runs read-only while trials run."""
     study = Study(lab.folder / "runs", f"{SQLITE}optuna.db")
-    return under(lab, study, _read_only(study.runs), Sweep.wait)
-
-
-@contextmanager
-def _read_only(folder: Path) -> Iterator[None]:
-    with namespaces.read_only(folder):
-        yield
+    namespaces.need_root()
+    return under(study, namespaces.read_only(study.runs))
 
 
 def no_descriptors(lab: Lab) -> Outcome:

@@ -7,8 +7,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tools.faults.scenario import Skipped
@@ -97,15 +97,13 @@ def fill(folder: Path) -> Path:
     descriptor = os.open(filler, os.O_CREAT | os.O_WRONLY)
     try:
         for size in (4096, 1):
-            _write_until_full(descriptor, b"\0" * size)
+            _write_until_full(descriptor, bytes(size))
     finally:
         os.close(descriptor)
     return filler
 
 
-def _write_until_full(descriptor: int, block: bytes | Sequence[int]) -> None:
-    while True:
-        try:
-            os.write(descriptor, bytes(block))
-        except OSError:
-            return
+def _write_until_full(descriptor: int, block: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            os.write(descriptor, block)

@@ -9,7 +9,7 @@ from pathlib import Path
 from tools.faults.checks import SQLITE
 from tools.faults.kills import random_kills
 from tools.faults.machine import begun, conclude, under
-from tools.faults.postgresql import Server, server
+from tools.faults.postgresql import server
 from tools.faults.scenario import Lab, Outcome
 from tools.faults.sweeps import Study, wait_until
 
@@ -21,7 +21,7 @@ def locked(lab: Lab, seconds: float = LOCKED) -> Outcome:
     """Lock the database for longer than SQLite waits for it, while trials run."""
     study = Study(lab.folder / "runs", f"{SQLITE}{DATABASE}")
     path = study.folder / DATABASE
-    return under(lab, study, _lock(path), lambda sweep: time.sleep(seconds))
+    return under(study, _lock(path), lambda sweep: time.sleep(seconds))
 
 
 @contextmanager
@@ -49,9 +49,5 @@ def restarted(lab: Lab) -> Outcome:
 
 def killed_on_postgresql(lab: Lab, kills: int, sweeps: int) -> Outcome:
     """Kill at random the sweeps of studies in PostgreSQL, each in a database of its own."""
-
-    def address(number: int, running: Server) -> str:
-        return running.create(f"kills{number}")
-
     with server() as running:
-        return random_kills(lab, lambda number: address(number, running), kills, sweeps)
+        return random_kills(lab, lambda number: running.create(f"kills{number}"), kills, sweeps)
