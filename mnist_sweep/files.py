@@ -21,12 +21,17 @@ class FileError(UserError):
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside the file to write to; it takes the file's place when the block ends.
 
-    Each call has a path of its own: two sweeps may write the same file at once.
+    Each call has a path of its own: two sweeps may write the same file at once. An error of the
+    system's names the file that was to be replaced, which is the one that a user knows.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if str(error.filename) == str(temporary):
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

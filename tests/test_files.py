@@ -30,6 +30,17 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
     remove_leftovers(tmp_path / "missing")
 
 
+def test_a_file_that_cannot_be_replaced_is_named_as_the_user_knows_it(tmp_path):
+    path = tmp_path / "missing" / "result.json"
+    with pytest.raises(FileNotFoundError) as raised, replacing(path) as temporary:
+        temporary.write_text("{}")
+    assert raised.value.filename == str(path)
+    other = tmp_path / "other"
+    with pytest.raises(FileNotFoundError) as raised, replacing(tmp_path / "a"):
+        other.read_text()
+    assert raised.value.filename == str(other)
+
+
 def test_a_name_that_replacing_writes_to_is_a_leftover_where_it_stays(tmp_path):
     with replacing(tmp_path / "result.json") as temporary:
         assert LEFTOVER.fullmatch(temporary.name)

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import optuna
 
-from mnist_sweep.errors import explain
+from mnist_sweep.errors import explain, is_the_machines
 from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.callbacks import DataCheck
@@ -67,7 +67,15 @@ def _open_and_run(given: Given, arguments: list[str], made: "_Made") -> None:
         callbacks.append(KeptFiles(opened.study, given.directory, given.settings.keep_weights))
     callbacks.append(Console(opened, given))
     engine = Engine(given, opened, backend, callbacks)
-    engine.run(made.holds_nothing)
+    try:
+        engine.run(made.holds_nothing)
+    except OSError as error:
+        if not is_the_machines(error):
+            raise
+        refused = explain(error, relative(given.directory))
+        raise SweepError(
+            f"{refused}; when that is mended, the same command resumes the study"
+        ) from error
 
 
 class _Made:

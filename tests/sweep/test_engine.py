@@ -343,6 +343,22 @@ def test_a_machine_that_refuses_a_run_its_files_fails_no_trial(sweep, monkeypatc
     assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
 
 
+def test_a_machine_that_refuses_the_sweep_its_files_is_one_line(sweep, monkeypatch, capfd):
+    def refuse(*arguments, **named):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mnist_sweep.sweep.summary.write_results", refuse)
+        assert sweep(2, SMALL) == 1
+    (line,) = [s for s in capfd.readouterr().err.splitlines() if s.startswith("error: ")]
+    assert line == (
+        "error: multirun/s: No space left on device (make room there, or choose another place); "
+        "when that is mended, the same command resumes the study"
+    )
+    assert sweep(2, SMALL) == 0
+    assert directories() == [0, 1]
+
+
 def test_a_run_directory_that_is_removed_under_a_trial_is_made_again(sweep, monkeypatch):
     append, removed = RunDirectory.append_metrics, []
 
