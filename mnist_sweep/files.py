@@ -33,7 +33,8 @@ def replacing(path: Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that became read-only refuses what is not there, too
+            temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(folder: Path, seconds: float = 0.0) -> None:

@@ -41,6 +41,17 @@ def test_a_file_that_cannot_be_replaced_is_named_as_the_user_knows_it(tmp_path):
     assert raised.value.filename == str(other)
 
 
+def test_what_is_said_is_why_it_was_not_written_and_not_why_nothing_was_removed(
+    tmp_path, monkeypatch
+):
+    def refuse(path, missing_ok=False):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match="No space left"), replacing(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_name_that_replacing_writes_to_is_a_leftover_where_it_stays(tmp_path):
     with replacing(tmp_path / "result.json") as temporary:
         assert LEFTOVER.fullmatch(temporary.name)
