@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if str(error.filename) == str(temporary):
+        if Path(str(error.filename)).name == temporary.name:
             error.filename = str(path)
         raise
     finally:

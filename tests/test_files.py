@@ -31,9 +31,12 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
 
 
 def test_a_file_that_cannot_be_replaced_is_named_as_the_user_knows_it(tmp_path):
-    path = tmp_path / "missing" / "result.json"
+    path = Path("missing/result.json")
     with pytest.raises(FileNotFoundError) as raised, replacing(path) as temporary:
         temporary.write_text("{}")
+    assert raised.value.filename == str(path)
+    with pytest.raises(FileNotFoundError) as raised, replacing(path) as temporary:
+        Path(os.path.abspath(temporary)).write_text("{}")  # noqa: PTH100
     assert raised.value.filename == str(path)
     other = tmp_path / "other"
     with pytest.raises(FileNotFoundError) as raised, replacing(tmp_path / "a"):
