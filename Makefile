@@ -57,6 +57,7 @@ USED_dashboard := STORAGE
 USED_tensorboard := STUDY ARGS
 USED_lock := UV
 USED_bench := REPETITIONS
+USED_faults := ARGS
 # Of every target: where Python is, and variables that the programs read.
 USED := PYTHON VENV BIN MNIST_SWEEP_% HYDRA_% MLFLOW_% CUDA_% OMP_% ONEDNN_% PIP_%
 goals := $(or $(MAKECMDGOALS),help)
@@ -81,7 +82,7 @@ $(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: m
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live watch studies results docs screenshots lock clean
+.PHONY: help setup best train sweep plan ablation test test-fast faults upstream check tensorboard dashboard mlflow confirm reproduce report live watch studies results docs screenshots lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-soak bench-gpu bench-gpu-workers
 
 help: ## list the targets
@@ -131,6 +132,9 @@ test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIS
 
 test-fast: setup ## run the tests that take less than about ten seconds each
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not upstream'
+
+faults: setup ## kill, stop and starve sweeps on purpose, for some minutes (ARGS="only=clock seed=1")
+	$(BIN)/python -m tools.faults $(value ARGS)
 
 upstream: setup ## run the suites of Hydra and its Optuna sweeper on ours (needs a package index)
 	$(BIN)/python -m pytest -m upstream -rP tests/upstream

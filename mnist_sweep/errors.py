@@ -15,6 +15,13 @@ class UserError(Exception):
     """
 
 
+class MachineError(UserError):
+    """A machine's refusal of what every run needs, such as room on its disk.
+
+    No fault of the run's: a sweep stops by it, and the trial is resumed once that is mended.
+    """
+
+
 class LeaseLost(UserError):
     """The loss of a trial to another process: this one writes nothing more about it."""
 
@@ -24,15 +31,42 @@ REMEDY = {
     errno.EDQUOT: "make room there, or choose another place",
     errno.EEXIST: "a file is where a folder should be: choose another name",
     errno.EFBIG: "make room there, or choose another place",
+    errno.EIO: "check that disk, or choose another place",
     errno.EISDIR: "that is a folder: name a file",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENFILE: "end what holds files open, or raise the system's limit (fs.file-max)",
     errno.ENOENT: "check the path, and that its folders exist",
     errno.ENOSPC: "make room there, or choose another place",
     errno.ENOTDIR: "a part of that path is a file, not a folder: choose another",
     errno.EPERM: "change its permissions, or choose another place",
     errno.EROFS: "choose a place that can be written to",
+    errno.ESTALE: "mount that folder again",
 }
+
+# What a machine refuses whoever asks. A missing file or permission may be one run's mistake.
+OF_THE_MACHINE = frozenset(
+    (
+        errno.EDQUOT,
+        errno.EIO,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOSPC,
+        errno.EROFS,
+        errno.ESTALE,  # a network file system's, whose server has restarted
+    )
+)
+
+
+def is_the_machines(error: BaseException | None) -> bool:
+    """Whether an error is a refusal of the machine's, or was caused by one."""
+    while error is not None:
+        if isinstance(error, MachineError):
+            return True
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            return True
+        error = error.__cause__
+    return False
 
 
 def reason(error: OSError) -> str:

@@ -1,12 +1,16 @@
 """Files that are replaced whole, and what to say where one cannot be read or written."""
 
 import os
+import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mnist_sweep.errors import UserError, reason
+
+LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # what `replacing` writes to
 
 
 class FileError(UserError):
@@ -17,14 +21,31 @@ class FileError(UserError):
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside the file to write to; it takes the file's place when the block ends.
 
-    Each call has a path of its own: two sweeps may write the same file at once.
+    Each call has a path of its own: two sweeps may write the same file at once. An error of the
+    system's names the file that was to be replaced, which is the one that a user knows.
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if Path(str(error.filename)).name == temporary.name:
+            error.filename = str(path)
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that became read-only refuses what is not there, too
+            temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path, seconds: float = 0.0) -> None:
+    """Remove what killed processes have left of `replacing` in a folder.
+
+    `seconds`: how long ago it was written at least, where others may be writing now.
+    """
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError):  # another process removes it too, or nobody may
+            if LEFTOVER.fullmatch(path.name) and time.time() - path.stat().st_mtime >= seconds:
+                path.unlink()
 
 
 @contextmanager

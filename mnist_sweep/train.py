@@ -39,7 +39,14 @@ from mnist_sweep.config import (
     seen_from,
     sweep_name,
 )
-from mnist_sweep.errors import LeaseLost, UserError, explain, full_errors
+from mnist_sweep.errors import (
+    LeaseLost,
+    MachineError,
+    UserError,
+    explain,
+    full_errors,
+    is_the_machines,
+)
 from mnist_sweep.files import replacing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep.combinations import Combinations
@@ -115,11 +122,14 @@ def job(config: DictConfig) -> "Objective":
     except LeaseLost:
         raise
     except (UserError, OSError) as error:
+        if swept and isinstance(error, FileNotFoundError) and not directory.exists():
+            raise  # somebody has removed the directory: the sweep runs the trial again
         _leave_nothing(config, directory)
         place = relative(directory)
         line = explain(error, place) if isinstance(error, OSError) else str(error)
         if swept or full_errors():
-            raise UserError(line) from error  # the error itself may not survive its process
+            kind = MachineError if is_the_machines(error) else UserError
+            raise kind(line) from error  # the error itself may not survive its process
         print(f"error: {line}", file=sys.stderr)
         sys.exit(1)
 

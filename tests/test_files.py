@@ -4,7 +4,61 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.files import FileError, reason, replacing, size_of, writing
+from mnist_sweep.files import (
+    LEFTOVER,
+    FileError,
+    reason,
+    remove_leftovers,
+    replacing,
+    size_of,
+    writing,
+)
+
+
+def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
+    left = [tmp_path / f".last.pt.{number:08x}.tmp" for number in range(2)]
+    others = [tmp_path / name for name in ("last.pt", ".tmp", ".mine.tmp", ".last.pt.0000000z.tmp")]
+    for path in [*left, *others]:
+        path.write_text("half")
+    os.utime(left[0], (0, 0))
+    remove_leftovers(tmp_path, seconds=60)
+    assert not left[0].exists()
+    assert left[1].exists(), "somebody may be writing it"
+    remove_leftovers(tmp_path)
+    assert not left[1].exists()
+    assert all(path.exists() for path in others)
+    remove_leftovers(tmp_path / "missing")
+
+
+def test_a_file_that_cannot_be_replaced_is_named_as_the_user_knows_it(tmp_path):
+    path = Path("missing/result.json")
+    with pytest.raises(FileNotFoundError) as raised, replacing(path) as temporary:
+        temporary.write_text("{}")
+    assert raised.value.filename == str(path)
+    with pytest.raises(FileNotFoundError) as raised, replacing(path) as temporary:
+        Path(os.path.abspath(temporary)).write_text("{}")  # noqa: PTH100
+    assert raised.value.filename == str(path)
+    other = tmp_path / "other"
+    with pytest.raises(FileNotFoundError) as raised, replacing(tmp_path / "a"):
+        other.read_text()
+    assert raised.value.filename == str(other)
+
+
+def test_what_is_said_is_why_it_was_not_written_and_not_why_nothing_was_removed(
+    tmp_path, monkeypatch
+):
+    def refuse(path, missing_ok=False):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match="No space left"), replacing(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_name_that_replacing_writes_to_is_a_leftover_where_it_stays(tmp_path):
+    with replacing(tmp_path / "result.json") as temporary:
+        assert LEFTOVER.fullmatch(temporary.name)
+        temporary.touch()
 
 
 def test_the_file_is_replaced_when_the_block_ends_and_not_before(tmp_path):

@@ -4,7 +4,7 @@ import io
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mnist_sweep.cli.printed_commands import entry, override, shell
 from mnist_sweep.errors import UserError
-from mnist_sweep.files import replacing
+from mnist_sweep.files import remove_leftovers, replacing
 from mnist_sweep.formats import KEY, RUN, check_format
 from mnist_sweep.run.checkpoint import read_checkpoint
 from mnist_sweep.text import one_line
@@ -71,6 +71,7 @@ RESULT: Kinds = {
     "trial": WHOLE,
     "max_epochs": WHOLE,
     "earlier": PARTS,
+    "started_again": TEXT,
     "weights_removed": TEXT,
     "hostname": TEXT,
     "versions": MAPPING,
@@ -89,10 +90,14 @@ class RecordError(UserError):
 
 
 class RunDirectory:
-    """The files of one run. Whole files are replaced atomically, lines are flushed."""
+    """The files of one run. Whole files are replaced atomically, lines are flushed.
+
+    `before_writing` is called at the last moment before something is written, and may raise.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.before_writing: Callable[[], object] = lambda: None
         self.metrics = path / "metrics.jsonl"
         self.result = path / "result.json"
         self.best = path / "checkpoints" / "best.safetensors"
@@ -118,9 +123,15 @@ class RunDirectory:
         self.best.parent.mkdir(parents=True, exist_ok=True)
         self.keep_metrics(0)
 
+    def remove_leftovers(self) -> None:
+        """Remove the halves of files that a killed process was writing."""
+        for folder in (self.path, self.last.parent):
+            remove_leftovers(folder)
+
     def append_metrics(self, epoch: Epoch) -> None:
         """Add an epoch's line; figures that are not finite numbers become null."""
         with self.metrics.open("a", encoding="utf-8") as file:
+            self.before_writing()
             file.write(json.dumps(_finite(asdict(epoch))) + "\n")
             file.flush()
 
@@ -134,11 +145,11 @@ class RunDirectory:
     def keep_metrics(self, epochs: int) -> None:
         """Drop the lines after the last checkpoint, since those epochs will be run again."""
         kept = [json.dumps(line) + "\n" for line in self.read_metrics() if line["epoch"] <= epochs]
-        _replace(self.metrics, "".join(kept).encode())
+        self._replace(self.metrics, "".join(kept).encode())
 
     def write_result(self, result: dict[str, Any]) -> None:
         """Write result.json; figures that are not finite numbers become null."""
-        _replace(self.result, (json.dumps(_finite(result), indent=2) + "\n").encode())
+        self._replace(self.result, (json.dumps(_finite(result), indent=2) + "\n").encode())
 
     def read_result(self) -> dict[str, Any] | None:
         """Return what result.json holds, or None where there is none.
@@ -153,7 +164,7 @@ class RunDirectory:
 
     def save_best(self, model: nn.Module) -> None:
         """Save the weights that the run keeps."""
-        save_weights(model, self.best)
+        save_weights(model, self.best, self.before_writing)
 
     def load_best(self, device: torch.device) -> dict[str, Tensor]:
         """Return the weights that the run kept, on a device. Raises RecordError without them."""
@@ -176,6 +187,7 @@ class RunDirectory:
         torch.save(state, content)  # to a file, it makes a RuntimeError of a disk that is full
         with replacing(self.last) as temporary:
             temporary.write_bytes(content.getbuffer())
+            self.before_writing()
 
     def load_last(self, device: torch.device) -> dict[str, Any]:
         """Return the last epoch's state with its tensors on a device.
@@ -189,13 +201,24 @@ class RunDirectory:
         except Exception as error:  # torch raises many kinds for a damaged file
             raise RecordError(f"{self.last} is damaged: {one_line(error)[:300]}") from error
 
+    def _replace(self, path: Path, content: bytes) -> None:
+        with replacing(path) as temporary:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            self.before_writing()
 
-def save_weights(model: nn.Module, path: Path) -> None:
+
+def save_weights(
+    model: nn.Module, path: Path, before_replacing: Callable[[], object] = lambda: None
+) -> None:
     """Write a model's weights as safetensors."""
     with replacing(path) as temporary:
         # safetensors refuses strided views and shared storage: channels_last weights are both. Its
         # save_file would make a file that nobody else may read.
         temporary.write_bytes(save(plain_weights(model)))
+        before_replacing()
 
 
 def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
@@ -235,10 +258,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
-
-
-def _replace(path: Path, content: bytes) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

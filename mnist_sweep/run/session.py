@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mnist_sweep")
 
+STOPPED = 1.0  # seconds between a look at the lease and a write; they are milliseconds apart
+
 
 class Reporter(Protocol):
     """A trial's way to its study; `mnist_sweep.sweep.trial.Reporter` is one."""
@@ -98,29 +100,33 @@ class Session:
             facts["cuda_graph"] = self.cuda_graph
         self.narrator = Narrator(run, self.until)
         self.trackers: list[Tracker] = []
+        self.looked = time.monotonic()
+        directory.before_writing = self._check_after_a_stop
         self.started = time.perf_counter()
         self.seconds_before = 0.0
         self.first_epoch = 1
         self.begun_before = False
 
     def resume(self, again: bool) -> None:
-        """Resume from the last checkpoint; where there is none yet, start anew if `again`.
+        """Resume from the last checkpoint; where there is no whole one, start anew if `again`.
 
         Raises RecordError, ConfigError for other data, and Diverged, recorded, for a run that had.
         """
         self.begun_before = True
         self._check_lease()
+        self.directory.remove_leftovers()
         if again and not self.directory.last.exists():
             self.directory.forget()
             return
-        state = self.directory.load_last(self.device)
         try:
-            check_checkpoint(state, self.training)
-        except ValueError as error:
-            raise RecordError(
-                f"{self.directory.last} is damaged, or does not fit this model and optimizer: "
-                f"{error}"
-            ) from error
+            state = self._checkpoint()
+        except RecordError as error:
+            if not again:
+                raise
+            log.warning("%s; the trial starts again", error)
+            self.facts["started_again"] = str(error)
+            self.directory.forget()
+            return
         if state["fingerprint"] != self.dataset.fingerprint:
             raise ConfigError(
                 f"resume={self.directory.path} was trained on other data (fingerprint "
@@ -144,6 +150,18 @@ class Session:
             self._record_failure(diverged)
             raise diverged
         self.narrator.resumed(self.training.epoch)
+
+    def _checkpoint(self) -> dict[str, Any]:
+        """Return the last checkpoint, of this model and optimizer. Raises RecordError."""
+        state = self.directory.load_last(self.device)
+        try:
+            check_checkpoint(state, self.training)
+        except ValueError as error:
+            raise RecordError(
+                f"{self.directory.last} is damaged, or does not fit this model and optimizer: "
+                f"{error}"
+            ) from error
+        return state
 
     def complete(self) -> dict[str, Any]:
         """Train to the end, write the result and return it.
@@ -229,6 +247,15 @@ class Session:
         """Raise LeaseLost before anything is written about another process's trial."""
         if self.reporter is not None:
             self.reporter.check()
+            self.looked = time.monotonic()
+
+    def _check_after_a_stop(self) -> None:
+        """Look at the lease once more where so long has passed since that others may have it.
+
+        A process may be stopped between a look and what it then writes.
+        """
+        if self.reporter is not None and time.monotonic() - self.looked > STOPPED:
+            self._check_lease()
 
     def _is_anothers(self) -> bool:
         """Whether the trial is known to be another process's: a machine that wakes up may fail."""

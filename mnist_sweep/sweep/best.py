@@ -1,6 +1,7 @@
 """best/ in a sweep's directory: links to the entries of the run that is best so far."""
 
 import shutil
+import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
@@ -39,6 +40,15 @@ def point_to(link: Path, run: Path) -> None:
         _remove_links(old)
         with suppress(OSError):
             old.rmdir()
+
+
+def remove_unfinished(link: Path, seconds: float) -> None:
+    """Remove what killed processes were making of `link`, if that is so many seconds old."""
+    for folder in link.parent.glob(f".{link.name}.*"):
+        with suppress(OSError):  # another process removes it too, or it holds somebody's own
+            if folder.is_dir() and time.time() - folder.stat().st_mtime >= seconds:
+                _remove_links(folder)
+                folder.rmdir()
 
 
 def _fill(folder: Path, run: Path) -> None:

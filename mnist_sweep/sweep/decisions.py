@@ -19,6 +19,7 @@ from mnist_sweep.sweep.events import (
     Idle,
     Launch,
     LeaseGone,
+    MachineFailed,
     NoneLeft,
     NothingFits,
     Probe,
@@ -93,6 +94,9 @@ class Sweep:
                 return [Tell(event)]
             case Died():
                 return self._died(event)
+            case MachineFailed(number, reason):
+                resumes = "when that is mended, the same command resumes the study"
+                return [Abort(f"trial {number} cannot continue: {reason}; {resumes}")]
             case Abandoned(number, deaths):
                 return self._abandoned(number, deaths)
             case Told(trial):

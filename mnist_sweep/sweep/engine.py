@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 
 from optuna.exceptions import UpdateFinishedTrialError
 
@@ -73,10 +74,10 @@ class Engine:
 
     def _round(self) -> None:
         """Fill the free slots, wait for jobs, and tell the study how they ended."""
-        while self.backend.free() and self._do(self._slot_free()):
+        while self.backend.free() and self._do(with_backoff(self._slot_free)):
             pass
         if not self.backend.running():
-            self._do(on.Idle(self.queue.may_come_back()))
+            self._do(on.Idle(with_backoff(self.queue.may_come_back)))
             if self.over:
                 return
         came_back = self.backend.poll(POLL)
@@ -162,7 +163,7 @@ class Engine:
         )
 
     def _ask(self) -> on.Event:
-        proposal = self.queue.next()
+        proposal = with_backoff(self.queue.next)
         if isinstance(proposal, NoTrial):
             if not proposal.exhausted:
                 return on.NoneLeft()
@@ -196,11 +197,17 @@ class Engine:
         """Return what became of a job, its figures written to the study."""
         number = finished.job.number
         reason = finished.reason or "its job lost its lease"
+        removed = self.reader.was_removed(finished)
+        if removed:
+            reason = "its run directory was removed while it ran"
         self.began = self.began or self._has_begun(finished)
-        if finished.died or outcomes.lost_its_lease(finished):
+        refused = outcomes.refused_by_machine(finished)
+        if refused is not None:
+            return on.MachineFailed(number, refused)
+        if finished.died or removed or outcomes.lost_its_lease(finished):
             if not with_backoff(lambda: self.queue.holds(number)):
                 return on.LeaseGone(number)
-            self.died[number] = finished
+            self.died[number] = replace(finished, reason=reason)
             deaths = with_backoff(lambda: self.queue.count_death(number))
             return on.Died(number, reason, deaths, self.began)
         try:

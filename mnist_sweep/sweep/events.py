@@ -82,6 +82,14 @@ class Died:
 
 
 @dataclass(frozen=True)
+class MachineFailed:
+    """A job that was refused what every job needs, such as room on a disk; nobody's fault."""
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Abandoned:
     """A running trial, of this sweep or another, whose processes have died."""
 
@@ -118,6 +126,7 @@ Event: TypeAlias = (
     | NoneLeft
     | Returned
     | Died
+    | MachineFailed
     | Abandoned
     | Told
     | LeaseGone

@@ -6,7 +6,7 @@ from typing import Any
 
 from mnist_sweep.sweep.callbacks import Callbacks
 from mnist_sweep.sweep.events import Returned
-from mnist_sweep.sweep.jobs.backend import Finished
+from mnist_sweep.sweep.jobs.backend import Finished, error_of
 from mnist_sweep.sweep.trial import STOP_REASON
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.sweep.trials.queue import TrialQueue
@@ -59,6 +59,13 @@ class RunReader:
         if pruned is not None:
             return Returned(number, TrialStatus.PRUNED, pruned)
         return Returned(number, TrialStatus.COMPLETE, facts.get("reason"), tuple(values))
+
+    def was_removed(self, finished: Finished) -> bool:
+        """Whether a job failed since somebody has removed the directory that it wrote to."""
+        error = None if finished.returned is None else error_of(finished.returned)
+        if self.runs is None or not isinstance(error, FileNotFoundError):
+            return False
+        return not (self.runs / str(finished.job.number)).exists()
 
     def record_death(self, finished: Finished) -> None:
         """Record what a job had done, and why it came no further, which it could not say itself."""

@@ -6,7 +6,7 @@ from contextlib import suppress
 import optuna
 
 from mnist_sweep.cli.interruption import exit_interrupted, interruptible
-from mnist_sweep.errors import explain
+from mnist_sweep.errors import explain, is_the_machines
 from mnist_sweep.passwords import said_of
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.callbacks import DataCheck
@@ -16,7 +16,7 @@ from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.kept_files import KeptFiles
 from mnist_sweep.sweep.opening import check_given, choose_backend, open_sweep, read_search
-from mnist_sweep.sweep.storage import OUTAGE, Storage, open_storage
+from mnist_sweep.sweep.storage import OUTAGE, Storage, cause_of, open_storage
 from mnist_sweep.sweep.summary import SummaryFile
 from mnist_sweep.sweep.trials.status import was_launched
 from mnist_sweep.text import one_line, relative
@@ -51,7 +51,7 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
         print("interrupted: the same command resumes the study", file=sys.stderr)
         exit_interrupted(stop)
     except OUTAGE as error:
-        said = said_of(given.settings.storage, one_line(error))[:200]
+        said = said_of(given.settings.storage, one_line(cause_of(error)))[:200]
         raise SweepError(
             f"the storage does not answer: {said}; when it does, the same command resumes the study"
         ) from error
@@ -69,7 +69,15 @@ def _open_and_run(given: Given, arguments: list[str], made: "_Made") -> None:
         callbacks.append(KeptFiles(opened.tally, given.directory, given.settings.keep_weights))
     callbacks.append(Console(opened, given))
     engine = Engine(given, opened, backend, callbacks)
-    engine.run(made.holds_nothing)
+    try:
+        engine.run(made.holds_nothing)
+    except OSError as error:
+        if not is_the_machines(error):
+            raise
+        refused = explain(error, relative(given.directory))
+        raise SweepError(
+            f"{refused}; when that is mended, the same command resumes the study"
+        ) from error
 
 
 class _Made:

@@ -1,5 +1,6 @@
 """Where studies live: opening a storage by its address, and one lock for all who share it."""
 
+import os
 import sqlite3
 import tempfile
 import time
@@ -20,7 +21,7 @@ from optuna.storages import (
     RDBStorage,
     get_storage,
 )
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -34,7 +35,8 @@ T = TypeVar("T")
 JOURNAL = "journal:///"
 NO_FILE = (None, "", ":memory:")
 # What a storage raises that does not answer.
-OUTAGE = (StorageInternalError, SQLAlchemyError)
+OUTAGE = (StorageInternalError, SQLAlchemyError, sqlite3.OperationalError)
+CHUNK = 65536  # bytes of a journal that are read at once
 BUSY_TIMEOUT = 60  # seconds that a writer waits for another's transaction
 
 
@@ -52,7 +54,9 @@ class Storage:
         elif address.startswith(JOURNAL):
             self.path = base / address.removeprefix(JOURNAL)
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.optuna = JournalStorage(JournalFileBackend(str(self.path)))
+            self.optuna = JournalStorage(
+                JournalFileBackend(str(self.path), _JournalLock(self.path))
+            )
         else:
             url = make_url(address)
             in_a_file = url.get_backend_name() == "sqlite" and url.database not in NO_FILE
@@ -109,6 +113,43 @@ class Storage:
         return FileLock(Path(tempfile.gettempdir()) / f"mnist_sweep-{key}.lock")
 
 
+class _JournalLock(JournalFileSymlinkLock):
+    """A journal's lock, under which its last line is always whole.
+
+    A writer may get a part of a line written: the disk becomes full, or it is killed. Optuna would
+    append the next entry to that part, and could never read the journal again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.journal = path
+
+    def acquire(self) -> bool:
+        """Acquire the lock; drop a last line that has no end, which nobody has read."""
+        acquired = super().acquire()
+        try:
+            _drop_partial_line(self.journal)
+        except BaseException:
+            self.release()
+            raise
+        return acquired
+
+
+def _drop_partial_line(journal: Path) -> None:
+    with journal.open("r+b") as file:
+        end = start = file.seek(0, os.SEEK_END)
+        while start:  # one step where the last line is whole
+            begin = max(0, start - (1 if start == end else CHUNK))
+            file.seek(begin)
+            found = file.read(start - begin).rfind(b"\n")
+            if found >= 0:
+                start = begin + found + 1
+                break
+            start = begin
+        if start < end:
+            file.truncate(start)
+
+
 def _use_write_ahead_log(path: Path) -> None:
     """Let readers and a writer work at once; the mode stays with the file."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT)
@@ -127,18 +168,30 @@ def _sync_at_checkpoints(connection: sqlite3.Connection, record: object) -> None
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
+def cause_of(error: BaseException) -> BaseException:
+    """Return what a driver raised, below what SQLAlchemy and Optuna make of it.
+
+    Optuna says of every commit that fails that its data may be invalid.
+    """
+    while (inner := getattr(error, "orig", None) or error.__cause__) is not None:
+        error = inner
+    return error
+
+
 def with_backoff(call: Callable[[], T], seconds: float = 60.0) -> T:
     """Retry with exponential backoff as long as the storage does not answer.
 
-    Raises what it raised last once so many seconds have passed.
+    Raises what it raised last once so many seconds have passed, and it was called twice: SQLite
+    itself may wait for as long within one call.
     """
-    deadline, pause = time.monotonic() + seconds, 0.5
+    deadline, pause, tried = time.monotonic() + seconds, 0.5, False
     while True:
         try:
             return call()
         except OUTAGE:
-            if time.monotonic() + pause > deadline:
+            if tried and time.monotonic() + pause > deadline:
                 raise
+        tried = True
         time.sleep(pause)
         pause *= 2
 

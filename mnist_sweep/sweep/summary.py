@@ -9,10 +9,10 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
-from mnist_sweep.files import replacing
+from mnist_sweep.files import remove_leftovers, replacing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.best import point_to
+from mnist_sweep.sweep.best import point_to, remove_unfinished
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
@@ -22,6 +22,7 @@ from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import counted, relative
 
 FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
+OLD = 60.0  # seconds; no sweep writes one for that long
 
 
 def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -148,5 +149,7 @@ class SummaryFile(SweepCallback):
         write_results(self.tally, self.storage, self.directory, final=False)
 
     def ended(self) -> None:
-        """Write what was found."""
+        """Write what was found; remove what killed sweeps have left of such files."""
+        remove_leftovers(self.directory, OLD)
+        remove_unfinished(self.directory / "best", OLD)
         write_results(self.tally, self.storage, self.directory)

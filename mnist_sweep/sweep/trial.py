@@ -2,19 +2,19 @@
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import optuna
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
-from mnist_sweep.errors import LeaseLost
+from mnist_sweep.errors import LeaseLost, MachineError
 from mnist_sweep.sweep.pruning import build_pruner
 from mnist_sweep.sweep.settings import GRACE_PERIOD
-from mnist_sweep.sweep.storage import Storage, reopen, with_backoff
+from mnist_sweep.sweep.storage import OUTAGE, Storage, cause_of, reopen, with_backoff
 from mnist_sweep.sweep.storage_address import address_of
 from mnist_sweep.sweep.trials.leases import (
     JOB,
@@ -26,8 +26,11 @@ from mnist_sweep.sweep.trials.leases import (
 )
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.retries import REACHED
+from mnist_sweep.text import one_line
 
 log = logging.getLogger("mnist_sweep")
+
+T = TypeVar("T")
 
 SWEEPER = "mnist_sweep.sweep.sweeper.BudgetSweeper"
 STOP_REASON = "mnist_sweep:pruned"  # a trial's system attribute: why its job stopped
@@ -59,7 +62,7 @@ class Reporter:
 
     def check(self) -> None:
         """Raise LeaseLost where another process has taken over the trial."""
-        if not with_backoff(self.lease.held):
+        if not _reach(self.lease.held):
             raise LeaseLost(_taken_over(self.number))
 
     def report(self, value: float, step: int, may_stop: bool = True) -> str | None:
@@ -72,9 +75,9 @@ class Reporter:
         self.check()
         several = len(self.records.study.directions) > 1
         if not several and step not in self.reported and math.isfinite(value):
-            with_backoff(lambda: self.trial.report(value, step))
+            _reach(lambda: self.trial.report(value, step))
             self.reported[step] = value
-            if may_stop and with_backoff(self.trial.should_prune):
+            if may_stop and _reach(self.trial.should_prune):
                 self._stop(
                     f"{type(self.trial.study.pruner).__name__} pruned it at {value:.5g} "
                     f"after epoch {step}"
@@ -87,12 +90,12 @@ class Reporter:
         Raises LeaseLost.
         """
         self.check()
-        with_backoff(lambda: self.records.mark(self.number, REACHED, step))
+        _reach(lambda: self.records.mark(self.number, REACHED, step))
 
     def _stop(self, reason: str) -> None:
         """Leave word for the sweep, and for a later process that resumes the job."""
         self.stopped = reason
-        with_backoff(lambda: self.records.mark(self.number, STOP_REASON, reason))
+        _reach(lambda: self.records.mark(self.number, STOP_REASON, reason))
 
 
 @contextmanager
@@ -107,20 +110,20 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
     if sweeper.get("_target_") != SWEEPER or address is None or config.get("trial") is None:
         yield None
         return
-    storage = with_backoff(lambda: reopen(address, HydraConfig.get().runtime.cwd))
+    storage = _reach(lambda: reopen(address, HydraConfig.get().runtime.cwd))
     if not storage.shared:
         yield None
         return
     pruner = OmegaConf.select(sweeper, "pruner")
-    records = with_backoff(lambda: _records(config.study, storage, pruner))
+    records = _reach(lambda: _records(config.study, storage, pruner))
     grace_period = OmegaConf.select(sweeper, "grace_period", default=GRACE_PERIOD)
     heartbeat = Heartbeat(grace_period / 4)
     reporter: Reporter | None = None
     try:
-        under = with_backoff(lambda: _sweeps_token(records, config))
-        reporter = with_backoff(lambda: Reporter(records, config.trial, heartbeat, under))
+        under = _reach(lambda: _sweeps_token(records, config))
+        reporter = _reach(lambda: Reporter(records, config.trial, heartbeat, under))
         lease = reporter.lease
-        with_backoff(lambda: heartbeat.acquire(lease))
+        _reach(lambda: heartbeat.acquire(lease))
         yield reporter
     except LeaseLost as error:
         log.warning("%s", error)
@@ -130,6 +133,15 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
         if reporter is not None:
             with suppress(Exception):  # the job is done, whatever becomes of its lease
                 reporter.lease.release()
+
+
+def _reach(call: Callable[[], T]) -> T:
+    """Do what needs the storage. Raises MachineError where it does not answer for a minute."""
+    try:
+        return with_backoff(call)
+    except OUTAGE as error:
+        said = one_line(cause_of(error))[:200]
+        raise MachineError(f"the storage does not answer its job: {said}") from error
 
 
 def _records(study_name: str, storage: Storage, pruner: DictConfig | None) -> TrialRecords:

@@ -1,12 +1,14 @@
 """A run whose trial another process takes meanwhile: it stops, and writes nothing more."""
 
 import json
+import time
 
 import pytest
 
 from mnist_sweep.config import check
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.run import session
+from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.run.execute import execute
 from tests.conftest import read_json_lines
 
@@ -145,6 +147,36 @@ def test_a_run_that_fails_records_that_unless_its_trial_is_known_to_be_anothers(
     assert status(tmp_path / "run") == "failed"
 
 
+@pytest.mark.parametrize(
+    ("write", "reported"),
+    [
+        ("append_metrics", [1]),
+        ("save_best", [1]),
+        ("save_last", [1]),
+        ("write_result", [1, 2, 3]),
+    ],
+)
+def test_a_run_that_is_stopped_between_a_look_and_a_write_looks_again(
+    run, tmp_path, monkeypatch, write, reported
+):
+    reporter, before = FakeReporter(), {}
+    real, asleep = time.monotonic, [0.0]
+    monkeypatch.setattr(session.time, "monotonic", lambda: real() + asleep[0])
+    wrote = getattr(RunDirectory, write)
+
+    def stopped(directory, *arguments):
+        if reporter.reported == reported:  # SIGSTOP, and another machine takes the trial
+            before.update(files(directory.path))
+            asleep[0], reporter.taken = 60.0, True
+        return wrote(directory, *arguments)
+
+    monkeypatch.setattr(RunDirectory, write, stopped)
+    with pytest.raises(LeaseLost):
+        run(reporter)
+    assert before
+    assert files(tmp_path / "run") == before
+
+
 def test_a_resumed_run_whose_trial_is_anothers_changes_nothing_before_it_looks(run, tmp_path):
     with pytest.raises(LeaseLost):
         run(FakeReporter(found_after=BATCHES + 3))
@@ -194,3 +226,29 @@ def test_a_run_of_several_objectives_says_which_epochs_it_has_done(run):
     reporter = FakeReporter()
     run(reporter, "objective=[val_acc,parameters]", "epochs=3")
     assert (reporter.passed, reporter.reported) == ([1, 2, 3], [])
+
+
+DAMAGED = [lambda content: content[: len(content) // 2], lambda content: b""]
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_trial_whose_checkpoint_is_damaged_starts_again_and_says_so(
+    run, tmp_path, caplog, damage
+):
+    run(FakeReporter())
+    complete = read_json_lines(tmp_path / "run/metrics.jsonl")
+    directory = tmp_path / "run"
+    result = json.loads((directory / "result.json").read_text())
+    (directory / "result.json").write_text(json.dumps(result | {"status": "running"}))
+    last = directory / "checkpoints/last.pt"
+    last.write_bytes(damage(last.read_bytes()))
+    left = last.with_name(".last.pt.0123abcd.tmp")
+    left.write_bytes(b"half")
+    run(FakeReporter())
+    again = read_json_lines(directory / "metrics.jsonl")
+    assert [line["val_loss"] for line in again] == [line["val_loss"] for line in complete]
+    assert caplog.text.count("last.pt is damaged") == 1
+    recorded = json.loads((directory / "result.json").read_text())
+    assert "last.pt is damaged" in recorded["started_again"]
+    assert recorded["status"] == "complete"
+    assert not left.exists()

@@ -1,9 +1,10 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from mnist_sweep.run.load import real_directory
-from mnist_sweep.sweep.best import point_to
+from mnist_sweep.sweep.best import point_to, remove_unfinished
 
 BEST = Path("multirun/s/best")
 
@@ -72,3 +73,17 @@ def test_a_record_that_is_a_link_leads_nowhere_else(tmp_path):
     (tmp_path / "given").mkdir()
     (tmp_path / "given" / ".hydra").symlink_to(tmp_path / "far" / "away" / ".hydra")
     assert real_directory(str(tmp_path / "given")) == tmp_path / "given"
+
+
+def test_what_a_killed_sweep_was_making_is_removed_and_nobodys_own(tmp_path):
+    old, new, own = (tmp_path / f".best.{number}" for number in range(3))
+    for folder in (old, new, own):
+        folder.mkdir()
+        (folder / "result.json").symlink_to("../3/result.json")
+    (own / "notes.txt").write_text("mine")
+    for folder in (old, own):
+        os.utime(folder, (0, 0))
+    remove_unfinished(tmp_path / "best", seconds=60)
+    assert not old.exists()
+    assert (new / "result.json").is_symlink()
+    assert (own / "notes.txt").read_text() == "mine"

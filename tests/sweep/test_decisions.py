@@ -14,6 +14,7 @@ from mnist_sweep.sweep.events import (
     Idle,
     Launch,
     LeaseGone,
+    MachineFailed,
     NoneLeft,
     NothingFits,
     Probe,
@@ -95,6 +96,16 @@ TABLE = {
         [Proposed(3)],
         Died(3, "no such partition", Deaths(3), began=False),
         [Abort("trial 3 cannot be started: no such partition")],
+    ),
+    "a machine that refuses a job stops the sweep and fails no trial": (
+        [Proposed(3)],
+        MachineFailed(3, "No space left on device"),
+        [
+            Abort(
+                "trial 3 cannot continue: No space left on device; when that is mended, the same "
+                "command resumes the study"
+            )
+        ],
     ),
     "a retry waits until the old job is certainly gone": (
         [Proposed(3), Died(3, "SIGKILL", Deaths(1))],

@@ -1,9 +1,11 @@
 """Sweeps from the command line, of networks that train in a fraction of a second."""
 
+import errno
 import json
 import os
 import signal
 from contextlib import suppress
+import shutil
 from pathlib import Path
 
 import optuna
@@ -13,6 +15,7 @@ from optuna.trial import TrialState
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
 from mnist_sweep.run import session
+from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, status_of
 from mnist_sweep.training.loop import Diverged
@@ -342,6 +345,51 @@ def test_a_sigterm_that_something_has_caught_ends_the_sweep_all_the_same(sweep, 
         assert sweep(3, SMALL) == 143
     assert [status_of(t) for t in trials()] == ["complete"]
     assert sweep(2, SMALL) == 0
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE])
+def test_a_machine_that_refuses_a_run_its_files_fails_no_trial(sweep, monkeypatch, capfd, number):
+    def refuse(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunDirectory, "append_metrics", refuse)
+        assert sweep(2, SMALL, "hydra.sweeper.max_failure_rate=1") == 1
+    assert [status_of(t) for t in trials()] == ["interrupted"]
+    (line,) = [s for s in capfd.readouterr().err.splitlines() if s.startswith("error: ")]
+    assert f"trial 0 cannot continue: multirun/s/0: {os.strerror(number)} (" in line
+    assert sweep(2, SMALL) == 0
+    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
+
+
+def test_a_machine_that_refuses_the_sweep_its_files_is_one_line(sweep, monkeypatch, capfd):
+    def refuse(*arguments, **named):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mnist_sweep.sweep.summary.write_results", refuse)
+        assert sweep(2, SMALL) == 1
+    (line,) = [s for s in capfd.readouterr().err.splitlines() if s.startswith("error: ")]
+    assert line == (
+        "error: multirun/s: No space left on device (make room there, or choose another place); "
+        "when that is mended, the same command resumes the study"
+    )
+    assert sweep(2, SMALL) == 0
+    assert directories() == [0, 1]
+
+
+def test_a_run_directory_that_is_removed_under_a_trial_is_made_again(sweep, monkeypatch):
+    append, removed = RunDirectory.append_metrics, []
+
+    def remove(directory, figures):
+        if not removed:
+            removed.append(shutil.rmtree(directory.path))
+        append(directory, figures)
+
+    monkeypatch.setattr(RunDirectory, "append_metrics", remove)
+    assert sweep(2, SMALL) == 0
+    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
+    assert directories() == [0, 1]
 
 
 def test_an_interrupted_grid_point_is_run_by_the_same_command(sweep, monkeypatch):

@@ -1,5 +1,8 @@
 """The engine with a backend that runs nothing: what it does of what was decided."""
 
+import errno
+import os
+import shutil
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -11,7 +14,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from mnist_sweep.errors import LeaseLost
+from mnist_sweep.errors import LeaseLost, MachineError
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.errors import SweepError
@@ -121,7 +124,7 @@ def run(storage, tmp_path):
     Each call is a sweep of its own: what one leaves, the next one finds.
     """
 
-    def run_sweep(backend, total=2, **settings):
+    def run_sweep(backend, total=2, names_trials=False, **settings):
         study = optuna.create_study(
             study_name="s", storage=storage, direction="maximize", load_if_exists=True
         )
@@ -140,7 +143,7 @@ def run(storage, tmp_path):
         )
         given = SimpleNamespace(
             settings=Settings(n_trials=total, **settings),
-            task=SimpleNamespace(names_trials=False, lease_overrides=lambda token: []),
+            task=SimpleNamespace(names_trials=names_trials, lease_overrides=lambda token: []),
             directory=tmp_path,
         )
         opened = SimpleNamespace(
@@ -242,6 +245,64 @@ def test_one_failure_too_many_ends_the_sweep_and_leaves_the_others_to_be_resumed
         run(FakeBackend({0: [ValueError("no")]}, slots=1), total=3)
     study = optuna.load_study(study_name="s", storage=storage)
     assert [status_of(trial) for trial in study.trials] == ["failed"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "metrics.jsonl"),
+        OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
+        MachineError("the storage does not answer its job: database is locked"),
+    ],
+)
+def test_a_job_that_the_machine_refuses_stops_the_sweep_and_is_run_again(run, error):
+    with pytest.raises(SweepError, match=r"trial 0 cannot continue: .*the same command resumes"):
+        run(FakeBackend({0: [error]}))
+    study, heard = run(FakeBackend({0: [0.5]}))
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
+    assert study.trials[0].value == 0.5
+    assert ("failed", 0) not in [event[:2] for event in heard]
+
+
+def test_a_job_that_misses_a_file_of_its_own_fails(run):
+    missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "weights.pt")
+    study, _ = run(FakeBackend({0: [missing]}), max_failure_rate=1.0)
+    assert study.trials[0].state.name == "FAIL"
+    assert study.trials[0].user_attrs["reason"].startswith("FileNotFoundError")
+
+
+def test_a_trial_whose_run_directory_was_removed_is_run_again(run, tmp_path):
+    def removed(job):
+        shutil.rmtree(tmp_path / str(job.number), ignore_errors=True)
+        return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "metrics.jsonl")
+
+    study, heard = run(FakeBackend({0: [removed, 0.5]}), names_trials=True)
+    assert study.trials[0].value == 0.5
+    assert ("retried", 0, "its run directory was removed while it ran") in heard
+
+
+def test_a_trial_whose_run_directory_is_removed_again_and_again_fails(run, tmp_path):
+    missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "metrics.jsonl")
+    study, _ = run(
+        FakeBackend({0: [missing] * 3}), names_trials=True, max_retries=2, max_failure_rate=1.0
+    )
+    assert study.trials[0].state.name == "FAIL"
+    assert study.trials[0].user_attrs["reason"] == "its run directory was removed while it ran"
+
+
+def test_a_queue_that_the_storage_does_not_answer_is_asked_again(run, storage, monkeypatch):
+    failures = iter([StorageInternalError("the server restarts")])
+    ask = storage.create_new_trial
+
+    def create_new_trial(*arguments, **named):
+        for error in failures:
+            raise error
+        return ask(*arguments, **named)
+
+    monkeypatch.setattr(storage, "create_new_trial", create_new_trial)
+    monkeypatch.setattr("mnist_sweep.sweep.storage.time.sleep", lambda seconds: None)
+    study, _ = run(FakeBackend({}))
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "COMPLETE"]
 
 
 def test_a_plateau_ends_a_sweep(run):

@@ -1,14 +1,9 @@
-"""Two sweeps at once on one real PostgreSQL server, which this file starts and stops."""
+"""Two sweeps at once on one real PostgreSQL server, which is started and stopped here."""
 
-import getpass
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import optuna
 import pytest
@@ -16,38 +11,20 @@ import pytest
 from mnist_sweep.sweep.read_only import is_there
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.status import FINISHED, status_of
+from tools.faults import postgresql
+from tools.faults.scenario import Skipped
 
 pytestmark = pytest.mark.slow
-
-BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-
-
-def as_postgres(*command):
-    """The server refuses to run as root; Debian's package brings a user for it."""
-    prefix = ["runuser", "-u", "postgres", "--"] if getpass.getuser() == "root" else []
-    subprocess.run([*prefix, *map(str, command)], check=True, capture_output=True, cwd="/")
 
 
 @pytest.fixture(scope="module")
 def server():
-    """The address of an empty database on a server on loopback, in a temporary folder."""
-    if not BINARIES:
-        pytest.skip("no PostgreSQL server here (Debian: apt-get install postgresql)")
-    binaries = BINARIES[-1]
-    folder = Path(tempfile.mkdtemp(prefix="mnist_sweep_pg"))
-    if getpass.getuser() == "root":
-        shutil.chown(folder, "postgres")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    data = folder / "data"
-    as_postgres(binaries / "initdb", "-D", data, "-A", "trust", "-U", "sweeper")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={folder}"
-    control = (binaries / "pg_ctl", "-D", data, "-w")
-    as_postgres(*control, "-l", folder / "log", "-o", options, "start")
-    yield f"postgresql+psycopg://sweeper@127.0.0.1:{port}/postgres"
-    as_postgres(*control, "-m", "immediate", "stop")
-    shutil.rmtree(folder)
+    """The address of an empty database on a server of the tests' own."""
+    try:
+        with postgresql.server() as running:
+            yield running.address()
+    except Skipped as reason:
+        pytest.skip(str(reason))
 
 
 def test_a_database_without_tables_has_no_study_and_gets_none_by_looking(server):

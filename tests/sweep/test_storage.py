@@ -1,15 +1,17 @@
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import optuna
 import pytest
+import sqlalchemy
 from filelock import Timeout
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.storage import Storage, open_storage, reopen, with_backoff
+from mnist_sweep.sweep.storage import Storage, cause_of, open_storage, reopen, with_backoff
 
 NORMAL = 1  # what SQLite calls synchronous=NORMAL
 
@@ -114,6 +116,34 @@ def test_what_one_opening_writes_another_reads(opened, address):
 
 def test_a_journals_address_gives_optunas_journal(opened):
     assert isinstance(opened("journal:///studies.log").optuna, JournalStorage)
+
+
+@pytest.mark.parametrize("part", [b'{"op_code": 4, "worker', b"0" * 200_000])
+def test_a_journal_whose_last_line_was_cut_short_is_written_on_and_read(opened, part):
+    tell_one(opened("journal:///studies.log"))
+    path = Path("studies.log")
+    whole = path.read_bytes()
+    path.write_bytes(whole + part)  # as a disk that is full, or a kill, leaves it
+    study = optuna.load_study(study_name="s", storage=opened("journal:///studies.log").optuna)
+    study.add_trial(optuna.create_trial(value=0.25))
+    assert path.read_bytes().startswith(whole + b"{")
+    again = optuna.load_study(study_name="s", storage=opened("journal:///studies.log").optuna)
+    assert [trial.value for trial in again.trials] == [0.5, 0.25]
+
+
+def test_a_journal_of_nothing_but_a_part_of_a_line_is_an_empty_one(opened):
+    Path("studies.log").write_bytes(b'{"op_c')
+    tell_one(opened("journal:///studies.log"))
+    again = optuna.load_study(study_name="s", storage=opened("journal:///studies.log").optuna)
+    assert [trial.value for trial in again.trials] == [0.5]
+
+
+def test_the_cause_of_an_outage_is_what_the_driver_said():
+    locked = sqlite3.OperationalError("database or disk is full")
+    error = StorageInternalError("An exception is raised during the commit.")
+    error.__cause__ = sqlalchemy.exc.OperationalError("INSERT", {}, locked)
+    assert cause_of(error) is locked
+    assert cause_of(locked) is locked
 
 
 @pytest.mark.parametrize(
@@ -250,6 +280,19 @@ def test_a_storage_that_does_not_answer_is_asked_again(monkeypatch):
 
     assert with_backoff(call) == 7
     assert pauses == [0.5, 1.0]
+
+
+def test_a_storage_that_waits_for_a_minute_itself_is_asked_a_second_time(monkeypatch):
+    monkeypatch.setattr("mnist_sweep.sweep.storage.time.sleep", lambda seconds: None)
+    answers = [StorageInternalError("database is locked"), 7]
+
+    def call():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert with_backoff(call, seconds=0.0) == 7
 
 
 def test_a_storage_that_stays_silent_is_given_up():

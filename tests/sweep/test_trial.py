@@ -10,11 +10,12 @@ import psutil
 import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
+from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.storages import InMemoryStorage
 
 from mnist_sweep.config import check
-from mnist_sweep.errors import LeaseLost
+from mnist_sweep.errors import LeaseLost, MachineError
 from mnist_sweep.run.execute import execute
 from mnist_sweep.sweep import sweeper, trial
 from mnist_sweep.sweep.storage import reopen
@@ -173,6 +174,19 @@ def test_a_job_that_lost_its_trial_hears_of_it_and_changes_nothing(begin, taken)
     old.lease.release()
     assert trial.records.read(0) == before
     assert trial.pruner.asked == [1]
+
+
+def test_a_storage_that_stays_silent_is_the_machines_refusal_and_no_failure_of_the_job(
+    begin, monkeypatch
+):
+    job = begin(NopPruner()).reporter()
+
+    def silent(call):
+        raise StorageInternalError("invalid data, perhaps") from OSError("database is locked")
+
+    monkeypatch.setattr(trial, "with_backoff", silent)
+    with pytest.raises(MachineError, match="does not answer its job: database is locked"):
+        job.report(0.5, 1)
 
 
 def test_a_stop_is_not_left_to_whoever_runs_the_trial_by_then(begin):

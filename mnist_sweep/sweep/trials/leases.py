@@ -32,14 +32,23 @@ def beat_of(role: str) -> str:
 # What a boot of Linux is known by, and what the processes of a container are.
 BOOT, PROCESSES = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
 
-# A start is known by the wall clock, which may be set a little between two readings.
-SAME_START = 3.0
+SAME_START = 3.0  # seconds that two readings of one process's start may differ by
 
 
 @cache
 def _identity(pid: int) -> dict[str, Any]:
-    started = psutil.Process(pid).create_time()
-    return {"host": _host(), "pid": pid, "started": started}
+    booted, started = _start(pid)
+    return {"host": _host(), "pid": pid, "started": started, "booted": booted}
+
+
+def _start(pid: int) -> tuple[float, float]:
+    """Return when the machine and one of its processes started, by the present wall clock.
+
+    Linux computes both back from now: where somebody sets the clock they move, and their distance
+    stays. The boot is read first, since psutil before 7.1 remembers that reading.
+    """
+    booted = psutil.boot_time()
+    return booted, psutil.Process(pid).create_time()
 
 
 @cache
@@ -76,9 +85,10 @@ def is_alive(record: dict[str, Any]) -> bool | None:
     if record["host"] != _host():
         return None
     try:
-        process = psutil.Process(record["pid"])
-        same = bool(abs(process.create_time() - record["started"]) < SAME_START)
-        return same and bool(process.status() != psutil.STATUS_ZOMBIE)
+        booted, started = _start(record["pid"])
+        moved = booted - record.get("booted", booted)  # the clock was set by so much since
+        same = min(abs(started - record["started"] - by) for by in (0.0, moved)) < SAME_START
+        return same and bool(psutil.Process(record["pid"]).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

@@ -10,7 +10,7 @@ from typing import Any
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.errors import LeaseLost, UserError
+from mnist_sweep.errors import LeaseLost, UserError, explain, is_the_machines
 from mnist_sweep.sweep.jobs.backend import Finished, error_of
 from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.trials.status import GATE
@@ -105,6 +105,14 @@ def lost_its_lease(finished: Finished) -> bool:
     """Whether a job stopped since its trial was another process's by then."""
     returned = finished.returned
     return returned is not None and isinstance(error_of(returned), LeaseLost)
+
+
+def refused_by_machine(finished: Finished) -> str | None:
+    """Return what the machine refused a job, in one line; None where that is not what ended it."""
+    error = None if finished.returned is None else error_of(finished.returned)
+    if error is None or not is_the_machines(error):
+        return None
+    return explain(error) if isinstance(error, OSError) else one_line(error)
 
 
 def directory_of(returned: JobReturn) -> Path | None:

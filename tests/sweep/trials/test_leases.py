@@ -99,6 +99,27 @@ def test_where_the_kernel_does_not_say_which_container_it_is_a_process_is_nobody
     assert found[0].split()[0] == found[1].split()[0]
 
 
+@pytest.mark.parametrize("hours", [1, -1])
+def test_a_process_lives_though_the_clock_was_set_since_it_was_recorded(monkeypatch, hours):
+    child = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
+    booted, started = psutil.boot_time(), psutil.Process(child.pid).create_time()
+    record = {**ME, "pid": child.pid, "started": started, "booted": booted}
+    # As Linux answers then: /proc/stat has another btime, from which psutil computes both.
+    monkeypatch.setattr(psutil, "boot_time", lambda: booted + 3600 * hours)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: started + 3600 * hours)
+    assert is_alive(record) is True
+    assert is_alive({**record, "started": started - 60}) is False
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: started)  # as on macOS
+    assert is_alive(record) is True
+    child.communicate(b"\n")
+
+
+def test_a_record_of_an_earlier_version_is_read_by_the_wall_clock():
+    earlier = {name: value for name, value in ME.items() if name != "booted"}
+    assert is_alive(earlier) is True
+    assert is_alive({**earlier, "started": ME["started"] - 3600}) is False
+
+
 def test_another_machines_process_is_not_known():
     assert is_alive(REMOTE) is None
     assert is_alive({**GONE, "host": "elsewhere.invalid"}) is None

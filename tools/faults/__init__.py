@@ -1,0 +1,1 @@
+"""Faults on purpose: sweeps are killed, stopped, starved and misled, and nothing may be lost."""
