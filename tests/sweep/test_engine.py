@@ -3,9 +3,9 @@
 import errno
 import json
 import os
+import shutil
 import signal
 from contextlib import suppress
-import shutil
 from pathlib import Path
 
 import optuna
