@@ -16,6 +16,7 @@ from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.trial_line import Change
+from mnist_sweep.sweep.trials.tally import Tally
 
 STORAGE = "sqlite:///multirun/optuna.db"
 LR = Change("lr", "0.01", group=False)
@@ -50,11 +51,12 @@ def closing(tmp_path):
     )
     written = ObjectiveText(["val_acc"])
     written.learn({"data": {"sizes": {"val": 500}}})
-    return Closing(study, given, 3, written, lambda t: [] if t.params["lr"] == 0.1 else [LR])
+    return Closing(Tally(study), given, 3, written, lambda t: [] if t.params["lr"] == 0.1 else [LR])
 
 
 def test_the_answer_is_the_first_line_and_each_command_is_there_once(closing):
-    closing.study.add_trials([trial(0.966), trial(0.97, lr=0.01, number=1)])
+    closing.tally.study.add_trials([trial(0.966), trial(0.97, lr=0.01, number=1)])
+    closing.tally.renew()
     lines = list(closing.lines(65))
     assert lines[:6] == [
         "best: trial 1 with val_acc 97.0%, 13,441 parameters (67% of the budget)",
@@ -78,7 +80,8 @@ def test_the_answer_is_the_first_line_and_each_command_is_there_once(closing):
 def test_the_commands_are_those_of_the_makefile_where_it_can_be_used(closing, monkeypatch):
     monkeypatch.setattr(module, "has_targets", lambda: True)
     monkeypatch.setattr(printed_commands, "has_targets", lambda: True)
-    closing.study.add_trial(trial(0.97))
+    closing.tally.study.add_trial(trial(0.97))
+    closing.tally.renew()
     said = "\n".join(closing.lines(65))
     for command in (
         "train it again: make reproduce RUN=multirun/s/0\n",
@@ -92,7 +95,8 @@ def test_the_commands_are_those_of_the_makefile_where_it_can_be_used(closing, mo
 
 
 def test_the_default_configuration_is_named_as_the_best_where_it_is(closing):
-    closing.study.add_trials([trial(0.966), trial(0.95, lr=0.01, number=1)])
+    closing.tally.study.add_trials([trial(0.966), trial(0.95, lr=0.01, number=1)])
+    closing.tally.renew()
     lines = list(closing.lines(65))
     assert lines[2] == "  it is the default configuration"
     assert not [line for line in lines if line.startswith("default")]
@@ -103,7 +107,8 @@ def test_another_applications_study_has_its_own_value_and_no_word_of_ours(closin
     program = Program(["python", "app.py"])
     given = SimpleNamespace(**{**vars(closing.given), "program": program})
     other = replace(closing, given=given, written=ObjectiveText([]))
-    other.study.add_trial(create_trial(value=-1.25, user_attrs={"overrides": ["x=1"]}))
+    other.tally.study.add_trial(create_trial(value=-1.25, user_attrs={"overrides": ["x=1"]}))
+    other.tally.renew()
     other = replace(other, changes=lambda t: [Change("x", "1", group=False)])
     lines = list(other.lines(65))
     assert lines[0] == "best: trial 0 with value -1.25"
@@ -119,11 +124,12 @@ def test_a_long_front_is_cut_and_counted(closing):
     study = optuna.create_study(directions=["maximize", "minimize"])
     written = ObjectiveText(["val_acc", "parameters"])
     front = replace(
-        closing, study=study, written=written, changes=lambda t: [LR] if t.number < 7 else []
+        closing, tally=Tally(study), written=written, changes=lambda t: [LR] if t.number < 7 else []
     )
     for n in [*range(7), -1]:
         value = 0.05 if n < 0 else n / 10
         study.add_trial(create_trial(values=[value, n % 8], user_attrs={DATA: "d"}))
+    front.tally.renew()
     lines = list(front.lines(65))
     assert lines.count("default: trial 7 with val_acc 0.05, parameters 7") == 1
     assert len([line for line in lines if line.startswith("best: ")]) == 5
@@ -136,7 +142,7 @@ def test_a_trial_of_a_front_has_each_figure_once(closing):
     written.learn({"data": {"sizes": {"val": 500}}})
     attributes = {DATA: "d", "parameters": 13_441}
     study.add_trial(create_trial(values=[0.97, 13_441], user_attrs=attributes))
-    front = replace(closing, study=study, written=written, changes=lambda t: [LR])
+    front = replace(closing, tally=Tally(study), written=written, changes=lambda t: [LR])
     assert next(front.lines(65)) == (
         "best: trial 0 with val_acc 97.0%, parameters 13,441 (67% of the budget)"
     )
@@ -144,7 +150,8 @@ def test_a_trial_of_a_front_has_each_figure_once(closing):
 
 def test_tensorboard_is_told_of_a_sweeps_folder_that_it_does_not_look_in(closing, monkeypatch):
     monkeypatch.setattr(module, "has_targets", lambda: True)
-    closing.study.add_trial(trial(0.97))
+    closing.tally.study.add_trial(trial(0.97))
+    closing.tally.renew()
     moved = Path("sweeps/mine")
     moved.parent.mkdir()
     closing.given.directory.rename(moved)

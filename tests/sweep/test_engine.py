@@ -16,8 +16,8 @@ from tensorboard.backend.event_processing.event_multiplexer import EventMultiple
 
 from mnist_sweep.run import session
 from mnist_sweep.run.directory import RunDirectory
-from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, status_of
+from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.training.loop import Diverged
 
 STORAGE = "sqlite:///multirun/optuna.db"
@@ -309,7 +309,7 @@ def test_a_proposal_that_is_no_run_is_refused_and_not_launched(sweep):
     assert refused.params["model.dropout"] == 1.5
     assert "dropout must be in [0, 1), but got 1.5" in refused.user_attrs["reason"]
     assert not Path(f"multirun/s/{refused.number}").exists()
-    assert studies.finished(optuna.load_study(study_name="s", storage=STORAGE)) == 2
+    assert Tally(optuna.load_study(study_name="s", storage=STORAGE)).finished == 2
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
