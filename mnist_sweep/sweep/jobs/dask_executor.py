@@ -1,0 +1,131 @@
+"""Dask as an engine: each job is a task of a cluster, there already or started for the sweep."""
+
+import socket
+import sys
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from mnist_sweep.run.cores import cores
+from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.jobs import node
+from mnist_sweep.sweep.jobs.executor_backend import Future
+from mnist_sweep.text import one_line, shortened
+
+TIMEOUT = 30  # seconds for a scheduler to answer
+# A task that its client does not want any more, in a Dask worker that still runs it
+# (distributed.dask.org/en/stable/worker-state.html).
+UNWANTED = "cancelled"
+
+
+_ENDED: set[str] = set()  # in a Dask worker: the sweeps that have told it that they end
+
+
+class DaskExecutor:
+    """A Dask cluster: by its scheduler's address or file, or an object of a cluster class.
+
+    Where none is given, one process for each of this machine's `count` places is started. The
+    cluster objects are closed at the end. `needs` are a job's resources, as Dask workers were
+    started with. Raises SweepError.
+    """
+
+    name = "Dask"
+
+    def __init__(
+        self,
+        address: str | None = None,
+        scheduler_file: str | None = None,
+        cluster: Any = None,
+        count: int | None = None,
+        needs: Mapping[str, float] | None = None,
+    ) -> None:
+        import distributed
+
+        self.needs, self.path = dict(needs or {}), node.own_path(sys.path)
+        self.call, self.cluster = node.entrance(), cluster
+        self.sweep, self.submitted = f"mnist_sweep-{uuid.uuid4().hex}", 0
+        if address is None and scheduler_file is None and cluster is None:
+            self.cluster = _of_this_machine(count or cores())
+        where = {"address": self.cluster or address, "scheduler_file": scheduler_file}
+        try:
+            self.client = distributed.Client(
+                **{name: value for name, value in where.items() if value is not None},
+                set_as_default=False,
+                timeout=TIMEOUT,
+            )
+        except Exception as error:  # what it raises differs with what is wrong
+            said = shortened(one_line(error))
+            given = scheduler_file or address
+            raise SweepError(f"Dask's scheduler {given} does not answer: {said}") from error
+
+    def places(self) -> int:
+        """Return the threads of the cluster's workers: one runs one trial."""
+        return sum(self.client.nthreads().values())
+
+    def machines(self) -> set[str]:
+        """Return the host names of the workers."""
+        return set(self.client.run(socket.gethostname).values())
+
+    def submit(self, packed: bytes) -> Future:
+        """Start a task."""
+        self.submitted += 1
+        future: Future = self.client.submit(
+            self.call,
+            self.path,
+            __name__,
+            packed,
+            key=f"{self.sweep}-{self.submitted}",
+            pure=False,
+            retries=0,
+            resources=self.needs,
+        )
+        return future
+
+    def cancel(self) -> None:
+        """Tell all workers that the sweep ends. Tasks that wait find that out when they begin."""
+        self.client.run(_end, self.sweep, on_error="ignore")
+
+    def close(self) -> None:
+        """Leave the scheduler; end a cluster that was started for the sweep."""
+        self.client.close()
+        if self.cluster is not None:
+            self.cluster.close()
+
+
+def _end(sweep: str) -> None:
+    _ENDED.add(sweep)
+
+
+def _of_this_machine(count: int) -> Any:
+    """Return a cluster of processes of this machine that run one trial each."""
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        dashboard_address=None,
+        memory_limit=0,  # a job's memory is not that of Dask's own process, which it would watch
+    )
+
+
+def run(packed: bytes) -> bytes:
+    """Run a job in a task of Dask, in a thread of a process of Dask's.
+
+    A task whose worker died is started again by Dask (`distributed.scheduler.allowed-failures`),
+    whatever its `retries` are. Such a one ends at once: another try is the sweep's to decide.
+    """
+    from distributed import Event, get_worker
+
+    worker = get_worker()
+    key = str(worker.get_current_task())
+    begun = Event(f"{key}-begun")
+    if begun.is_set():
+        return node.lost(packed, "the Dask worker that ran it died")
+    begun.set()
+    sweep = key.rpartition("-")[0]
+
+    def cancelled() -> bool:
+        task = worker.state.tasks.get(key)
+        return sweep in _ENDED or task is None or task.state == UNWANTED
+
+    return node.run(packed, cancelled)
