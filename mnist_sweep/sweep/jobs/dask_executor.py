@@ -1,5 +1,6 @@
 """Dask as an engine: each job is a task of a cluster, there already or started for the sweep."""
 
+import logging
 import socket
 import sys
 import uuid
@@ -41,6 +42,9 @@ class DaskExecutor:
     ) -> None:
         import distributed
 
+        # Hydra shows all that is logged, here of a scheduler's inner life: the sweep says what
+        # becomes of tasks.
+        logging.getLogger("distributed").setLevel(logging.ERROR)
         self.needs, self.path = dict(needs or {}), node.own_path(sys.path)
         self.call, self.cluster = node.entrance(), cluster
         self.sweep, self.submitted = f"mnist_sweep-{uuid.uuid4().hex}", 0
@@ -103,7 +107,7 @@ def _of_this_machine(count: int) -> Any:
     return LocalCluster(
         n_workers=count,
         threads_per_worker=1,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",  # there is one in any case: here for nobody else
         memory_limit=0,  # a job's memory is not that of Dask's own process, which it would watch
     )
 

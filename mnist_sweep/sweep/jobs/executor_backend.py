@@ -155,5 +155,5 @@ def _first_line(error: BaseException) -> str:
     """Return an engine's message without what it says of the remote stack."""
     cause = getattr(error, "cause", None)  # Ray's, where the call raised
     error = cause if isinstance(cause, Exception) else error
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {one_line(lines[0])}"
+    name, lines = type(error).__name__, str(error).strip().splitlines()
+    return f"{name}: {one_line(lines[0])}" if lines else name

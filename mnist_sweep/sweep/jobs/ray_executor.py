@@ -91,7 +91,7 @@ def _connect(ray: Any, address: str | None) -> None:
             "object_store_memory": STORE,
         }
     try:
-        ray.init(logging_level="warning", **settings)
+        ray.init(logging_level="error", **settings)
     except Exception as error:  # what it raises differs with what is wrong
         raise SweepError(
             f"hydra.launcher.address={address}: Ray does not answer: {shortened(one_line(error))}"

@@ -205,6 +205,7 @@ def serve(descriptor: int) -> None:
     """Be a worker whose parent is at the other end of a socket. SIGTERM interrupts its job."""
     encoding.prepare(log=True)
     faulthandler.enable()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # processes of Ray block it
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)
     server = Server(connection)
