@@ -41,6 +41,7 @@ class ClusterLauncher(Launcher):
     """
 
     threads: int
+    resources: dict[str, float]
 
     def __init__(self, n_jobs: int | None, max_retries: int) -> None:
         self.n_jobs, self.max_retries = n_jobs, max_retries
@@ -51,6 +52,14 @@ class ClusterLauncher(Launcher):
     ) -> None:
         """Take what Hydra gives."""
         self.context, self.task_function, self.config = hydra_context, task_function, config
+
+    def check(self) -> None:
+        """Raise SweepError for a setting that makes no sense."""
+        if self.n_jobs is not None:
+            check_count("n_jobs", self.n_jobs, 1)
+        check_count("max_retries", self.max_retries, 0)
+        check_count("threads", self.threads, 1)
+        _check_needs({f"resources.{name}": need for name, need in self.resources.items()})
 
     @abstractmethod
     def executor(self, n_jobs: int | None) -> "Executor":
@@ -77,10 +86,7 @@ class ClusterLauncher(Launcher):
         from mnist_sweep.sweep.jobs.worker import HydraTask, Program
         from mnist_sweep.sweep.jobs.worker_backend import packed
 
-        if self.n_jobs is not None:
-            check_count("n_jobs", self.n_jobs, 1)
-        check_count("max_retries", self.max_retries, 0)
-        check_count("threads", self.threads, 1)
+        self.check()
         task = HydraTask(self.context, self.config, self.task_function, Singleton.get_state())
         assignment = Assignment(
             uuid.uuid4().hex,
@@ -146,10 +152,14 @@ class RayTasksLauncher(ClusterLauncher):
         self.resources = dict(resources or {})
         self.threads = cores if threads is None else threads
 
+    def check(self) -> None:
+        """Raise SweepError for a setting that makes no sense."""
+        check_count("cores", self.cores, 1)
+        _check_needs({"gpus": self.gpus})
+        super().check()
+
     def executor(self, n_jobs: int | None) -> "Executor":
         """Connect to the cluster, or start one. Raises SweepError."""
-        check_count("cores", self.cores, 1)
-        _check_needs({"gpus": self.gpus, **_named(self.resources)})
         _require("ray", "ray")
         from mnist_sweep.sweep.jobs.ray_executor import RayExecutor
 
@@ -186,7 +196,6 @@ class DaskTasksLauncher(ClusterLauncher):
 
     def executor(self, n_jobs: int | None) -> "Executor":
         """Connect to the scheduler, or start a cluster. Raises SweepError."""
-        _check_needs(_named(self.resources))
         given = {
             "address": self.address,
             "scheduler_file": self.scheduler_file,
@@ -197,15 +206,16 @@ class DaskTasksLauncher(ClusterLauncher):
             both = " and ".join(f"hydra.launcher.{name}" for name in named)
             raise SweepError(f"{both} name a cluster each: leave all but one out")
         _require("distributed", "dask")
-        from mnist_sweep.sweep.jobs.dask_cluster import made
+        from mnist_sweep.run.cores import cores
+        from mnist_sweep.sweep.jobs.dask_cluster import made, of_this_machine
         from mnist_sweep.sweep.jobs.dask_executor import DaskExecutor
 
-        cluster = None if self.cluster is None else made(self.cluster, n_jobs)
-        return DaskExecutor(self.address, self.scheduler_file, cluster, n_jobs, self.resources)
-
-
-def _named(resources: Mapping[str, float]) -> dict[str, float]:
-    return {f"resources.{name}": need for name, need in resources.items()}
+        cluster = None
+        if self.cluster is not None:
+            cluster = made(self.cluster, n_jobs)
+        elif not named:
+            cluster = of_this_machine(n_jobs or cores())
+        return DaskExecutor(self.address, self.scheduler_file, cluster, self.resources)
 
 
 def _check_needs(needs: Mapping[str, object]) -> None:

@@ -1,5 +1,6 @@
 """Dask as an engine: each job is a task of a cluster, there already or started for the sweep."""
 
+import importlib
 import logging
 import socket
 import sys
@@ -7,7 +8,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_sweep.run.cores import cores
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.jobs import node
 from mnist_sweep.sweep.jobs.executor_backend import Future
@@ -25,8 +25,7 @@ _ENDED: set[str] = set()  # in a Dask worker: the sweeps that have told it that 
 class DaskExecutor:
     """A Dask cluster: by its scheduler's address or file, or an object of a cluster class.
 
-    Where none is given, one process for each of this machine's `count` places is started. The
-    cluster objects are closed at the end. `needs` are a job's resources, as Dask workers were
+    The object is closed at the end. `needs` are a job's resources, as Dask workers were
     started with. Raises SweepError.
     """
 
@@ -37,19 +36,15 @@ class DaskExecutor:
         address: str | None = None,
         scheduler_file: str | None = None,
         cluster: Any = None,
-        count: int | None = None,
         needs: Mapping[str, float] | None = None,
     ) -> None:
-        import distributed
-
+        distributed: Any = importlib.import_module("distributed")  # without types
         # Hydra shows all that is logged, here of a scheduler's inner life: the sweep says what
         # becomes of tasks.
         logging.getLogger("distributed").setLevel(logging.ERROR)
         self.needs, self.path = dict(needs or {}), node.own_path(sys.path)
         self.call, self.cluster = node.entrance(), cluster
         self.sweep, self.submitted = f"mnist_sweep-{uuid.uuid4().hex}", 0
-        if address is None and scheduler_file is None and cluster is None:
-            self.cluster = _of_this_machine(count or cores())
         where = {"address": self.cluster or address, "scheduler_file": scheduler_file}
         try:
             self.client = distributed.Client(
@@ -100,29 +95,16 @@ def _end(sweep: str) -> None:
     _ENDED.add(sweep)
 
 
-def _of_this_machine(count: int) -> Any:
-    """Return a cluster of processes of this machine that run one trial each."""
-    from distributed import LocalCluster
-
-    return LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        dashboard_address="127.0.0.1:0",  # there is one in any case: here for nobody else
-        memory_limit=0,  # a job's memory is not that of Dask's own process, which it would watch
-    )
-
-
 def run(packed: bytes) -> bytes:
     """Run a job in a task of Dask, in a thread of a process of Dask's.
 
     A task whose worker died is started again by Dask (`distributed.scheduler.allowed-failures`),
     whatever its `retries` are. Such a one ends at once: another try is the sweep's to decide.
     """
-    from distributed import Event, get_worker
-
-    worker = get_worker()
+    distributed: Any = importlib.import_module("distributed")
+    worker = distributed.get_worker()
     key = str(worker.get_current_task())
-    begun = Event(f"{key}-begun")
+    begun = distributed.Event(f"{key}-begun")
     if begun.is_set():
         return node.lost(packed, "the Dask worker that ran it died")
     begun.set()

@@ -1,6 +1,10 @@
 """Ray as an engine: each job is a task, which Ray itself never retries."""
 
+import importlib
+import logging
 import os
+import re
+import socket
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +15,9 @@ from mnist_sweep.sweep.jobs import node
 from mnist_sweep.sweep.jobs.executor_backend import Future
 from mnist_sweep.text import one_line, shortened
 
+log = logging.getLogger("mnist_sweep")
+
+ANSWER = 10.0  # seconds for a cluster's head to take a connection
 STORE = 100 * 1024**2  # bytes of Ray's object store on this machine: little more than its least
 SAYS_NOTHING = "RAY_USAGE_STATS_ENABLED"  # docs.ray.io/en/latest/cluster/usage-stats.html
 
@@ -25,8 +32,7 @@ class RayExecutor:
     name = "Ray"
 
     def __init__(self, address: str | None, needs: Mapping[str, float]) -> None:
-        import ray
-
+        ray: Any = importlib.import_module("ray")  # without types
         self.ray, self.needs = ray, {name: need for name, need in needs.items() if need}
         self.path = node.own_path(sys.path)
         self.ours = not ray.is_initialized()
@@ -36,21 +42,24 @@ class RayExecutor:
         self.task = ray.remote(
             num_cpus=needs.get("CPU", 0),
             num_gpus=needs.get("GPU", 0),
-            resources=others or None,
+            resources=others,
             max_retries=0,
             max_calls=0,  # with GPUs it is 1 by default: the worker process would end with each job
         )(node.entrance())
         self.references: dict[Future, Any] = {}
-        self._check_room()
+        self._check_room(may_grow=address is not None or not self.ours)
 
-    def _check_room(self) -> None:
+    def _check_room(self, may_grow: bool) -> None:
+        """Refuse what no node has; where the cluster may have others later, say that it waits."""
         offered = self.ray.cluster_resources()
         for name, need in self.needs.items():
-            if offered.get(name, 0) < need and name != "CPU":
-                raise SweepError(
-                    f"a trial needs {need:g} {name}, and the Ray cluster has "
-                    f"{offered.get(name, 0):g}; see hydra.launcher"
-                )
+            if offered.get(name, 0) >= need:
+                continue
+            lack = f"a trial needs {need:g} {name}, and Ray has {offered.get(name, 0):g}"
+            if not may_grow:
+                self.close()
+                raise SweepError(f"{lack}; see hydra.launcher")
+            log.warning("%s: trials wait until it has more", lack)
 
     def places(self) -> int:
         """Return how many jobs the cluster's resources hold."""
@@ -91,11 +100,18 @@ def _connect(ray: Any, address: str | None) -> None:
             "object_store_memory": STORE,
         }
     try:
+        _reach(address)
         ray.init(logging_level="error", **settings)
     except Exception as error:  # what it raises differs with what is wrong
         raise SweepError(
             f"hydra.launcher.address={address}: Ray does not answer: {shortened(one_line(error))}"
         ) from error
+
+
+def _reach(address: str | None) -> None:
+    """Raise OSError where nothing answers at an address, which Ray would try for minutes."""
+    if address and (found := re.fullmatch(r"\[?([^/]+?)\]?:(\d+)", address)):
+        socket.create_connection((found[1], int(found[2])), timeout=ANSWER).close()
 
 
 def run(packed: bytes) -> bytes:
