@@ -1,44 +1,49 @@
 """Dask clusters that a sweep starts: of this machine's processes, or of a class of the user's."""
 
 import importlib
+import logging
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from hydra.utils import instantiate
+from omegaconf import OmegaConf
 
 from mnist_sweep.allowed_targets import KINDS, check_tree, users_patterns
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.text import one_line
+from mnist_sweep.text import one_line, shortened
 
 SETTING = "hydra.launcher.cluster"
 
 
+def engine() -> Any:
+    """Return the module `distributed`, which has no types, with its log at errors.
+
+    Hydra shows all that is logged, here of a scheduler's inner life. What becomes of tasks is for
+    the sweep to say.
+    """
+    distributed = importlib.import_module("distributed")
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    return distributed
+
+
 def of_this_machine(count: int) -> Any:
     """Return a cluster of `count` processes of this machine that run one trial each."""
-    distributed: Any = importlib.import_module("distributed")  # without types
-    with _deaf_to_ctrl_c():
-        return distributed.LocalCluster(
-            n_workers=count,
-            threads_per_worker=1,
-            dashboard_address="127.0.0.1:0",  # there is one in any case: here for nobody else
-            memory_limit=0,  # a job's memory is not that of Dask's own process, which it would watch
-        )
+    return engine().LocalCluster(
+        n_workers=count,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",  # there is one in any case: here for nobody else
+        memory_limit=0,  # a job's memory is not that of Dask's own process, which it would watch
+        preload=__name__,
+    )
 
 
-@contextmanager
-def _deaf_to_ctrl_c() -> Iterator[None]:
-    """Have the threads that begin in the block, and what processes they start, ignore Ctrl-C.
+def dask_setup(worker: Any) -> None:
+    """Have a Dask worker ignore Ctrl-C; Dask calls this in each.
 
     A terminal sends it to all of a program's processes: the sweep is to end the jobs first.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def made(node: Any, n_jobs: int | None) -> Any:
@@ -48,13 +53,16 @@ def made(node: Any, n_jobs: int | None) -> Any:
     MNIST_SWEEP_TARGETS allows is called.
     """
     try:
-        if "_target_" not in node:
-            raise SweepError(f"{SETTING} needs a _target_, as in dask_jobqueue.SLURMCluster")
+        if not OmegaConf.is_dict(node) or "_target_" not in node:
+            raise SweepError(
+                f"{SETTING} must name a cluster class by its _target_, as in "
+                f"{{_target_: dask_jobqueue.SLURMCluster, cores: 1}}, but got {shortened(node)}"
+            )
+        engine()
         check_tree(SETTING, node, KINDS[SETTING])
         if n_jobs is None:
             raise SweepError(f"{SETTING} needs hydra.sweeper.n_jobs: how many workers to start")
-        with _deaf_to_ctrl_c():
-            cluster = instantiate(node, _execution_whitelist_=list(users_patterns()))
+        cluster = instantiate(node, _execution_whitelist_=list(users_patterns()))
         cluster.scale(n_jobs)
     except SweepError:
         raise

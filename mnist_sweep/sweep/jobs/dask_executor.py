@@ -1,7 +1,6 @@
 """Dask as an engine: each job is a task of a cluster, there already or started for the sweep."""
 
 import importlib
-import logging
 import socket
 import sys
 import uuid
@@ -10,6 +9,7 @@ from typing import Any
 
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.jobs import node
+from mnist_sweep.sweep.jobs.dask_cluster import engine
 from mnist_sweep.sweep.jobs.executor_backend import Future
 from mnist_sweep.text import one_line, shortened
 
@@ -38,16 +38,12 @@ class DaskExecutor:
         cluster: Any = None,
         needs: Mapping[str, float] | None = None,
     ) -> None:
-        distributed: Any = importlib.import_module("distributed")  # without types
-        # Hydra shows all that is logged, here of a scheduler's inner life: the sweep says what
-        # becomes of tasks.
-        logging.getLogger("distributed").setLevel(logging.ERROR)
         self.needs, self.path = dict(needs or {}), node.own_path(sys.path)
         self.call, self.cluster = node.entrance(), cluster
         self.sweep, self.submitted = f"mnist_sweep-{uuid.uuid4().hex}", 0
         where = {"address": self.cluster or address, "scheduler_file": scheduler_file}
         try:
-            self.client = distributed.Client(
+            self.client = engine().Client(
                 **{name: value for name, value in where.items() if value is not None},
                 set_as_default=False,
                 timeout=TIMEOUT,
