@@ -183,6 +183,26 @@ def test_the_jobs_of_a_sweep_that_is_killed_end_with_it(app, engine):
     assert [t.state for t in trials()] == [TrialState.COMPLETE]
 
 
+OWN = """
+defaults: [dask_tasks]
+n_jobs: 2
+cluster: {_target_: distributed.LocalCluster, n_workers: 1, threads_per_worker: 1,
+          dashboard_address: "127.0.0.1:0"}
+"""
+
+
+def test_a_cluster_class_of_the_users_is_started_with_so_many_workers(app, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    folder = tmp_path / "own" / "hydra" / "launcher"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(OWN)
+    monkeypatch.setenv("MNIST_SWEEP_TARGETS", "distributed.LocalCluster")
+    words = ["--config-dir", "own", "hydra.sweeper.n_jobs=null", "hydra.sweeper.n_trials=2"]
+    assert "workers: Dask, 2 trials at once" in said(app("mine", *words))
+    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
+    assert len(list(Path("multirun/s/workers").iterdir())) == 2
+
+
 CLUSTER = """
 import distributed
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def test_the_path_of_the_installation_stays_the_nodes_own(tmp_path):
     path = node.own_path(["", *sys.path, str(tmp_path)])
     assert path[0] == str(Path.cwd())
     assert path[-1] == str(tmp_path)
-    assert not any("site-packages" in folder or "lib/python3" in folder for folder in path)
+    assert not any("site-packages" in folder or "lib/python3." in folder for folder in path)
 
 
 def test_the_function_for_engines_needs_nothing_of_ours_before_it_is_called(tmp_path):
