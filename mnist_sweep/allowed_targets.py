@@ -103,6 +103,8 @@ KINDS = {
         ),
     ),
     "hydra.sweeper.pruner": Kind(("optuna.pruners",), ("optuna.pruners.BasePruner",)),
+    # Only what the user allows: such a class may run any command of its settings.
+    "hydra.launcher.cluster": Kind(bases=("distributed.deploy.cluster.Cluster",)),
     "hydra.callbacks": Kind(bases=("hydra.experimental.callback.Callback",), exact=CALLBACKS),
 }
 

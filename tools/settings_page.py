@@ -94,6 +94,7 @@ LAUNCHER = """\
 `hydra/launcher=workers`, as in `hydra.launcher.threads=1`. Hydra's others work too, in batches:
 [sweeper.md](sweeper.md#workers).
 """
+CLUSTERS = {"ray_tasks": "Ray", "dask_tasks": "Dask"}
 COMMANDS = """\
 ## The other commands
 
@@ -138,6 +139,9 @@ def _lines(root: Any, files: ConfigFiles) -> Iterator[str]:
     yield from _group(f"{SWEEPER}/pruner", root.hydra.runtime.choices[f"{SWEEPER}/pruner"], files)
     yield LAUNCHER
     yield from _settings(of_option(option("hydra/launcher", "workers", files), "hydra/launcher"))
+    for name, engine in CLUSTERS.items():
+        yield f"`hydra/launcher={name}`: each trial is a task of [{engine}](ray_dask.md):\n"
+        yield from _settings(of_option(option("hydra/launcher", name, files), "hydra/launcher"))
     yield from _commands()
 
 

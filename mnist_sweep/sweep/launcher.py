@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from mnist_sweep.sweep.errors import SweepError
 
 if TYPE_CHECKING:
+    from mnist_sweep.sweep.jobs.backend import Backend
     from mnist_sweep.sweep.jobs.worker_backend import WorkerBackend
 
 log = logging.getLogger(__name__)
@@ -68,8 +69,8 @@ class WorkersLauncher(Launcher):
 
         for name, value in (("n_jobs", self.n_jobs), ("threads", self.threads)):
             if value is not None:
-                _check_count(name, value, 1)
-        _check_count("max_retries", self.max_retries, 0)
+                check_count(name, value, 1)
+        check_count("max_retries", self.max_retries, 0)
         workers = divide(self.config, n_jobs or self.n_jobs, self.threads, worker_memory)
         environments = workers.environments
         task = HydraTask(self.context, self.config, self.task_function, Singleton.get_state())
@@ -88,7 +89,7 @@ class WorkersLauncher(Launcher):
         jobs = [Job(initial_job_idx + n, list(o)) for n, o in enumerate(job_overrides)]
         if self.pool is None:
             self.pool = self.backend()
-            atexit.register(_close, self.pool)  # they wait for the next batch until then
+            atexit.register(close, self.pool)  # they wait for the next batch until then
         pool = self.pool
         log.info(
             "Launching %d jobs in %d worker processes, sweep output dir : %s",
@@ -101,18 +102,20 @@ class WorkersLauncher(Launcher):
         try:
             return run_all(pool, jobs, self.max_retries)
         except BaseException:
-            _close(pool)
+            close(pool)
             raise
 
 
-def _close(pool: "WorkerBackend") -> None:
+def close(pool: "Backend") -> None:
+    """End what still runs; on Ctrl-C at once."""
     try:
         pool.stop(PATIENCE)
     except KeyboardInterrupt:  # the jobs have had time enough
         pool.stop(0)
 
 
-def _check_count(name: str, value: object, least: int) -> None:
+def check_count(name: str, value: object, least: int) -> None:
+    """Raise SweepError where a setting of a launcher is no whole number of at least so much."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise SweepError(
             f"hydra.launcher.{name} must be a whole number of at least {least}, but got {value!r}"

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.sweep import sampling, summary
 from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep.cluster_launchers import ClusterLauncher
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.extension import Difference, extend
 from mnist_sweep.sweep.hydra_adapter import Given
@@ -32,6 +33,7 @@ from mnist_sweep.sweep.space.search_space import SearchSpace
 from mnist_sweep.sweep.space.searchable import check_name, check_space
 from mnist_sweep.sweep.space.untried import Points
 from mnist_sweep.sweep.storage import Storage
+from mnist_sweep.sweep.storage_address import is_sqlite
 from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
 from mnist_sweep.sweep.trials.records import TrialRecords
@@ -119,10 +121,19 @@ def choose_backend(given: Given) -> Backend:
             settings.preload,
             settings.worker_memory,
         )
+    if isinstance(launcher, ClusterLauncher):
+        logs = given.directory / "workers" if given.task.names_trials else None
+        return launcher.backend(
+            settings.n_jobs,
+            logs,
+            settings.trial_timeout,
+            settings.preload,
+            one_machine=is_sqlite(settings.storage),
+        )
     if settings.trial_timeout is not None:
         raise SweepError(
             f"hydra.sweeper.trial_timeout={settings.trial_timeout:g} needs "
-            "hydra/launcher=workers, which can end a job; leave it out"
+            "hydra/launcher=workers, ray_tasks or dask_tasks, which can end a job; leave it out"
         )
     # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
     size = 1 if type(launcher).__name__ == "BasicLauncher" else settings.n_jobs or 2

@@ -43,6 +43,11 @@ def address_of(storage: Any) -> Any:
     raise SweepError(f"{SETTING}._target_={shortened(target)} has no address; {INSTEAD}")
 
 
+def is_sqlite(address: str | None) -> bool:
+    """Whether a storage's address names a file of SQLite, which one machine can use."""
+    return str(address).partition("://")[0].partition("+")[0] == "sqlite"
+
+
 def _only(node: Mapping[str, Any], where: str, name: str | None = None) -> Any:
     """Return a setting of a node that has no other. Raises SweepError."""
     others = [key for key in node if key not in ("_target_", name)]

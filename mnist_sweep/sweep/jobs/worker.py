@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -66,18 +67,29 @@ class HydraTask:
 
 @dataclass(frozen=True)
 class Program:
-    """The program that starts a worker, as the worker is to look to its jobs."""
+    """The program that workers run jobs of, as they are to look to their jobs.
+
+    `path` is where it imports from, `directory` where it was started.
+    """
 
     arguments: Sequence[str]
     file: str | None
     module: str | None  # its name, where it was started by `python -m`
+    path: Sequence[str]
+    directory: str
 
     @classmethod
     def this(cls) -> "Program":
         """Describe this process's program."""
         main = sys.modules["__main__"]
         spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None)
-        return cls(sys.argv, os.path.abspath(file) if file else None, spec.name if spec else None)  # noqa: PTH100
+        return cls(
+            sys.argv,
+            os.path.abspath(file) if file else None,  # noqa: PTH100
+            spec.name if spec else None,
+            list(sys.path),
+            str(Path.cwd()),
+        )
 
     def assume(self, function: Any) -> None:
         """Have `__main__` hold what `function` refers to, if it was defined in the program's.
@@ -193,6 +205,7 @@ def serve(descriptor: int) -> None:
     """Be a worker whose parent is at the other end of a socket. SIGTERM interrupts its job."""
     encoding.prepare(log=True)
     faulthandler.enable()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # processes of Ray block it
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)
     server = Server(connection)

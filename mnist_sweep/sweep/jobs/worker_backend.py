@@ -48,6 +48,7 @@ class Worker:
         environment: Mapping[str, str],
         log: Path | None,
         preload: Sequence[str],
+        program: Program,
     ) -> None:
         ours, theirs = socket.socketpair()
         output: IO[bytes] | None = None
@@ -56,7 +57,8 @@ class Worker:
             output = log.open("ab")
         self.log = log
         self.process = subprocess.Popen(
-            [sys.executable, "-c", BOOT.format(path=sys.path, fd=theirs.fileno())],
+            [sys.executable, "-c", BOOT.format(path=list(program.path), fd=theirs.fileno())],
+            cwd=program.directory,
             pass_fds=(theirs.fileno(),),
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
@@ -69,7 +71,7 @@ class Worker:
             output.close()
         self.connection = Connection(ours.detach())
         with suppress(OSError):  # it has died already, which `poll` finds
-            self.connection.send((Program.this(), list(preload)))
+            self.connection.send((program, list(preload)))
             self.connection.send_bytes(task)
         self.job: Job | None = None
         self.started = 0.0
@@ -118,6 +120,18 @@ class Worker:
         self.connection.close()
 
 
+def packed(task: Task) -> bytes:
+    """Return a task as workers receive it. Raises SweepError where it cannot be sent."""
+    try:
+        sent: bytes = cloudpickle.dumps(task)
+    except Exception as error:  # the function's module may hold a lock, or an open file
+        raise SweepError(
+            f"the task function cannot be sent to a worker process ({one_line(error)}); move "
+            "what it refers to into a module, or use hydra/launcher=basic"
+        ) from error
+    return sent
+
+
 class WorkerBackend:
     """A backend of `count` worker processes, each started when it is needed or expected to be.
 
@@ -125,27 +139,27 @@ class WorkerBackend:
     slot's environment variables. Output goes to a file for each slot in `logs`, or where this
     process's goes. A job that runs longer than `timeout` seconds is killed. `why`: what the machine
     holds the number of processes by.
+
+    Elsewhere than where the program runs: `task` as `packed` gave it, the `program`, and a `name`
+    for the files of output in place of the machine's.
     """
 
     def __init__(
         self,
         count: int,
-        task: Task,
+        task: Task | bytes,
         environment: Callable[[int], Mapping[str, str]],
         logs: Path | None = None,
         timeout: float | None = None,
         preload: Sequence[str] = (),
         why: str | None = None,
+        program: Program | None = None,
+        name: str | None = None,
     ) -> None:
-        try:
-            self.task = cloudpickle.dumps(task)
-        except Exception as error:  # the function's module may hold a lock, or an open file
-            raise SweepError(
-                f"the task function cannot be sent to a worker process ({one_line(error)}); move "
-                "what it refers to into a module, or use hydra/launcher=basic"
-            ) from error
+        self.task = task if isinstance(task, bytes) else packed(task)
         self.environment, self.logs, self.timeout = environment, logs, timeout
         self.preload, self.why = preload, why
+        self.program, self.name = program, name or socket.gethostname()
         self.slots: list[Worker | None] = [None] * count
 
     def __str__(self) -> str:
@@ -181,8 +195,9 @@ class WorkerBackend:
         worker.start(job)
 
     def _worker(self, slot: int) -> Worker:
-        log = self.logs / f"{socket.gethostname()}-{slot}.log" if self.logs else None
-        return Worker(self.task, self.environment(slot), log, self.preload)
+        log = self.logs / f"{self.name}-{slot}.log" if self.logs else None
+        program = self.program or Program.this()
+        return Worker(self.task, self.environment(slot), log, self.preload, program)
 
     def poll(self, timeout: float) -> list[Finished]:
         """Return what has finished, after at most `timeout` seconds."""

@@ -87,7 +87,8 @@ def plan_sweep(given: Given, arguments: list[str]) -> Plan:
     check_given(given)
     search = read_search(given, arguments)
     backend = choose_backend(given)
-    workers = backend.free()
+    workers, said = backend.free(), str(backend).partition(",")[0]
+    backend.stop(0)  # a cluster is not needed any more
     stands = standing(given, search)
     off = why_off(given.pruner, given.settings.directions, stands.shared, given.task.objective)
     gated_space = GatedSpace(
@@ -120,7 +121,7 @@ def plan_sweep(given: Given, arguments: list[str]) -> Plan:
         found,
         given.settings,
         workers,
-        str(backend).partition(",")[0],
+        said,
         _sampler(given),
         type(given.pruner).__name__,
         off,

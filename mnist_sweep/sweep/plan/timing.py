@@ -19,6 +19,8 @@ from omegaconf import DictConfig
 
 from mnist_sweep.config import without_hydra
 from mnist_sweep.errors import UserError
+from mnist_sweep.run.cores import cores
+from mnist_sweep.sweep.cluster_launchers import ClusterLauncher
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.jobs.backend import Job, error_of, run_all
@@ -93,12 +95,16 @@ class ProbeTask:
 class Timer:
     """Worker processes that time configurations. Use it as a context: it ends them.
 
-    `workers`: how many the sweep would have.
+    `workers`: how many the sweep would have. Of a cluster's, as many as this machine has cores for.
     """
 
     def __init__(self, given: Given, probe: Probe, workers: int, seconds: float = SECONDS) -> None:
         launcher = given.launcher
-        threads = launcher.threads if isinstance(launcher, WorkersLauncher) else None
+        threads: int | None = None
+        if isinstance(launcher, WorkersLauncher | ClusterLauncher):
+            threads = launcher.threads
+        if isinstance(launcher, ClusterLauncher):
+            workers = min(workers, cores())
         environments = divide(given.config, workers, threads).environments
         task = ProbeTask(given.context, given.config, probe, Singleton.get_state(), seconds)
         self.workers, self.seconds = workers, seconds
