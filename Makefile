@@ -80,7 +80,7 @@ $(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: m
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan ablation test test-fast upstream check tensorboard dashboard mlflow confirm reproduce report live studies results docs screenshots lock clean
+.PHONY: help setup best train sweep plan ablation test test-fast inputs upstream check tensorboard dashboard mlflow confirm reproduce report live studies results docs screenshots lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-gpu bench-gpu-workers
 
 help: ## list the targets
@@ -130,6 +130,10 @@ test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIS
 
 test-fast: setup ## run the tests that take less than about ten seconds each
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not upstream'
+
+inputs: setup ## try wrong inputs, files changed at random, and compositions of the config space
+	$(BIN)/python -m pytest -q -n auto tests/inputs tests/test_config_space.py \
+		tests/models/test_compact_properties.py tests/test_hostile.py
 
 upstream: setup ## run the suites of Hydra and its Optuna sweeper on ours (needs a package index)
 	$(BIN)/python -m pytest -m upstream -rP tests/upstream
