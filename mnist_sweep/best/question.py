@@ -11,10 +11,11 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from mnist_sweep import conf
+from mnist_sweep.cli.entry import check_words
+from mnist_sweep.cli.hydra_errors import said
 from mnist_sweep.config import check, config_directory, without_hydra
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.settings import take_study_name
-from mnist_sweep.text import one_line
 
 SEARCH = "search=architecture"  # unless the command line names another
 # What this command sets itself, by the name that a user would give it in a sweep.
@@ -62,6 +63,7 @@ def read_question(words: Sequence[str]) -> Question:
     Raises QuestionError for overrides that do not compose, that set what this command sets, or that
     search several objectives; ConfigError for settings that make no run.
     """
+    check_words(words)
     overrides = (*(() if _names(words, "search") else (SEARCH,)), *words)
     config = _composed(overrides)
     name = take_study_name(config)
@@ -94,7 +96,7 @@ def _composed(overrides: Iterable[str]) -> DictConfig:
                 "config", overrides=["hydra.mode=MULTIRUN", *fixed], return_hydra_config=True
             )
     except HydraException as error:
-        raise QuestionError(one_line(error)) from error
+        raise QuestionError(said(error)) from error
     HydraConfig.instance().set_config(config)  # for what names ${hydra:...}
     return config
 

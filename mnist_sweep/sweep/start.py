@@ -6,7 +6,7 @@ from contextlib import suppress
 import optuna
 
 from mnist_sweep.errors import explain
-from mnist_sweep.passwords import said_of
+from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.callbacks import DataCheck
 from mnist_sweep.sweep.console import Console
@@ -15,7 +15,7 @@ from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.kept_files import KeptFiles
 from mnist_sweep.sweep.opening import check_given, choose_backend, open_sweep, read_search
-from mnist_sweep.sweep.storage import OUTAGE, Storage, open_storage
+from mnist_sweep.sweep.storage import OUTAGE, Storage, of_driver, open_storage
 from mnist_sweep.sweep.summary import SummaryFile
 from mnist_sweep.sweep.trials.status import was_launched
 from mnist_sweep.text import one_line, relative
@@ -49,9 +49,11 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
         print("interrupted: the same command resumes the study", file=sys.stderr)
         sys.exit(130)
     except OUTAGE as error:
-        said = said_of(given.settings.storage, one_line(error))[:200]
+        address = given.settings.storage
+        said = said_of(address, one_line(of_driver(error)))[:200]
         raise SweepError(
-            f"the storage does not answer: {said}; when it does, the same command resumes the study"
+            f"hydra.sweeper.storage={without_password(address)} does not answer: {said}; when it "
+            "does, the same command resumes the study"
         ) from error
 
 

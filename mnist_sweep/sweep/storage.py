@@ -162,6 +162,14 @@ def reopen(address: str, base: str) -> Storage:
     return Storage(address, Path(base))
 
 
+def of_driver(error: BaseException) -> BaseException:
+    """Return what a database's driver raised, without what SQLAlchemy and Optuna add to it."""
+    if isinstance(error, StorageInternalError) and error.__cause__ is not None:  # it guesses why
+        error = error.__cause__
+    raised = getattr(error, "orig", None) if isinstance(error, SQLAlchemyError) else None
+    return raised if isinstance(raised, BaseException) else error
+
+
 def open_storage(address: str | None) -> Storage:
     """Open a storage: None (this process's memory), a database's URL, or journal:///path.
 
@@ -175,5 +183,5 @@ def open_storage(address: str | None) -> Storage:
             hint = "; pip install 'mnist-sweep[postgresql]' and write postgresql+psycopg://"
         raise SweepError(
             f"hydra.sweeper.storage={without_password(address)} cannot be opened: "
-            f"{said_of(address, one_line(error))[:300]}{hint}"
+            f"{said_of(address, one_line(of_driver(error)))[:300]}{hint}"
         ) from error

@@ -119,10 +119,11 @@ def trials_since_best(study: optuna.Study) -> int:
 
 def epochs_saved(study: optuna.Study) -> int:
     """Return the epochs that pruned trials were spared."""
+    pruned = study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     return sum(
-        trial.user_attrs["max_epochs"] - trial.user_attrs["epochs"]
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
-        if {"max_epochs", "epochs"} <= trial.user_attrs.keys()
+        found["max_epochs"] - found["epochs"]
+        for found in map(attributes_of, pruned)
+        if {"max_epochs", "epochs"} <= found.keys()
     )
 
 
