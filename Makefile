@@ -82,7 +82,7 @@ $(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: m
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan ablation test test-fast faults upstream check tensorboard dashboard mlflow confirm reproduce report live watch studies results docs screenshots lock clean
+.PHONY: help setup best train sweep plan ablation test test-fast faults inputs upstream check tensorboard dashboard mlflow confirm reproduce report live watch studies results docs screenshots lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-soak bench-gpu bench-gpu-workers
 
 help: ## list the targets
@@ -135,6 +135,10 @@ test-fast: setup ## run the tests that take less than about ten seconds each
 
 faults: setup ## kill, stop and starve sweeps on purpose, for some minutes (ARGS="only=clock seed=1")
 	$(BIN)/python -m tools.faults $(value ARGS)
+
+inputs: setup ## try wrong inputs, files changed at random, and compositions of the config space
+	$(BIN)/python -m pytest -q -n auto tests/inputs tests/test_config_space.py \
+		tests/models/test_compact_properties.py tests/test_hostile.py
 
 upstream: setup ## run the suites of Hydra and its Optuna sweeper on ours (needs a package index)
 	$(BIN)/python -m pytest -m upstream -rP tests/upstream

@@ -10,9 +10,11 @@ from typing import Any
 
 from mnist_sweep.objectives import METRICS, OBJECTIVES
 
+DEVICES = ("auto", "cpu", "cuda")
 LOSSES = ("cross_entropy", "mse")
 DRY_RUN = (False, True, "json")  # what `dry_run` may be
 DRY_RUN_CHOICES = "false, true, json"
+MOST_EPOCHS = 1_000_000  # beyond it a slip of the key, which would train for years
 MAX_THREADS = 1024  # far above it, OpenMP crashes the process
 
 
@@ -40,6 +42,11 @@ def at_least(least: int) -> Allowed:
     return Allowed(f"at least {least}", lambda value: value >= least)
 
 
+def at_most(most: int) -> Allowed:
+    """Allow numbers up to `most`."""
+    return Allowed(f"at most {most}", lambda value: value <= most)
+
+
 def one_of(values: Sequence[Any], choices: Sequence[str] | None = None) -> Allowed:
     """Allow some values; `choices`: as an override writes them, where they are no texts."""
     names = tuple(values if choices is None else choices)
@@ -53,15 +60,15 @@ SHARE = Allowed("in (0, 1]", lambda value: 0 < value <= 1)
 
 # By the setting's full name, in the order in which they are checked.
 ALLOWED: dict[str, tuple[Allowed, ...]] = {
-    "epochs": (at_least(1),),
+    "epochs": (at_least(1), at_most(MOST_EPOCHS)),
     "batch_size": (at_least(1),),
     "seed": (at_least(0), Allowed("below 2**32", lambda value: value < 2**32)),
-    "threads": (at_least(1), Allowed(f"at most {MAX_THREADS}", lambda value: value <= MAX_THREADS)),
+    "threads": (at_least(1), at_most(MAX_THREADS)),
     "budget.max_parameters": (at_least(1),),
     "early_stopping.patience": (at_least(1),),
-    "early_stopping.min_delta": (at_least(0),),
+    "early_stopping.min_delta": (at_least(0), FINITE),
     "data.validation": (at_least(1),),
-    "data.split_seed": (at_least(0),),
+    "data.split_seed": (at_least(0), Allowed("below 2**63", lambda value: value < 2**63)),
     "ema.every": (at_least(1),),
     "data.std": (POSITIVE, FINITE),
     "data.timeout": (POSITIVE, FINITE),
@@ -71,7 +78,7 @@ ALLOWED: dict[str, tuple[Allowed, ...]] = {
     "early_stopping.monitor": (one_of(METRICS),),
     "early_stopping.mode": (one_of(("min", "max")),),
     "dry_run": (one_of(DRY_RUN, DRY_RUN_CHOICES.split(", ")),),
-    "device": (one_of(("auto", "cpu", "cuda")),),
+    "device": (one_of(DEVICES),),
     "precision": (one_of(("float32", "bfloat16")),),
     "tracking.figures": (one_of(("single", "always", "never")),),
     "objective": (one_of(OBJECTIVES),),  # each of them, where it is a list

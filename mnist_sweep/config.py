@@ -358,6 +358,8 @@ def _check_values(run: RunConfig) -> None:
     )
     for objection in objections(run):
         raise ConfigError(objection)
+    twice = [name for name in run.objectives if run.objectives.count(name) > 1]
+    _require(not twice, f"objective has {', '.join(twice[:1])} twice: leave one out")
     images = run.tracking.tensorboard.images if run.tracking.tensorboard else 0
     _require(images >= 0, f"tracking.tensorboard.images cannot be negative, but got {images}")
 

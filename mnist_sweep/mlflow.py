@@ -43,6 +43,7 @@ def main(asked: Server) -> None:
     """
     from mnist_sweep.run.tracking.mlflow_store import existing  # torch comes with it
 
+    arguments.check_address(asked.host, asked.port)
     uri, experiment = existing(MLflowConfig(asked.uri, asked.experiment))
     page = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
     if uri.startswith(("http://", "https://")):

@@ -13,6 +13,7 @@ filters-*.png           each convolution; of several input channels the mean
 maps-*.png              what each unit makes of the image
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from mnist_sweep.run.load import load_trained
 from mnist_sweep.text import counted, percent, relative
 
 DOTS = 150  # an inch
+NUMBER = re.compile(r"-?[0-9]+")
+DIGITS_READ = 18  # of a number: no split has an image of a longer one
 
 
 @dataclass
@@ -75,9 +78,9 @@ def choose_image(image: str, split: Images, digits: bool = True) -> Tensor:
 
     Raises ArgumentError for a number that the split does not have, and DataError.
     """
-    if not image.lstrip("-").isdigit():
+    if not NUMBER.fullmatch(image):
         return torch.from_numpy(read_drawing(Path(image), digits).pixels)
-    number = int(image)
+    number = int(image[:DIGITS_READ])
     if not 0 <= number < len(split):
         raise ArgumentError(f"image={image}: the split has images 0 to {len(split) - 1:,}")
     return split[torch.tensor([number])].images[0]

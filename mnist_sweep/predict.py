@@ -35,6 +35,7 @@ from mnist_sweep.bundle.doubts import Reading, reading
 from mnist_sweep.bundle.drawings import Drawing, read_drawing
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
+from mnist_sweep.cli.encoding import error_line
 from mnist_sweep.cli.terminal import columns
 from mnist_sweep.data import DataError
 from mnist_sweep.errors import UserError
@@ -108,7 +109,7 @@ def main(asked: Predict) -> None:
             print(f"what the network saw: {', '.join(map(relative, drawn))}")
     print(end="", flush=True)  # before the errors, where both go to the same place
     for failure in failures:
-        print(f"error: {failure}", file=sys.stderr)
+        print(error_line(failure), file=sys.stderr)
     if failures:
         sys.exit(1)
 

@@ -56,7 +56,7 @@ from mnist_sweep.run.load import real_directory
 from mnist_sweep.run.machine import choose_device
 from mnist_sweep.run.single import change, read_as_single, write_config
 from mnist_sweep.sweep.study_record import read_study
-from mnist_sweep.text import counted, relative
+from mnist_sweep.text import counted, printable, relative, visible
 from mnist_sweep.training.loop import Diverged
 
 DIFFERS = 2  # the exit code, as cmp and diff have another for an error
@@ -91,7 +91,7 @@ def main(asked: Reproduce) -> None:
         raise ReproduceError(f"{setting}={given} has finished no epoch: nothing to compare with")
     change(config, _as_then(then, asked.device))
     print(
-        f"original: {path}, {then.get('status')}, {counted(len(epochs), 'epoch')}",
+        printable(f"original: {path}, {then.get('status')}, {counted(len(epochs), 'epoch')}"),
         flush=True,
     )
     choose_device(config.device)  # before a folder is made
@@ -106,7 +106,8 @@ def main(asked: Reproduce) -> None:
     other = changed(surroundings(then), surroundings(now))
     with writing("to", folder):
         _record(found, other, str(path), folder)
-    print("\n".join([*sentences(found, asked.tolerance), *surrounded(other)]), flush=True)
+    lines = [*sentences(found, asked.tolerance), *surrounded(other)]
+    print(visible("\n".join(lines)), flush=True)
     if not (found.identical or (asked.tolerance and found.within(asked.tolerance))):
         sys.exit(DIFFERS)
 

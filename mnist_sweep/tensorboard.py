@@ -52,6 +52,7 @@ class Shown:
 
 def main(asked: Board) -> None:
     """Start TensorBoard in this process's place."""
+    arguments.check_address(asked.host, asked.port)
     found = choose(asked)
     print(found.said, flush=True)
     words = ["-m", "tensorboard.main", *found.options]

@@ -1,7 +1,9 @@
 """How durations, numbers and paths are written for people."""
 
 import difflib
+import html
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -67,6 +69,38 @@ def relative(path: Path) -> str:
 def one_line(said: object) -> str:
     """Return a text, or an exception's message, without line breaks."""
     return " ".join(str(said).split())
+
+
+def printable(text: str) -> str:
+    """Return a text that may be anybody's as one line, without what would move the cursor."""
+    line = one_line(text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+# Control characters but tab and line break, and those that turn the direction of writing.
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Return a text of any lines with an escape for what moves a cursor or turns the writing."""
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def in_markdown(text: str) -> str:
+    """Return a text that may be anybody's as Markdown that shows it: no element, link or image."""
+    return html.escape(text, quote=False).replace("[", r"\[").replace("`", r"\`")
+
+
+def markdown_code(text: str) -> str:
+    """Return a text as Markdown's code within a line, which a backtick in it would end."""
+    return f"`{text.replace('`', chr(39))}`"
+
+
+def code_block(text: str) -> str:
+    """Return lines of a shell as a block of Markdown's, which nothing in them ends."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}bash\n{text}\n{fence}"
 
 
 def shortened(value: object) -> str:

@@ -23,7 +23,7 @@ from mnist_sweep import conf
 from mnist_sweep.allowed_targets import hydra_whitelist
 from mnist_sweep.cli import encoding
 from mnist_sweep.cli.completion import check_completion, is_query
-from mnist_sweep.cli.entry import inspected, one_line_errors, resumed_run
+from mnist_sweep.cli.entry import check_words, inspected, one_line_errors, resumed_run
 from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.cli.waiting import waiting
@@ -130,8 +130,7 @@ def job(config: DictConfig) -> "Objective":
         if swept or full_errors():
             kind = MachineError if is_the_machines(error) else UserError
             raise kind(line) from error  # the error itself may not survive its process
-        print(f"error: {line}", file=sys.stderr)
-        sys.exit(1)
+        encoding.fail(line)
 
 
 def _hide_passwords(recorded: Path) -> None:
@@ -146,8 +145,11 @@ def _hide_passwords(recorded: Path) -> None:
 
 def _leave_nothing(config: DictConfig, directory: Path) -> None:
     """Remove what Hydra made for a run that has not begun; a sweep's trial keeps its record."""
-    if config.get("resume") is None and config.get("trial") is None:
-        hydra_config = HydraConfig.get()
+    hydra_config = HydraConfig.get()
+    is_trial = hydra_config.mode == RunMode.MULTIRUN and config.get("trial") is not None
+    resumed = config.get("resume")
+    is_run = resumed is not None and (command_folder() / str(resumed)).resolve() == directory
+    if not is_run and not is_trial:
         leave_nothing(directory, hydra_config.job.name, Path(hydra_config.runtime.cwd))
 
 
@@ -173,8 +175,9 @@ def command_line() -> None:
 def main() -> None:
     """Take the command line: one run, or with -m a sweep."""
     Plugins.instance().register(Combinations)
-    sys.argv[1:] = inspected(sys.argv[1:])
     try:
+        check_words(sys.argv[1:])
+        sys.argv[1:] = inspected(sys.argv[1:])
         check_completion(sys.argv[1:])
         allowed = hydra_whitelist()
         _check_resume(sys.argv[1:])

@@ -1,4 +1,4 @@
-"""What files hold that somebody else may have written: their kinds, checked as they are read.
+"""What files and studies hold that somebody else may have written, checked as it is read.
 
 Everything here raises ValueError in words that follow "... is damaged: ".
 """
@@ -50,6 +50,10 @@ def is_line(value: Any) -> bool:
 
 
 TEXT = Check("a text", lambda value: isinstance(value, str))
+TEXTS = Check(
+    "a list of texts",
+    lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+)
 LINE = Check("a line of printable text", is_line)
 NUMBER = Check("a finite number", is_number)
 WHOLE = Check("a whole number, not negative", is_whole)
@@ -84,6 +88,18 @@ def _check(found: Mapping[str, Any], kinds: Kinds, prefix: str) -> None:
             _check(value, kind, f"{prefix}{name}.")
 
 
+def check_regular(path: Path) -> None:
+    """Refuse what is there and no file: reading a pipe waits until somebody writes to it."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is a folder" if path.is_dir() else "it is not a regular file")
+
+
+def text_of(path: Path) -> str:
+    """Return what a file in UTF-8 holds. Raises OSError too."""
+    check_regular(path)
+    return path.read_text(encoding="utf-8")
+
+
 def parse_json(text: str) -> dict[str, Any]:
     """Return a JSON text's mapping."""
     try:
@@ -103,14 +119,14 @@ def parse_config(path: Path) -> DictConfig:
     Refuses what is small and becomes huge when it is read: aliases, which Hydra does not write, and
     references to references. Raises OSError too.
     """
-    text = path.read_text(encoding="utf-8")
+    text = text_of(path)
     if len(text) > MOST_CONFIG:
         raise ValueError(f"it has {len(text):,} characters: too many for a config")
     try:
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
             raise ValueError("it has YAML aliases, which Hydra does not write")
         config = OmegaConf.create(text)
-        if not isinstance(config, DictConfig):
+        if not isinstance(config, DictConfig) or not config:
             raise ValueError("it holds no settings")
         size = _Expanded(OmegaConf.to_container(config, resolve=False)).size("")
     except ValueError:

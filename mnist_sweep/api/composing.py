@@ -12,10 +12,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from mnist_sweep import conf
+from mnist_sweep.cli.hydra_errors import said
 from mnist_sweep.config import ConfigError, config_directory, without_hydra
 from mnist_sweep.text import one_line, shortened
-
-SEARCH_PATH = "Config search path:"  # Hydra's list of where an option was looked for
 
 
 def compose(*overrides: str) -> DictConfig:
@@ -43,8 +42,7 @@ def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
         with _own_hydra(), initialize_config_dir(config_directory(), job_name="train"):
             config = hydra.compose("config", list(overrides), return_hydra_config=True)
     except HydraException as error:
-        said = str(error).partition(SEARCH_PATH)[0]
-        raise ConfigError(shortened(said)) from error
+        raise ConfigError(shortened(said(error))) from error
     return without_hydra(config), config.hydra
 
 

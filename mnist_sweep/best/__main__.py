@@ -38,6 +38,7 @@ from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.cli.interruption import interruptible
 from mnist_sweep.files import writing
+from mnist_sweep.sweep.read_only import file_of
 
 LOCK = ".answer.lock"
 
@@ -48,6 +49,7 @@ def main(words: Sequence[str]) -> None:
     own = [word for word in words if word.partition("=")[0] in names]
     terms = arguments.parse(Terms, own)
     _check(terms)
+    file_of(terms.storage)  # what is no address of a storage never becomes one
     question = read_question([word for word in words if word not in own])
     with interruptible(), _alone_in(question.home):
         work = Work(question, terms, read_ledger(question.home))

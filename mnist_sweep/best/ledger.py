@@ -9,7 +9,15 @@ from pathlib import Path
 from mnist_sweep.best.question import QuestionError
 from mnist_sweep.files import replacing, writing
 from mnist_sweep.text import one_line
-from mnist_sweep.untrusted_files import COUNTED, NUMBER, Check, check_kinds, is_number, parse_json
+from mnist_sweep.untrusted_files import (
+    COUNTED,
+    NUMBER,
+    Check,
+    check_kinds,
+    is_number,
+    parse_json,
+    text_of,
+)
 
 FILE = "answer.json"
 SECONDS = Check(
@@ -72,7 +80,7 @@ def read_ledger(home: Path) -> Ledger:
     if not path.exists():
         return Ledger(path)
     try:
-        found = parse_json(path.read_text(encoding="utf-8"))
+        found = parse_json(text_of(path))
         check_kinds(found, KINDS, ("seconds",))
     except (OSError, ValueError) as error:
         raise QuestionError(

@@ -2,6 +2,7 @@
 
 import warnings
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mnist_sweep.errors import reason
 from mnist_sweep.text import one_line
 
 LARGEST = 512  # pixels a side: of more, so many are made one that the longer side has no more
+EPS_IN_DOS = b"\xc5\xd0\xd3\xc6"  # how an EPS file with a preview begins
 CLEAR = (225, 225, 225, 255)  # what is shown where a picture is transparent
 
 
@@ -28,13 +30,13 @@ def read_brightness(path: Path) -> tuple[Grey, tuple[int, int], list[str]]:
             raise DataError(f"{path} cannot be read as a picture: {said}")
         with warnings.catch_warnings(), path.open("rb") as file:
             warnings.simplefilter("ignore")  # of broken EXIF data, which is told; of large pictures
-            with Image.open(file) as image:
+            with Image.open(file, formats=readable()) as image:
                 size, remarks = image.size, _remarks(image)
                 return _brightness(image, remarks), size, remarks
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        kind = "Pillow does not know its format" if path.stat().st_size else "it is empty"
+        kind = _unidentified(path)
         raise DataError(f"{path} cannot be read as a picture: {kind}") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read as a picture: {reason(error)}") from error
@@ -43,12 +45,22 @@ def read_brightness(path: Path) -> tuple[Grey, tuple[int, int], list[str]]:
         raise DataError(f"{path} cannot be read as a picture: {kind}") from error
 
 
+@lru_cache(maxsize=1)
+def readable() -> tuple[str, ...]:
+    """Return Pillow's formats whose files are pictures and no programs.
+
+    An EPS file is a PostScript program, which Pillow would have Ghostscript run.
+    """
+    Image.init()
+    return tuple(sorted(Image.OPEN.keys() - {"EPS"}))
+
+
 def thumbnail(path: Path, side: int) -> Image.Image:
     """Return a picture that `read_brightness` has read, upright, its longer side `side` pixels.
 
     In colours; what is transparent is light grey.
     """
-    with warnings.catch_warnings(), Image.open(path) as image:
+    with warnings.catch_warnings(), Image.open(path, formats=readable()) as image:
         warnings.simplefilter("ignore")
         image.load()
         upright: Image.Image = image
@@ -63,6 +75,14 @@ def thumbnail(path: Path, side: int) -> Image.Image:
     size = [max(1, round(length * side / max(shown.size))) for length in shown.size]
     way = Image.Resampling.NEAREST if max(shown.size) < side else Image.Resampling.BOX
     return shown.resize((size[0], size[1]), way)
+
+
+def _unidentified(path: Path) -> str:
+    with path.open("rb") as file:
+        begin = file.read(4)
+    if begin.startswith((b"%!PS", EPS_IN_DOS)):
+        return "it is PostScript, a program, and is not run: save it as PNG"
+    return "Pillow does not know its format" if begin else "it is empty"
 
 
 def _remarks(image: Image.Image) -> list[str]:

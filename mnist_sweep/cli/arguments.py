@@ -19,6 +19,7 @@ from mnist_sweep.files import where
 
 Arguments = TypeVar("Arguments")
 
+MOST_PORT = 65_535
 LITERAL = "$\0{"  # stands for "${": no command line can have it
 
 
@@ -63,6 +64,17 @@ def parse(schema: type[Arguments], words: Sequence[str]) -> Arguments:
 
 def _known(names: Sequence[str]) -> str:
     return f"known are {', '.join(f'{name}=' for name in names)}"
+
+
+def check_address(host: str, port: int) -> None:
+    """Refuse where no server can listen, and the empty name, which is every address of the machine.
+
+    Raises ArgumentError.
+    """
+    if not host.strip():
+        raise ArgumentError("host= names no address: 127.0.0.1 is this machine alone, 0.0.0.0 all")
+    if not 0 <= port <= MOST_PORT:
+        raise ArgumentError(f"port must be from 0 to {MOST_PORT}, but got {port}")
 
 
 def home(path: str) -> str:

@@ -7,8 +7,11 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
+from mnist_sweep.text import printable
+
 # How characters of ours are written where the output has none of them.
 PLAIN = {"±": "+-"}
+MOST = 1000  # letters of an error: a dozen lines of a terminal
 
 
 def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -38,10 +41,22 @@ def prepare(log: bool = False) -> None:
                 reconfigure(encoding="utf-8", errors="mnist_sweep.plain")
 
 
+def error_line(message: object) -> str:
+    """Return what a terminal is told of an error: one line, whatever names and values it repeats.
+
+    Of a very long one the middle is left out: what it is about and what to do are at the ends.
+    """
+    text = str(message)
+    line = printable(text) if not text.isprintable() else text
+    return (
+        f"error: {line if len(line) <= MOST else f'{line[: MOST // 2]} ... {line[-MOST // 2 :]}'}"
+    )
+
+
 def fail(message: str) -> NoReturn:
     """Say in one line what a user can mend, and end with exit code 1."""
     settle()
-    print(f"error: {message}", file=sys.stderr)
+    print(error_line(message), file=sys.stderr)
     sys.exit(1)
 
 

@@ -8,25 +8,30 @@ import io
 import re
 import sys
 import traceback
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType
 from hydra.core.utils import configure_log
 from hydra.errors import (
     CompactHydraException,
-    ConfigCompositionException,
     HydraException,
     InstantiationException,
 )
 
 from mnist_sweep.allowed_targets import how_to_allow
+from mnist_sweep.cli import encoding
+from mnist_sweep.cli.encoding import error_line
+from mnist_sweep.cli.hydra_errors import said
 from mnist_sweep.cli.unstarted import leave_nothing
+from mnist_sweep.config import ConfigError, config_directory
 from mnist_sweep.errors import UserError, explain, full_errors, shown
 from mnist_sweep.private_names import options_parser, reporting_through
-from mnist_sweep.text import nearest, one_line
+from mnist_sweep.text import nearest, one_line, visible
 
 UNKNOWN = re.compile(r"got an unexpected keyword argument '(.*?)'.*full_key: (hydra\.\w+)", re.S)
 LOGGING = "hydra.job_logging or hydra.hydra_logging"
@@ -50,8 +55,7 @@ def one_line_errors() -> Iterator[None]:
     except ValueError as error:  # Hydra's, of options that do not go together
         if not str(error).startswith(("Only one of --run", "The --resolve flag", "--experimental")):
             raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        encoding.fail(str(error))
     except CompactHydraException as error:
         if full_errors():
             raise
@@ -76,28 +80,39 @@ def _refusing(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except UserError as error:
-        raise Refusal(f"error: {error}") from error
+        raise Refusal(error_line(error)) from error
+    except CompactHydraException as error:
+        raise Refusal(_of_hydra(error)) from error
     except OSError as error:
-        raise Refusal(f"error: {explain(error)}") from error
-    except ConfigCompositionException as error:
-        found = FOREIGN.search(str(error))
-        if found is None:
-            raise
-        setting, sweeper = found.groups()
-        raise Refusal(
-            f"error: hydra/sweeper={sweeper.lower()} has no {setting}, which the search sets: "
-            "add search=none, or leave hydra/sweeper out"
-        ) from error
+        raise Refusal(error_line(explain(error))) from error
     except TypeError as error:
         message = _unknown_setting(error)
         if message is None:
             raise
-        raise Refusal(f"error: {message}") from error
+        raise Refusal(error_line(message)) from error
     except Exception as error:
         if not is_of_logging(error):
             raise
         _leave_nothing(error)
-        raise Refusal(f"error: {LOGGING}: {_reason(error)}") from error
+        raise Refusal(error_line(f"{LOGGING}: {_reason(error)}")) from error
+
+
+def _of_hydra(error: CompactHydraException) -> str:
+    """Return what is printed of an error that Hydra would print as it is.
+
+    Ours among them say "error: " themselves, and may list what failed, a line each.
+    """
+    text = str(error)
+    if text.startswith("error: "):
+        return visible(text) if "\n" in text else error_line(text[7:])
+    found = FOREIGN.search(text)
+    if found is None:
+        return error_line(said(error))
+    setting, sweeper = found.groups()
+    return error_line(
+        f"hydra/sweeper={sweeper.lower()} has no {setting}, which the search sets: "
+        "add search=none, or leave hydra/sweeper out"
+    )
 
 
 def is_of_logging(error: Exception) -> bool:
@@ -169,6 +184,50 @@ def _settings(error: TypeError) -> list[str]:
     return []
 
 
+def check_words(words: Sequence[str]) -> None:
+    """Raise ConfigError for what no command line can mean, which would end in a traceback."""
+    for word in words:
+        try:
+            word.encode("utf-8")
+        except UnicodeEncodeError as error:  # the record of a run could not hold it
+            raise ConfigError(f"{word!r} is not text in UTF-8: write it in that") from error
+        if word.lstrip("+~").startswith("="):
+            raise ConfigError(f"{word!r} names no setting before its =; write name=value")
+    try:
+        with suppress(HydraException):  # which says it itself
+            for override in OverridesParser.create().parse_overrides(options(words).overrides):
+                _check_option(override)
+    except (RecursionError, ValueError) as error:  # the latter of a number of 5,000 digits
+        what = "nested too deeply" if isinstance(error, RecursionError) else "no value that is read"
+        raise ConfigError(f"{shown(max(words, key=len))!r} is {what}: shorten it") from error
+
+
+def _check_option(override: Override) -> None:
+    """Raise ConfigError for model=null: a group without an option, but for `experiment`."""
+    name, value = override.key_or_group, override.value()
+    if override.type != OverrideType.CHANGE or not isinstance(value, int | float | None):
+        return
+    groups = {path.name for path in Path(config_directory()).iterdir() if path.is_dir()}
+    if name in groups - {"experiment"}:
+        raise ConfigError(f"{override.input_line}: {name} is a group of configs: name an option")
+
+
+def options(words: Sequence[str]) -> Namespace:
+    """Return a command line's options and overrides, as Hydra's own parser has them.
+
+    Raises ConfigError for an option that it does not have. Exits where it prints something.
+    """
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            return options_parser().parse_intermixed_args(list(words))
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        problem = printed.getvalue().rpartition("error: ")[2]
+        raise ConfigError(f"{one_line(problem)}; see --help") from stop
+
+
 def resumed_run(words: Sequence[str]) -> str | None:
     """Return the run directory that a command line resumes; None where it starts a new run.
 
@@ -176,10 +235,9 @@ def resumed_run(words: Sequence[str]) -> str | None:
     config.
     """
     try:
-        with redirect_stderr(io.StringIO()):
-            arguments = options_parser().parse_intermixed_args(list(words))
+        arguments = options(words)
         parsed = OverridesParser.create().parse_overrides(arguments.overrides)
-    except (SystemExit, HydraException):
+    except (ConfigError, HydraException):
         return None
     if (
         arguments.multirun
@@ -197,9 +255,10 @@ def inspected(words: Sequence[str]) -> list[str]:
     """Return a command line for Hydra to show the config of: of a sweep, what its jobs share.
 
     Hydra shows no config together with -m, and refuses to compose settings that are swept. Those
-    are left out, as they are where it composes a sweep.
+    are left out, as they are where it composes a sweep. Raises ConfigError for an option that Hydra
+    does not have.
     """
-    arguments = options_parser().parse_intermixed_args(list(words))
+    arguments = options(words)
     if not (arguments.multirun and (arguments.cfg or arguments.info)):
         return list(words)
     parsed = OverridesParser.create().parse_overrides(arguments.overrides)

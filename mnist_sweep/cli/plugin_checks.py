@@ -4,8 +4,7 @@ Hydra's own refusal is a traceback of its inside. conf/config.yaml has `CheckPlu
 callback, so that a refusal of ours, in one line, is there before it.
 """
 
-import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from hydra.core.plugins import Plugins
 from hydra.experimental.callback import Callback
@@ -16,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.allowed_targets import KINDS, locate, plain, targets_in
+from mnist_sweep.cli import encoding
 from mnist_sweep.config import ConfigError
 from mnist_sweep.errors import UserError
 from mnist_sweep.text import one_line, shortened
@@ -79,7 +79,6 @@ def named_callbacks(*, _root_: DictConfig) -> dict[str, Any]:
 KEY = "check_plugins"  # its key in conf/config.yaml
 
 
-def _end(error: UserError) -> None:
+def _end(error: UserError) -> NoReturn:
     # Hydra turns what callbacks raise into a warning, and continues.
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(1)
+    encoding.fail(str(error))

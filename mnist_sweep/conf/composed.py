@@ -9,8 +9,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from mnist_sweep import conf
+from mnist_sweep.cli.entry import check_words
+from mnist_sweep.cli.hydra_errors import said
 from mnist_sweep.config import ConfigError, config_directory
-from mnist_sweep.text import one_line
 
 
 def compose_sweep(overrides: Sequence[str], taken: Mapping[str, str]) -> DictConfig:
@@ -19,6 +20,7 @@ def compose_sweep(overrides: Sequence[str], taken: Mapping[str, str]) -> DictCon
     What is swept is left out. `taken` are the names that the calling command sets itself, with what
     to give instead. Raises ConfigError for one of them, and for overrides that do not compose.
     """
+    check_words(overrides)
     conf.register()
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
@@ -32,7 +34,7 @@ def compose_sweep(overrides: Sequence[str], taken: Mapping[str, str]) -> DictCon
                 "config", overrides=["hydra.mode=MULTIRUN", *fixed], return_hydra_config=True
             )
     except HydraException as error:
-        raise ConfigError(one_line(error)) from error
+        raise ConfigError(said(error)) from error
     HydraConfig.instance().set_config(config)  # for what names ${hydra:...}
     return config
 

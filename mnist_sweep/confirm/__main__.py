@@ -70,7 +70,7 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.files import where, writing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
-from mnist_sweep.text import duration, relative
+from mnist_sweep.text import duration, printable, relative
 
 COLUMNS = "  "
 
@@ -147,7 +147,7 @@ def _add_default(
             raise ConfirmError(
                 f"ablate=true needs the default configuration: {error}; leave ablate out"
             ) from error
-        print(f"no default configuration: {error}")
+        print(printable(f"no default configuration: {error}"))
         return None, str(error)
     known = next((each for each in candidates if each.settings == default.settings), None)
     if known is None:

@@ -18,12 +18,14 @@ from mnist_sweep.untrusted_files import (
     NUMBER,
     SIZES,
     TEXT,
+    TEXTS,
     TRUTH,
     WHOLE,
     Check,
     Kinds,
     check_kinds,
     parse_json,
+    text_of,
 )
 
 CONFIRMATION = "confirmation"  # what folders that hold one are called, or begin with
@@ -32,11 +34,10 @@ FILE = "confirmation.json"
 FLOAT = Check(
     "a number", lambda value: isinstance(value, int | float) and not isinstance(value, bool)
 )
-TEXTS = Check(
-    "a list of texts",
-    lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
+MAPPINGS = Check(
+    "a list of mappings",
+    lambda value: isinstance(value, list) and all(isinstance(each, dict) for each in value),
 )
-LIST = Check("a list", lambda value: isinstance(value, list))
 INTERVAL: Kinds = dict.fromkeys(("mean", "low", "high"), FLOAT)
 DROPPED: Kinds = {"seeds": WHOLE, "leader": TEXT, "difference": INTERVAL, "level": NUMBER}
 STANDING: Kinds = {
@@ -72,6 +73,8 @@ CONCLUSION: Kinds = {
     "ranked_by": TEXT,
     "level": NUMBER,
     "unsettled": TEXTS,
+    "standings": MAPPINGS,
+    "comparisons": MAPPINGS,
     "race": TRUTH,
     "margin": NUMBER,
     "default": TEXT,
@@ -79,10 +82,10 @@ CONCLUSION: Kinds = {
     "splits": WHOLE,
     "missing": SIZES,
     "power": {"detectable": NUMBER, "more_seeds": WHOLE},
-    "ablation": {"first": TEXT, "order_seeds": WHOLE, "steps": LIST},
+    "ablation": {"first": TEXT, "order_seeds": WHOLE, "steps": MAPPINGS},
 }
 # What a conclusion had from the first release on; the rest is None in older ones.
-ALWAYS = ("data", "images", "ranked_by", "level", "unsettled")
+ALWAYS = ("data", "images", "ranked_by", "level", "standings", "comparisons", "unsettled")
 
 
 @dataclass(frozen=True)
@@ -231,11 +234,13 @@ def read_conclusions(study: Path, names: str = f"{CONFIRMATION}*") -> list[Concl
 
 def _read(path: Path) -> Conclusion:
     try:
-        found = parse_json(path.read_text(encoding="utf-8"))
+        found = parse_json(text_of(path))
         check_kinds(found, {formats.KEY: WHOLE}, ())
         formats.check_format(str(path), found.pop(formats.KEY, None), formats.CONFIRMATION)
         check_kinds(found, CONCLUSION, ALWAYS)
         found["standings"] = [_standing(each) for each in found["standings"]]
+        if not found["standings"]:
+            raise ValueError("it has no configuration")
         found["comparisons"] = [_comparison(each) for each in found["comparisons"]]
         found["missing"] = found.get("missing") or {}
         if found.get("power") is not None:

@@ -21,6 +21,7 @@ from mnist_sweep.untrusted_files import (
     is_number,
     is_whole,
     parse_json,
+    text_of,
 )
 
 MOST_IMAGES = 10_000_000  # of a split, a thousand times MNIST's
@@ -87,7 +88,7 @@ def write_listed(listed: Listed, path: Path) -> None:
 def read_listed(path: Path) -> Listed:
     """Read a list. Raises ConfirmError for one that is damaged."""
     try:
-        found = parse_json(path.read_text(encoding="utf-8"))
+        found = parse_json(text_of(path))
         check_kinds(found, KINDS, ("images", "wrong"))
         images, losses = found["images"], found.get("losses")
         if images > MOST_IMAGES or max(found["wrong"], default=0) >= images:

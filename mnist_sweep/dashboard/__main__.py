@@ -42,6 +42,7 @@ def main(asked: Dashboard) -> None:
     """Prepare what there is to show, and serve it until Ctrl-C."""
     from optuna_dashboard import run_server
 
+    arguments.check_address(asked.host, asked.port)
     folder, drawing, undrawn = Path(asked.artifacts), None, 0
     storage = open_to_annotate(asked.storage)
     if storage is None or not _can_hold(folder):

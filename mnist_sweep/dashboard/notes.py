@@ -14,7 +14,15 @@ from optuna.distributions import (
 from mnist_sweep.report.objective_values import writer
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import FINISHED, TrialStatus
-from mnist_sweep.text import counted, duration, markdown_table, one_line
+from mnist_sweep.text import (
+    code_block,
+    counted,
+    duration,
+    in_markdown,
+    markdown_code,
+    markdown_table,
+    one_line,
+)
 
 # optuna-dashboard widens its page to the longest line of a code block: this many letters fit beside
 # its menus on a screen of 1400 pixels.
@@ -48,7 +56,7 @@ def study_note(record: StudyRecord) -> str:
 def trial_note(record: StudyRecord, row: Row) -> str:
     """Return what a trial's page says, once it has ended: what came of it, why, and the command."""
     parts = [_outcome(record, row)]
-    parts += [one_line(row.attributes[key]) for key in ("name", "notes") if key in row.attributes]
+    parts += [_said(row.attributes[key]) for key in ("name", "notes") if key in row.attributes]
     if row.status in FINISHED:
         parts += _again(record, row)
     return "\n\n".join(parts)
@@ -71,7 +79,7 @@ def _front(record: StudyRecord) -> str:
         [str(r.number), *(value_of.one(v, n) for n, v in enumerate(r.values)), _where(r)]
         for r in shown
     ]
-    table = _table(["trial", *record.objectives, "directory"], rows)
+    table = _table(["trial", *map(_said, record.objectives), "directory"], rows)
     return f"## Front: {counted(len(record.best), 'trial')}{more}\n\n{table}"
 
 
@@ -82,7 +90,7 @@ def _counts(record: StudyRecord) -> str:
 
 
 def _values(record: StudyRecord, row: Row) -> str:
-    return writer(record).named(row.values)
+    return in_markdown(writer(record).named(row.values))
 
 
 def _ran(record: StudyRecord, row: Row) -> str:
@@ -105,11 +113,11 @@ def _ran(record: StudyRecord, row: Row) -> str:
 
 def _where(row: Row) -> str:
     directory = row.attributes.get("run_directory")
-    return f"`{directory}`" if directory else ""
+    return markdown_code(directory) if directory else ""
 
 
 def _outcome(record: StudyRecord, row: Row) -> str:
-    reason = one_line(row.reason) if row.reason else "no reason is recorded"
+    reason = _said(row.reason) if row.reason else "no reason is recorded"
     if row.status == TrialStatus.COMPLETE:
         over = "" if row.feasible else " (infeasible)"
         return "\n\n".join(filter(None, [f"**{_values(record, row)}**{over}", _ran(record, row)]))
@@ -129,7 +137,7 @@ def _searched(record: StudyRecord, best: Row | None) -> str:
     rows = []
     for name, among in record.searched.items():
         own = [_number(best.settings[name]) if name in best.settings else ""] if best else []
-        rows.append([f"`{name}`", _range(among), *own])
+        rows.append([markdown_code(name), _said(_range(among)), *map(_said, own)])
     return _table(header, rows) if rows else ""
 
 
@@ -137,7 +145,7 @@ def _fixed(record: StudyRecord) -> str:
     """Return what no trial of the study varies, as its command line set it."""
     settings = (record.definition.get("search") or {}).get("settings") or {}
     rows = [
-        [f"`{name}`", f"`{value}`"]
+        [markdown_code(name), markdown_code(str(value))]
         for name, value in settings.items()
         if name.lstrip("+") not in record.searched and "Distribution(" not in str(value)
     ]
@@ -156,6 +164,11 @@ def _number(value: Any) -> str:
     return f"{value:.5g}" if isinstance(value, float) else str(value)
 
 
+def _said(text: str) -> str:
+    """Return a text of somebody's as a line of Markdown, in which it is no markup."""
+    return in_markdown(one_line(text))
+
+
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     head, *lines = [list(map(one_line, line)) for line in (header, *rows)]
     return "\n".join(markdown_table(head, lines))
@@ -168,4 +181,4 @@ def _code(command: str) -> str:
         if lines[-1] and len(lines[-1]) + len(word) + 3 > WIDTH:
             lines.append(" ")
         lines[-1] += f" {word}" if lines[-1] else word
-    return "```bash\n" + " \\\n".join(lines) + "\n```"
+    return code_block(" \\\n".join(lines))

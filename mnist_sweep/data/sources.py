@@ -5,6 +5,7 @@ https://github.com/cvdfoundation/mnist; the raw MD5 sums are of the files as fir
 """
 
 import hashlib
+import math
 import socket
 import threading
 import urllib.error
@@ -134,7 +135,7 @@ def _read_idx(path: Path, magic: int, md5: str | None) -> np.ndarray:
     if header[0] != magic:
         raise DataError(f"{path} has magic number {header[0]:#x}; expected {magic:#x}")
     shape = tuple(int(length) for length in header[1:])
-    expected = header_bytes + int(np.prod(shape))
+    expected = header_bytes + math.prod(shape)  # of Python, whose numbers do not overflow
     if len(content) != expected:
         raise DataError(f"{path} has {len(content):,} bytes; its header promises {expected:,}")
     if md5 is not None and (found := _md5(content)) != md5:

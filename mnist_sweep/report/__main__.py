@@ -37,13 +37,14 @@ from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.report import comparison_page, side_by_side
 from mnist_sweep.report.blocks import Section
+from mnist_sweep.report.drawing import any_letters
 from mnist_sweep.report.live import server
 from mnist_sweep.report.page import page
 from mnist_sweep.report.study_report import study_report
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
 from mnist_sweep.sweep.study_record import ReportError, StudyRecord, read_study
-from mnist_sweep.text import counted, one_line, relative
+from mnist_sweep.text import counted, one_line, printable, relative
 
 DOTS = 150  # an inch
 
@@ -133,9 +134,10 @@ def _write(record: StudyRecord, folder: Path) -> None:
     write_trials(record, folder / "trials.csv")
     made = study_report(record)
     _write_pages(record.name, made.sections, made.figures, folder, made.trials)
-    print(f"study {record.name}: {len(record.rows)} trials, {len(record.best)} of them ranked")
+    name = printable(record.name)
+    print(f"study {name}: {len(record.rows)} trials, {len(record.best)} of them ranked")
     if made.missing:
-        print(f"no pictures of the best network: {made.missing}")
+        print(f"no pictures of the best network: {printable(made.missing)}")
     print(f"report: {relative(folder / 'index.html')}, with report.md and trials.csv beside it")
 
 
@@ -147,7 +149,8 @@ def _write_pages(
     trials: Mapping[str, Any] | None = None,
 ) -> None:
     for name, figure in figures.items():
-        figure.savefig(folder / f"{name}.png", dpi=DOTS)
+        with any_letters():
+            figure.savefig(folder / f"{name}.png", dpi=DOTS)
     (folder / "report.md").write_text(markdown(title, content), encoding="utf-8")
     (folder / "index.html").write_text(page(title, content, figures, trials), encoding="utf-8")
 

@@ -2,7 +2,9 @@
 
 import io
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -32,11 +34,19 @@ FINE = re.compile(r"(\d\.\d\d)\d+")  # more digits of a place than can be seen
 PART = re.compile(r"<(/?)(g|defs|use|path)\b[^>]*?(/?)>")
 
 
+@contextmanager
+def any_letters() -> Iterator[None]:
+    """Draw a box, and say nothing, where matplotlib's font lacks a letter of somebody's names."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        yield
+
+
 def svg(figure: Figure, name: str) -> str:
     """Return a figure as SVG to stand in a page, whose colours its ink and its grid take on."""
     buffer = io.StringIO()
     # Text stays text, in the page's font; ids differ from figure to figure, not from day to day.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with any_letters(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(LINE, "var(--line)")

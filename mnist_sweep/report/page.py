@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from mnist_sweep.report.blocks import Section
 from mnist_sweep.report.drawing import svg
+from mnist_sweep.text import visible
 from mnist_sweep.web_pages import as_json, source_of, templates
 
 HERE = Path(__file__).parent
@@ -64,7 +65,7 @@ def rendered(
     environment.filters["breakable"] = _breakable
     script = (HERE / "page.js").read_text(encoding="utf-8")
     renewing = (LIVE / "live.js").read_text(encoding="utf-8") if live else ""
-    return environment.get_template(template).render(
+    text = environment.get_template(template).render(
         name=name,
         live=live,
         style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
@@ -74,6 +75,7 @@ def rendered(
         trials=Markup(as_json(trials or {})),
         **content,
     )
+    return visible(text)
 
 
 def _breakable(name: str) -> Markup:

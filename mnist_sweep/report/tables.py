@@ -6,6 +6,7 @@ from typing import Any
 
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.outcomes import NAMED, RECORDED
+from mnist_sweep.text import visible
 
 # Of a trial's attributes, in this order, those that are one number or one text.
 ATTRIBUTES = (*RECORDED, "data", "run_directory")
@@ -23,13 +24,15 @@ def write_trials(record: StudyRecord, path: Path) -> None:
         writer = csv.writer(file)
         objectives = [f"objective {name}" for name in record.objectives]
         times = ["began", "ended"]
-        writer.writerow(["trial", "status", "reason", *objectives, *known, *times, *settings])
+        header = ["trial", "status", "reason", *objectives, *known, *times, *settings]
+        writer.writerow(map(visible, header))
         for row in record.rows:
             values = row.values or [""] * len(objectives)
             attributes = [row.attributes.get(name, "") for name in known]
             chosen = [row.settings.get(name, "") for name in settings]
             start = [row.number, row.status, row.reason or ""]
-            writer.writerow([*start, *values, *attributes, *_times(row), *chosen])
+            cells = [*start, *values, *attributes, *_times(row), *chosen]
+            writer.writerow([visible(c) if isinstance(c, str) else c for c in cells])
 
 
 def _times(row: Row) -> list[Any]:

@@ -14,13 +14,14 @@ from torch import Tensor
 
 from mnist_sweep.text import shortened
 from mnist_sweep.training.loop import Training
-from mnist_sweep.untrusted_files import NUMBER, TEXT, WHOLE, check_kinds
+from mnist_sweep.untrusted_files import NUMBER, TEXT, WHOLE, check_kinds, check_regular
 
 STATE = {"fingerprint": TEXT, "seconds": NUMBER}
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     """Return a checkpoint's contents, on a device; a small file that becomes huge is refused."""
+    check_regular(path)
     with zipfile.ZipFile(path) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise ValueError("it is compressed, which torch does not write")

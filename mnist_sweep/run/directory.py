@@ -33,7 +33,9 @@ from mnist_sweep.untrusted_files import (
     Check,
     Kinds,
     check_kinds,
+    check_regular,
     parse_json,
+    text_of,
 )
 
 # What result.json's `status` says of a run that has ended, well or diverged.
@@ -224,14 +226,15 @@ def save_weights(
 def read_weights(path: Path, device: torch.device) -> dict[str, Tensor]:
     """Return the weights of a safetensors file, on a device. Raises RecordError."""
     try:
+        check_regular(path)
         return load_file(path, device=str(device))
-    except (OSError, SafetensorError) as error:
-        raise RecordError(f"{path} cannot be read: {error}") from error
+    except (OSError, ValueError, SafetensorError) as error:
+        raise RecordError(f"{path} cannot be read: {one_line(error)}") from error
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return text_of(path)
     except (OSError, ValueError) as error:
         raise RecordError(f"{path} cannot be read: {one_line(error)}") from error
 

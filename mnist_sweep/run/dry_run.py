@@ -17,6 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from mnist_sweep.cli import encoding
 from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.config import (
     ConfigError,
@@ -47,8 +48,7 @@ class DryRun(Callback):
             if full_errors():
                 raise
             line = explain(error) if isinstance(error, OSError) else str(error)
-            print(f"error: {line}", file=sys.stderr)
-            sys.exit(1)
+            encoding.fail(line)
         sys.exit(0)
 
 

@@ -30,6 +30,7 @@ from mnist_sweep.untrusted_files import (
     is_line,
     is_number,
     parse_json,
+    text_of,
 )
 
 FORMAT = 1
@@ -178,7 +179,7 @@ def _read_description(folder: Path, setting: str) -> dict[str, Any]:
     if not path.is_file():
         raise BundleError(f"{setting}={folder} is not a bundle: it has no {DESCRIPTION}")
     try:
-        description = parse_json(path.read_text(encoding="utf-8"))
+        description = parse_json(text_of(path))
         check_kinds(description, {"format": WHOLE}, ("format",))
         if description["format"] != FORMAT:
             raise BundleError(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mnist_sweep.allowed_values import DEVICES
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.cores import cores
 
@@ -25,7 +26,12 @@ class DeviceError(UserError):
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device for "auto", "cpu" or "cuda". Raises DeviceError where CUDA is missing."""
+    """Return the device for "auto", "cpu" or "cuda".
+
+    Raises DeviceError for another name, and where CUDA is missing.
+    """
+    if name not in DEVICES:
+        raise DeviceError(f"device must be one of {', '.join(DEVICES)}, but got {name!r}")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise DeviceError("device=cuda, but torch finds no CUDA device; use device=auto or cpu")

@@ -17,6 +17,7 @@ from mnist_sweep.config import ConfigError, typed
 from mnist_sweep.text import one_line, shortened
 
 # What Hydra's `instantiate` reads in a node; here a node is a target and its settings.
+OF_TORCH = "\nException raised from "  # how torch's list of C++ frames begins
 HYDRA_KEYS = ("_args_", "_convert_", "_execution_whitelist_", "_partial_", "_recursive_")
 
 
@@ -33,12 +34,11 @@ def build(group: str, node: Any, **given: Any) -> Any:
         with execution_whitelist(list(users_patterns())):
             return target(**settings, **given)
     except Exception as error:  # what a target raises for a wrong value is its own choice
+        said = shortened(str(error).partition(OF_TORCH)[0])
         if isinstance(error, ValueError):
-            raise ConfigError(f"{group}: {shortened(error)}") from error
+            raise ConfigError(f"{group}: {said}") from error
         kind = type(error).__name__
-        raise ConfigError(
-            f"{group} with {shortened(settings)}: {kind}: {shortened(error)}"
-        ) from error
+        raise ConfigError(f"{group} with {shortened(settings)}: {kind}: {said}") from error
 
 
 def check_node(

@@ -33,8 +33,9 @@ from mnist_sweep.studies.deletion import delete
 from mnist_sweep.studies.export import export
 from mnist_sweep.studies.listing import Entry, as_data, read_entries
 from mnist_sweep.studies.opening import open_to_change
-from mnist_sweep.studies.table import printable, studies_counted, table
+from mnist_sweep.studies.table import studies_counted, table
 from mnist_sweep.sweep.read_only import answering, open_to_read
+from mnist_sweep.text import printable
 
 
 @dataclass

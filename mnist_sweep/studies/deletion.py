@@ -14,7 +14,7 @@ from mnist_sweep.studies.folder import check_unused, identify, own_folder, twins
 from mnist_sweep.studies.opening import Owners, load
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.storage import Storage
-from mnist_sweep.text import counted, megabytes, relative
+from mnist_sweep.text import counted, megabytes, printable, relative
 
 
 def delete(name: str, storage: Storage, confirmed: bool) -> None:
@@ -27,7 +27,7 @@ def delete(name: str, storage: Storage, confirmed: bool) -> None:
     owners = Owners(study)
     owners.check()
     folder = _removable(study, storage)
-    print(f"study {name} in {without_password(storage.address)}: {_trials(study)}")
+    print(f"study {printable(name)} in {without_password(storage.address)}: {_trials(study)}")
     if folder is not None:
         print(f"its folder {relative(folder)}: {megabytes(size_of(folder))}")
     if not confirmed:
@@ -41,7 +41,7 @@ def delete(name: str, storage: Storage, confirmed: bool) -> None:
             identify(folder, study, storage)
             _remove(folder, name)
         optuna.delete_study(study_name=name, storage=storage.optuna)
-    print(f"removed study {name}{'' if folder is None else f' and {relative(folder)}'}")
+    print(f"removed study {printable(name)}{'' if folder is None else f' and {relative(folder)}'}")
 
 
 def _trials(study: optuna.Study) -> str:

@@ -21,7 +21,7 @@ from mnist_sweep.studies.opening import load
 from mnist_sweep.sweep.best import MARKER
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.settings import why_no_directory
-from mnist_sweep.text import counted, megabytes, relative
+from mnist_sweep.text import counted, megabytes, printable, relative, visible
 
 DATABASE = "optuna.db"  # beside the runs: a report finds them there
 SUFFIX = ".zip"
@@ -49,10 +49,10 @@ def export(name: str, address: str, storage: BaseStorage, to: str) -> None:
     with writing("to", path), replacing(path) as temporary:
         files = _write(temporary, inside, study, storage, folder)
     what = "no folder of its runs is here" if folder is None else f"{counted(files, 'file')} of it"
-    print(f"{to}: study {name}, {what}, {megabytes(path.stat().st_size)}")
+    print(f"{to}: study {printable(name)}, {what}, {megabytes(path.stat().st_size)}")
     there = f"sqlite:///{inside}/{DATABASE}"
     print(f"elsewhere: {shell(['python', '-m', 'zipfile', '-e', path.name, '.'])}")
-    print(f"           {entry('report', study=name, storage=there)}")
+    print(f"           {visible(entry('report', study=name, storage=there))}")
 
 
 def _write(

@@ -10,7 +10,7 @@ from mnist_sweep.passwords import without_password
 from mnist_sweep.studies.errors import StudiesError
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.read_only import StorageError, file_of, is_there
+from mnist_sweep.sweep.read_only import StorageError, answering, file_of, is_there, open_to_read
 from mnist_sweep.sweep.settings import GRACE_PERIOD
 from mnist_sweep.sweep.storage import Storage, open_storage
 from mnist_sweep.sweep.trials.leases import LivenessMonitor
@@ -19,13 +19,18 @@ LOOK = 1.0  # seconds between two looks at a trial of another machine
 
 
 def open_to_change(address: str) -> Storage:
-    """Open a storage that there is, to write to it. Raises StorageError."""
+    """Open a storage that there is, to write to it.
+
+    Raises StorageError, before anything is changed where it is another program's or version's.
+    """
     if not is_there(address):
         path = file_of(address)
         what = "it has no studies" if path is None else f"there is no file {path}"
         raise StorageError(
             f"storage={without_password(address)}: {what}; name the studies' storage"
         )
+    with answering(address):
+        optuna.get_all_study_names(open_to_read(address))
     try:
         return open_storage(address)
     except SweepError as error:

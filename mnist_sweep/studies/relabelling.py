@@ -16,7 +16,7 @@ from mnist_sweep.files import replacing
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.text import one_line, relative
-from mnist_sweep.untrusted_files import parse_config, parse_json
+from mnist_sweep.untrusted_files import parse_config, parse_json, text_of
 
 
 def relabel(folder: Path, old: str, new: str) -> None:
@@ -59,7 +59,7 @@ def _with_config(run: Path, old: str, new: str) -> None:
 
 def _with_directories(path: Path, folder: Path) -> None:
     """Have a confirmation name the study's runs where they are."""
-    found = _read(path, lambda path: parse_json(path.read_text(encoding="utf-8")))
+    found = _read(path, lambda path: parse_json(text_of(path)))
     standings = found.get("standings")
     for standing in standings if isinstance(standings, list) else ():
         if isinstance(standing, dict) and "directory" in standing:

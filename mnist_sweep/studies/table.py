@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mnist_sweep.studies.listing import Entry, State
-from mnist_sweep.text import duration, one_line
+from mnist_sweep.text import duration, printable
 
 HEADER = ("study", "trials", "state", "best", "params", "started", "changed")
 GAP = "  "
@@ -68,9 +68,3 @@ def age(time: datetime | None, now: datetime) -> str:
 def studies_counted(number: int) -> str:
     """Return a number of studies with its noun."""
     return "1 study" if number == 1 else f"{number:,} studies"
-
-
-def printable(text: str) -> str:
-    """Return a text that may be anybody's as one line, without what would move the cursor."""
-    line = one_line(text)
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)

@@ -101,7 +101,8 @@ def _is_inside(params: dict[str, Any], among: Sequence[tuple[str, BaseDistributi
 def history_of(study: optuna.Study) -> list[str]:
     """Return a study's extensions as lines; none where another program's attribute is no such."""
     lines = []
-    for entry in study.user_attrs.get(EXTENSIONS) or []:
+    recorded = study.user_attrs.get(EXTENSIONS)
+    for entry in recorded if isinstance(recorded, list) else []:
         try:
             changes = [
                 f"{name} {after}, before {before}"

@@ -36,7 +36,7 @@ class Places:
     def _found(self) -> Iterator[Path]:
         seen: set[Path] = set()
         for folder in self._candidates():
-            if folder not in seen and folder.is_dir() and self._study_of(folder) == self.identity:
+            if folder not in seen and self._study_of(folder) == self.identity:
                 yield folder
             seen.add(folder)
 
@@ -60,13 +60,17 @@ class Places:
         if not isinstance(recorded, str) or not recorded:
             return None
         before = Path(recorded)
-        if before.is_dir() and self._study_of(before.parent) in (self.identity, UNKNOWN):
+        try:
+            there = before.is_dir()
+        except OSError:  # of another system, or no path at all: longer than one may be here
+            return None
+        if there and self._study_of(before.parent) in (self.identity, UNKNOWN):
             return recorded
         if self.folder is not None:
             for name in (before.name, str(number)):
                 if name and (self.folder / name).is_dir():
                     return relative(self.folder / name)
-        return None if before.is_dir() else recorded
+        return None if there else recorded
 
     def _study_of(self, folder: Path) -> Any:
         """Return the identity of the study whose sweep wrote to a folder."""

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import said_of, without_password
-from mnist_sweep.sweep.storage import BUSY_TIMEOUT, JOURNAL, NO_FILE, OUTAGE
+from mnist_sweep.sweep.storage import BUSY_TIMEOUT, JOURNAL, NO_FILE, OUTAGE, cause_of
 from mnist_sweep.text import one_line
 
 # What SQLite keeps beside a database: committed pages, and pages to roll back to.
@@ -48,10 +48,20 @@ def file_of(address: str) -> Path | None:
         return Path(address.removeprefix(JOURNAL))
     try:
         url = make_url(address)
-    except Exception as error:  # SQLAlchemy's kinds
+    except ArgumentError as error:
+        raise StorageError(
+            f"storage={without_password(address)} cannot be read: it is no address; write "
+            "sqlite:///file, journal:///file or postgresql+psycopg://user@host/database"
+        ) from error
+    except Exception as error:  # SQLAlchemy's other kinds
         raise _cannot(address, error) from error
     if url.get_backend_name() != "sqlite":
         return None
+    if url.host:
+        raise StorageError(
+            f"storage={address} names a host, which SQLite has none of: write three slashes, as in "
+            "sqlite:///file"
+        )
     if url.database in NO_FILE:
         raise StorageError(f"storage={address} is in memory: name the file that the studies are in")
     return _path(url)
@@ -95,8 +105,10 @@ def open_to_read(address: str) -> BaseStorage:
         if path is None:
             return get_storage(RDBStorage(address, skip_table_creation=True))
         if address.startswith(JOURNAL):
-            return JournalStorage(_Journal(path))
+            return _journal(address, path)
         return _in_memory(_snapshot(path))
+    except StorageError:
+        raise
     except Exception as error:  # each database driver raises its own kinds
         raise _cannot(address, error) from error
 
@@ -136,9 +148,19 @@ def _check_there(address: str, path: Path | None) -> None:
         raise StorageError(f"storage={without_password(address)}: {what}; name the study's storage")
 
 
+def _journal(address: str, path: Path) -> JournalStorage:
+    """Open a journal. Raises StorageError for a file of lines that mean something else."""
+    try:
+        return JournalStorage(_Journal(path))
+    except (AttributeError, LookupError, TypeError) as error:
+        raise StorageError(
+            f"storage={address} cannot be read: it is no journal of Optuna's; name the study's "
+            "storage"
+        ) from error
+
+
 def _cannot(address: str, error: Exception) -> StorageError:
-    said = error.__cause__ if isinstance(error, StorageInternalError) else None  # it guesses why
-    reason = said_of(address, one_line(said or error))[:300]
+    reason = said_of(address, one_line(cause_of(error)))[:300]
     return StorageError(f"storage={without_password(address)} cannot be read: {reason}")
 
 

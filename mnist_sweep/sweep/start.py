@@ -7,7 +7,7 @@ import optuna
 
 from mnist_sweep.cli.interruption import exit_interrupted, interruptible
 from mnist_sweep.errors import explain, is_the_machines
-from mnist_sweep.passwords import said_of
+from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.callbacks import DataCheck
 from mnist_sweep.sweep.console import Console
@@ -51,9 +51,11 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
         print("interrupted: the same command resumes the study", file=sys.stderr)
         exit_interrupted(stop)
     except OUTAGE as error:
-        said = said_of(given.settings.storage, one_line(cause_of(error)))[:200]
+        address = given.settings.storage
+        said = said_of(address, one_line(cause_of(error)))[:200]
         raise SweepError(
-            f"the storage does not answer: {said}; when it does, the same command resumes the study"
+            f"hydra.sweeper.storage={without_password(address)} does not answer: {said}; when it "
+            "does, the same command resumes the study"
         ) from error
 
 

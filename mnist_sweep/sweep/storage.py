@@ -228,5 +228,5 @@ def open_storage(address: str | None) -> Storage:
             hint = "; pip install 'mnist-sweep[postgresql]' and write postgresql+psycopg://"
         raise SweepError(
             f"hydra.sweeper.storage={without_password(address)} cannot be opened: "
-            f"{said_of(address, one_line(error))[:300]}{hint}"
+            f"{said_of(address, one_line(cause_of(error)))[:300]}{hint}"
         ) from error

@@ -12,13 +12,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep import formats
 from mnist_sweep.cli.printed_commands import by_make
-from mnist_sweep.passwords import said_of
+from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.extension import Difference
-from mnist_sweep.sweep.storage import Storage
+from mnist_sweep.sweep.storage import Storage, cause_of
 from mnist_sweep.sweep.trials.status import FINISHED, STATES, TrialStatus
 from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import one_line
+from mnist_sweep.untrusted_files import MAPPING, TEXTS, Check, Kinds, check_kinds
 
 COMMAND = "command"  # the study's user attribute that says how its last sweep was started
 DIRECTORY = "directory"  # the study's user attribute that says where that sweep wrote
@@ -26,6 +27,16 @@ ID = "id"  # the study's user attribute that a directory of runs is recognized b
 TOTAL = "total"  # the study's user attribute that says how many launched trials its sweep wants
 DEFINITION = "definition"  # the study's user attribute that says what is searched
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
+
+BRANCHES = Check(
+    "a mapping to mappings to mappings",
+    lambda value: (
+        isinstance(value, dict)
+        and all(isinstance(inner, dict) for inner in value.values())
+        and all(isinstance(each, dict) for inner in value.values() for each in inner.values())
+    ),
+)
+SEARCH: Kinds = {"search": {"settings": MAPPING, "conditional": BRANCHES, "deletions": TEXTS}}
 
 # Settings that do not change what a run computes: a study may be resumed with others.
 VOLATILE = (
@@ -71,8 +82,10 @@ def open_study(
             load_if_exists=True,
         )
     except Exception as error:  # each database driver raises its own kinds
-        reason = said_of(storage.address, one_line(error))[:300]
-        raise SweepError(f"study {name!r} cannot be opened: {reason}") from error
+        reason = said_of(storage.address, one_line(cause_of(error)))[:300]
+        raise SweepError(
+            f"study {name!r} cannot be opened in {without_password(storage.address)}: {reason}"
+        ) from error
     check_directions(study, directions)
     return study
 
@@ -108,6 +121,21 @@ def direction_names(study: optuna.Study) -> list[str]:
     return [direction.name.lower() for direction in study.directions]
 
 
+def definition_of(study: optuna.Study) -> dict[str, Any]:
+    """Return what a study's sweep has recorded of its search; nothing where it is none of ours.
+
+    Another program may have an attribute of that name, with anything in it.
+    """
+    recorded = study.user_attrs.get(DEFINITION)
+    if not isinstance(recorded, dict):
+        return {}
+    try:
+        check_kinds(recorded, SEARCH, ("search",))
+    except ValueError:
+        return {}
+    return dict(recorded)
+
+
 def check_definition(
     study: optuna.Study, definition: dict[str, Any], may_move: bool = True
 ) -> list[Difference]:
@@ -115,9 +143,14 @@ def check_definition(
 
     Returns the ranges that were moved, where they may be: the study's trials are kept.
     """
-    recorded = study.user_attrs.get(DEFINITION)
-    if recorded is None:
+    if study.user_attrs.get(DEFINITION) is None:
         return []
+    recorded = definition_of(study)
+    if not recorded:
+        raise SweepError(
+            f"study {study.study_name!r} says in another way than sweeps do what it searches: "
+            f"{another_name()}"
+        )
     found = _differences(_essential(recorded), _essential(definition))
     refused = [each for each in found if not (may_move and each.is_range)]
     if refused:

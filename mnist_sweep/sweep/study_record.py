@@ -24,10 +24,11 @@ from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.moved_runs import Places
-from mnist_sweep.sweep.read_only import open_to_read
+from mnist_sweep.sweep.read_only import answering, open_to_read
 from mnist_sweep.sweep.settings import check_study_name
 from mnist_sweep.sweep.trials.status import FINISHED, attributes_of, is_feasible, status_of
 from mnist_sweep.sweep.trials.tally import Tally
+from mnist_sweep.untrusted_files import TEXTS
 
 # What a trial of ours knows, from its run or from the budget's gate.
 TRIAL_OF_OURS = {"epochs", "max_epochs", "parameters"}
@@ -150,7 +151,8 @@ class StudyRecord:
     @property
     def budget(self) -> int | None:
         """The most parameters that a network might have."""
-        limit = (self.definition.get("budget") or {}).get("max_parameters")
+        budget = self.definition.get("budget")
+        limit = budget.get("max_parameters") if isinstance(budget, dict) else None
         return limit if isinstance(limit, int) else None
 
 
@@ -175,7 +177,8 @@ def read_study(name: str, address: str) -> StudyRecord:
     Raises StorageError where there is no such storage, and ReportError where it has none of that
     name.
     """
-    return of_storage(name, address, open_to_read(address))
+    with answering(address):
+        return of_storage(name, address, open_to_read(address))
 
 
 def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
@@ -186,7 +189,7 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
         raise ReportError(f"study={name} is not in {without_password(address)}; it has {known}")
     study = optuna.load_study(study_name=name, storage=storage)
     studies.check_format(study)
-    definition = dict(study.user_attrs.get(studies.DEFINITION, {}))
+    definition = studies.definition_of(study)
     places = Places(study, address)
     rows = [row(trial, places) for trial in study.get_trials(deepcopy=False)]
     directions = studies.direction_names(study)
@@ -205,8 +208,10 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
 
 def objectives_of(study: optuna.Study) -> list[str]:
     """Return what a study's sweep calls its values; "value" and the like where it has no names."""
-    objective = dict(study.user_attrs.get(studies.DEFINITION, {})).get("objective") or "value"
-    names = [objective] if isinstance(objective, str) else [str(each) for each in objective]
+    objective = studies.definition_of(study).get("objective") or "value"
+    names = [objective] if isinstance(objective, str) else objective
+    if not TEXTS.holds(names):  # another application may mean something else by it
+        names = ["value"]
     if len(names) == len(study.directions):
         return names
     return [f"value {number}" for number in range(len(study.directions))]

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.studies.listing import Entry, Owners, State, entry_of
-from mnist_sweep.studies.table import age, best_cells, printable
+from mnist_sweep.studies.table import age, best_cells
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.storage import OUTAGE
@@ -24,7 +24,7 @@ from mnist_sweep.sweep.trials.status import (
     status_of,
     was_launched,
 )
-from mnist_sweep.text import duration
+from mnist_sweep.text import duration, printable
 
 ENDED_AS = {"complete": "done"}  # as a sweep's own lines call it
 

@@ -8,9 +8,9 @@ from mnist_sweep.cli.printed_commands import for_study
 from mnist_sweep.passwords import without_password
 from mnist_sweep.report.live.source import Source
 from mnist_sweep.studies.listing import Owners, State
-from mnist_sweep.studies.table import printable
 from mnist_sweep.sweep.read_only import StorageError, answering, file_of
 from mnist_sweep.sweep.trial_line import TrialLine
+from mnist_sweep.text import printable
 from mnist_sweep.watch.screen import Screen
 from mnist_sweep.watch.sight import Sight, SightError, look
 

@@ -161,10 +161,10 @@ def test_what_was_cut_short_is_finished_by_the_same_command():
     held = Path("multirun/s/1")
     real = deletion.shutil.rmtree
 
-    def broken(path):
+    def broken(path, **given):
         if path == held:
             raise PermissionError(13, "Permission denied", str(path))
-        real(path)
+        real(path, **given)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deletion.shutil, "rmtree", broken)

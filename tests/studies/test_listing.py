@@ -129,16 +129,25 @@ def test_running_studies_lead_and_the_latest_follows():
     assert list(entries()) == ["at work", "new", "old"]
 
 
-def test_a_study_with_other_peoples_values_is_an_entry_that_says_why():
+def test_a_study_with_other_peoples_values_is_an_entry_that_says_why(monkeypatch):
     swept("good")
     storage = open_storage(SQLITE).optuna
     for name, key, value in (("a", studies.DEFINITION, 5), ("b", studies.DIRECTORY, [1])):
         study = optuna.create_study(study_name=name, storage=storage)
         study.set_user_attr(key, value)
     found = entries()
+    assert [found[name].state for name in "ab"] == [State.STOPPED] * 2
+    assert found["good"].state == State.FINISHED
+
+    def objectives_of(study):
+        if study.study_name == "a":
+            raise TypeError("an int, and no text")
+        return ["value"]
+
+    monkeypatch.setattr("mnist_sweep.studies.listing.objectives_of", objectives_of)
+    found = entries()
     assert found["a"].state == State.UNREADABLE
     assert "int" in found["a"].reason
-    assert found["b"].state == State.STOPPED
     assert found["good"].state == State.FINISHED
 
 

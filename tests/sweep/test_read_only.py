@@ -234,8 +234,8 @@ def test_a_file_of_any_name_is_read(name, there):
         ("sqlite:///:memory:", "is in memory"),
         ("sqlite:///file:there/none.db?uri=true", "there is no file there/none.db"),
         ("journal:///there/none.log", "there is no file there/none.log"),
-        ("nonsense", "Could not parse"),
-        ("", "Could not parse"),
+        ("nonsense", "it is no address"),
+        ("", "it is no address"),
     ],
 )
 def test_what_is_not_there_is_one_line_and_nothing_is_made(open_it, address, message, there):

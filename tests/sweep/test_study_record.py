@@ -81,7 +81,7 @@ def test_a_study_of_another_application_is_read_too():
         ("other", ADDRESS, "study=other is not in sqlite:///studies.db; it has usual"),
         ("usual", "sqlite:///none.db", "there is no file none.db; name the study's storage"),
         ("usual", "journal:///none.log", "there is no file none.log"),
-        ("usual", "nonsense", "storage=nonsense cannot be read: Could not parse SQLAlchemy URL"),
+        ("usual", "nonsense", "storage=nonsense cannot be read: it is no address"),
     ],
 )
 def test_what_is_not_there_is_one_line_and_nothing_is_made(usual, name, address, message):

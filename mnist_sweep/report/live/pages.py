@@ -16,9 +16,10 @@ from mnist_sweep.report.live.source import Source
 from mnist_sweep.report.page import Live, page, rendered
 from mnist_sweep.report.study_report import study_report
 from mnist_sweep.studies.listing import Entry, Owners, State, entry_of, read_entries
-from mnist_sweep.studies.table import best_cells, printable, studies_counted
+from mnist_sweep.studies.table import best_cells, studies_counted
 from mnist_sweep.sweep.study_record import StudyRecord, of_storage
 from mnist_sweep.sweep.trials.status import TrialStatus
+from mnist_sweep.text import printable
 
 HEADER = ("study", "trials", "state", "best", "parameters", "started", "last change")
 LIST = "Studies"  # the title of the first page

@@ -19,6 +19,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from mnist_sweep.cli import encoding
 from mnist_sweep.config import MLflowConfig, sweep_name, typed
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import said_of, without_password
@@ -239,8 +240,7 @@ class SweepRun(Callback):
             self.run_id = self.store.open_sweep(name)
         except UserError as error:
             # Hydra turns what callbacks raise into a warning, and continues.
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
+            encoding.fail(str(error))
         log.info("mlflow: %s, run %s of %s", self.store.shown, self.run_id, name)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:

@@ -1,5 +1,6 @@
 """What a trial's status is, and what else is recorded of it."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum
 from typing import Any
@@ -7,8 +8,19 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.sweep.trials.leases import SWEEP
+from mnist_sweep.untrusted_files import NUMBER, TEXT, TEXTS, WHOLE, Check
 
 GATE = "gate"  # a trial's user attribute: what the gate found, a mapping
+
+ANY = Check("anything", lambda value: True)
+# The user attributes of a trial that are read as more than a text.
+KINDS = {
+    **dict.fromkeys(("epochs", "max_epochs", "best_epoch", "parameters", "multiply_adds"), WHOLE),
+    **dict.fromkeys(("val_acc", "val_loss", "seconds"), NUMBER),
+    **dict.fromkeys(("run_directory", "reason", "data", "data_fingerprint"), TEXT),
+    **dict.fromkeys(("name", "notes", "widths"), TEXT),
+    "overrides": TEXTS,
+}
 
 
 class TrialStatus(str, Enum):
@@ -55,7 +67,7 @@ def status_of(trial: FrozenTrial) -> TrialStatus:
         return TrialStatus.INTERRUPTED if was_launched(trial) else TrialStatus.QUEUED
     with suppress(ValueError):  # none, or another program's attribute of that name
         return TrialStatus(trial.user_attrs.get("status"))
-    rejected = "reason" in trial.user_attrs.get(GATE, {}) and not was_launched(trial)
+    rejected = "reason" in _found_by_gate(trial) and not was_launched(trial)
     if rejected or any(excess > 0 for excess in trial.constraints.values()):
         return TrialStatus.REJECTED
     return BY_STATE[trial.state]
@@ -67,9 +79,19 @@ def is_feasible(trial: FrozenTrial) -> bool:
 
 
 def attributes_of(trial: FrozenTrial) -> dict[str, Any]:
-    """Return what is recorded of a trial: by its run, or before it by the gate."""
+    """Return what is recorded of a trial: by its run, or before it by the gate.
+
+    What has a name of ours and is of another kind is left out: a study may be another program's,
+    whose attributes mean something else.
+    """
     own = {name: value for name, value in trial.user_attrs.items() if name != GATE}
-    return {**trial.user_attrs.get(GATE, {}), **own}
+    found = {**_found_by_gate(trial), **own}
+    return {name: value for name, value in found.items() if KINDS.get(name, ANY).holds(value)}
+
+
+def _found_by_gate(trial: FrozenTrial) -> Mapping[str, Any]:
+    found = trial.user_attrs.get(GATE)
+    return found if isinstance(found, dict) else {}
 
 
 def was_launched(trial: FrozenTrial) -> bool:

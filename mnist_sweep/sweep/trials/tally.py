@@ -8,7 +8,13 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from mnist_sweep.sweep.trials.status import FINISHED, TrialStatus, is_feasible, status_of
+from mnist_sweep.sweep.trials.status import (
+    FINISHED,
+    TrialStatus,
+    attributes_of,
+    is_feasible,
+    status_of,
+)
 
 Losses = tuple[float, ...]  # a trial's values, of which less is better
 
@@ -136,7 +142,7 @@ class Tally:
 
 def _epochs_saved(trial: FrozenTrial) -> int:
     """Return the epochs that a pruned trial was spared."""
-    found = trial.user_attrs
+    found = attributes_of(trial)
     known = {"max_epochs", "epochs"} <= found.keys()
     return found["max_epochs"] - found["epochs"] if known else 0
 

@@ -9,7 +9,6 @@ import pytest
 from mnist_sweep.report.live import pages
 from mnist_sweep.report.live import renewal as module
 from mnist_sweep.report.live.renewal import LOOK, LOOKED_AT, REST
-from mnist_sweep.sweep import study as studies
 from tests.report.conftest import ADDRESS, add, create, ran
 
 pytestmark = pytest.mark.usefixtures("made")
@@ -137,9 +136,19 @@ def test_a_storage_that_is_gone_and_comes_back_is_trouble_only_meanwhile(usual, 
     assert not looked(renewal, clock, usual).trouble
 
 
-def test_other_peoples_values_are_one_line_and_the_other_pages_go_on(usual, renewal, clock):
-    study = create("theirs")
-    study.set_user_attr(studies.DEFINITION, "<script>alert(1)</script>")
+def test_other_peoples_values_are_one_line_and_the_other_pages_go_on(
+    usual, renewal, clock, monkeypatch
+):
+    create("theirs")
+    real = pages.entry_of
+
+    def entry_of(study, *given):
+        if study.study_name == "theirs":
+            raise ValueError("<script>alert(1)</script>")
+        return real(study, *given)
+
+    monkeypatch.setattr("mnist_sweep.report.live.pages.entry_of", entry_of)
+    monkeypatch.setattr("mnist_sweep.studies.listing.entry_of", entry_of)
     shown = looked(renewal, clock, "theirs")
     assert "This cannot be shown" in shown.sent
     assert "ValueError" in shown.sent

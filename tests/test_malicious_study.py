@@ -1,0 +1,173 @@
+"""A study that somebody else has written: it runs nothing, escapes no folder, injects nothing."""
+
+import re
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState, create_trial
+
+from mnist_sweep.report.live.pages import list_page, study_page
+from mnist_sweep.report.live.source import Source
+from tests.inputs.case import contents
+from tests.inputs.commands import call
+
+SCRIPT = "<script>document.title='run'</script><img src=x onerror=alert(1)>"
+ESCAPE = "\x1b]0;title\x07\x1b[2J\r"
+UP = "../../../outside"
+TEXT = f"{SCRIPT}{ESCAPE}`$(touch executed)`{UP}"
+STORAGE = "storage=sqlite:///inside/study.db"
+
+# What a trial or a study of ours has, and what else could be in its place.
+VALUES = {
+    "text": TEXT,
+    "number": 2**70,
+    "negative": -5,
+    "list": [TEXT, 1, None],
+    "mapping": {TEXT: {"a": TEXT}},
+    "nothing": None,
+    "nul": "\x00",
+    "long": "x" * 5000,
+}
+OF_A_TRIAL = (
+    "status",
+    "reason",
+    "run_directory",
+    "parameters",
+    "multiply_adds",
+    "epochs",
+    "max_epochs",
+    "best_epoch",
+    "val_acc",
+    "val_loss",
+    "seconds",
+    "overrides",
+    "data",
+    "data_fingerprint",
+    "name",
+    "notes",
+    "widths",
+    "gate",
+    TEXT,
+)
+OF_A_STUDY = ("definition", "command", "directory", "id", "total", "extensions", "sweeps", TEXT)
+
+
+@pytest.fixture(autouse=True)
+def _starts_nothing(monkeypatch):
+    monkeypatch.setattr("optuna_dashboard.run_server", lambda *given: None)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    Path("inside").mkdir()
+
+
+def written(name, of_trials, of_study, setting="x"):
+    """Write a study with a complete trial for each of some attributes."""
+    study = optuna.create_study(study_name=name, storage="sqlite:///inside/study.db")
+    space = {
+        setting: FloatDistribution(0, 1),
+        "activation": CategoricalDistribution([TEXT, "relu"]),
+    }
+    for number, attributes in enumerate(of_trials):
+        value = number / len(of_trials)
+        study.add_trial(
+            create_trial(
+                state=TrialState.COMPLETE,
+                value=value,
+                params={setting: value, "activation": TEXT},
+                distributions=space,
+                user_attrs=attributes,
+                intermediate_values={1: value, 2: value},
+            )
+        )
+    for key, value in of_study.items():
+        study.set_user_attr(key, value)
+
+
+def check_printed(capfd):
+    """What a terminal gets moves no cursor and sets no title."""
+    printed = capfd.readouterr()
+    for text in (printed.out, printed.err):
+        assert "Traceback" not in text
+        assert all(line.isprintable() for line in text.split("\n")), text
+
+
+def check_pages(folder):
+    """No page has an element, or a handler, that is the study's."""
+    pages = [path.read_text(encoding="utf-8") for path in Path(folder).rglob("*.html")]
+    assert pages
+    for page in pages:
+        check_page(page)
+
+
+def check_page(page):
+    # What the page's own data has in JSON is no markup: only its end could be.
+    data = re.compile(r'<script type="application/json"[^>]*>.*?</script>', re.DOTALL)
+    markup = data.sub("", page)
+    assert "<script>document" not in page
+    assert "<img src=x" not in markup
+    assert "\x1b" not in page
+    assert "Content-Security-Policy" in page
+
+
+DEFINITION = {
+    "search": {"settings": {TEXT: TEXT, "model": TEXT}, "conditional": {}, "deletions": [TEXT]},
+    "budget": {"max_parameters": 19_999},
+    "objective": TEXT,
+}
+COMMAND = {"words": [TEXT, "rm"], "options": [TEXT], "environment": {"MNIST_SWEEP_TARGETS": TEXT}}
+FORGED = {
+    "status": "complete",
+    "reason": TEXT,
+    "run_directory": UP,
+    "parameters": 100,
+    "epochs": 1,
+    "max_epochs": 2,
+    "val_acc": 0.5,
+    "overrides": [TEXT, "--config-dir=/", f"hydra.run.dir={UP}"],
+    "data": TEXT,
+    "name": TEXT,
+    "notes": TEXT,
+}
+
+
+@pytest.mark.parametrize("name", [TEXT, UP])
+def test_a_forged_study_injects_nothing_and_stays_inside(name, capfd):
+    written(
+        name, 2 * [FORGED], {"definition": DEFINITION, "command": COMMAND, "directory": UP}, TEXT
+    )
+    before = contents()
+    outside = sorted(Path("..").resolve().iterdir())
+    assert call(["report", f"study={name}", STORAGE, "to=inside/report"]) == 0
+    assert call(["studies", STORAGE]) == 0
+    assert call(["studies", STORAGE, f"export={name}", "to=inside/study.zip"]) in (0, 1)
+    assert call(["dashboard", STORAGE, "artifacts=inside/artifacts"]) == 0
+    for command in ("confirm", "reproduce", "results"):
+        assert call([command, f"study={name}", STORAGE]) == 1
+    check_printed(capfd)
+    check_pages("inside/report")
+    new = contents().keys() - before.keys()
+    assert all(Path(path).parts[0] == "inside" for path in new), new
+    assert sorted(Path("..").resolve().iterdir()) == outside
+    assert not Path("executed").exists()
+
+
+@pytest.mark.parametrize("of_study", ["text", "number", "mapping"])
+def test_values_of_any_kind_are_read_as_another_programs(of_study, capfd):
+    trials = [dict.fromkeys(OF_A_TRIAL, value) for value in VALUES.values()]
+    written("s", trials, dict.fromkeys(OF_A_STUDY, VALUES[of_study]))
+    assert call(["report", "study=s", STORAGE, "to=inside/report"]) == 0
+    assert call(["studies", STORAGE]) == 0
+    assert call(["dashboard", STORAGE, "artifacts=inside/artifacts"]) == 0
+    for command in ("confirm", "reproduce", "results"):
+        assert call([command, "study=s", STORAGE]) == 1
+    check_printed(capfd)
+    check_pages("inside/report")
+
+
+@pytest.mark.parametrize("name", [None, TEXT])
+def test_the_live_page_of_a_forged_study_injects_nothing(name):
+    written(TEXT, 2 * [FORGED], {"definition": DEFINITION, "command": COMMAND}, TEXT)
+    source = Source("sqlite:///inside/study.db")
+    made = list_page(source, {}) if name is None else study_page(name, source, {}, None, None)
+    check_page(made.sent)
