@@ -1,6 +1,7 @@
 """Which commands an answer calls, with what time."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -10,6 +11,7 @@ from mnist_sweep.best.ledger import read_ledger
 from mnist_sweep.best.question import QuestionError, read_question
 from mnist_sweep.best.steps import StepFailed
 from mnist_sweep.best.work import Terms, Work
+from tests.best.test_answer import standing
 
 ASKED = ["search=command_line", "model=mlp", "data=mnist_5k", "model.hidden=range(5,30)"]
 COSTS = Costs(trial=60.0, workers=2)
@@ -57,7 +59,7 @@ def called(monkeypatch, question):
 def conclude(folder):
     folder.mkdir(parents=True, exist_ok=True)
     found = {"data": "mnist_5k", "images": 500, "ranked_by": "val_acc", "level": 0.95}
-    listed = {key: [] for key in ("standings", "comparisons", "unsettled")}
+    listed = {"standings": [asdict(standing("trial 1", 0.9))], "comparisons": [], "unsettled": []}
     (folder / "confirmation.json").write_text(json.dumps(found | listed))
 
 

@@ -161,8 +161,10 @@ def test_a_study_that_is_removed_ends_the_watching(watch):
 
 
 def test_a_study_that_no_sweep_wrote_is_named(watch):
-    study = swept()
+    study, _, trial = going()
     study.set_user_attr(studies.DEFINITION, "nonsense")
+    watch()()  # what has a name of ours and is of another kind counts as not there
+    study._storage.set_trial_system_attr(trial._trial_id, SWEEP, "nonsense")
     with pytest.raises(SightError, match="study=s holds what no sweep writes"):
         watch()()
 

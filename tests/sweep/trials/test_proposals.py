@@ -70,7 +70,7 @@ class Gate:
         self.asked.append(config.x)
         excess = config.x - LIMIT
         reason = f"{excess:g} over" if excess > 0 else None
-        return Verdict({"size": excess, "depth": -1.0}, {"parameters": config.x}, reason)
+        return Verdict({"size": excess, "depth": -1.0}, {"parameters": int(config.x)}, reason)
 
 
 @pytest.fixture
