@@ -164,7 +164,7 @@ class RayTasksLauncher(ClusterLauncher):
         from mnist_sweep.sweep.jobs.ray_executor import RayExecutor
 
         needs = {"CPU": self.cores, "GPU": self.gpus, **self.resources}
-        return RayExecutor(self.address, needs)
+        return RayExecutor(self.address, needs, n_jobs)
 
 
 class DaskTasksLauncher(ClusterLauncher):

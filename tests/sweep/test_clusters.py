@@ -183,6 +183,17 @@ def test_the_jobs_of_a_sweep_that_is_killed_end_with_it(app, engine):
     assert [t.state for t in trials()] == [TrialState.COMPLETE]
 
 
+def test_plain_hydra_runs_its_combinations_as_tasks(tmp_path, monkeypatch, engine):
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    command = [sys.executable, "-m", "mnist_sweep.train", "-m", "search=none", "model=linear"]
+    command += ["data=mnist_5k", "tracking=none", "epochs=1", "batch_size=256", "seed=0,1"]
+    command += ["hydra.sweep.dir=out", f"hydra/launcher={engine}", "hydra.launcher.n_jobs=2"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 0, done.stderr
+    seeds = [json.loads(Path(f"out/{n}/result.json").read_text())["seed"] for n in range(2)]
+    assert seeds == [0, 1]
+
+
 OWN = """
 defaults: [dask_tasks]
 n_jobs: 2

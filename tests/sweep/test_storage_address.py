@@ -2,7 +2,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.storage_address import address_of
+from mnist_sweep.sweep.storage_address import address_of, is_sqlite
 
 FILE = "optuna.storages.journal.JournalFileBackend"
 
@@ -49,3 +49,17 @@ def test_what_stands_for_no_address_is_refused(storage, message):
     with pytest.raises(SweepError) as raised:
         address_of(OmegaConf.create({"storage": storage}).storage)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_it"),
+    [
+        ("sqlite:///a.db", True),
+        ("sqlite+pysqlite:////shared/a.db", True),
+        ("journal:///sqlite.log", False),
+        ("postgresql+psycopg://user@sqlite/db", False),
+        (None, False),
+    ],
+)
+def test_sqlite_is_known_by_its_address(address, is_it):
+    assert is_sqlite(address) is is_it

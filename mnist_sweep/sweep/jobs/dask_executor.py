@@ -49,8 +49,8 @@ class DaskExecutor:
                 timeout=TIMEOUT,
             )
         except Exception as error:  # what it raises differs with what is wrong
+            given = scheduler_file or address or "of hydra.launcher.cluster"
             said = shortened(one_line(error))
-            given = scheduler_file or address
             raise SweepError(f"Dask's scheduler {given} does not answer: {said}") from error
 
     def places(self) -> int:

@@ -4,6 +4,7 @@ import queue
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import Any, Protocol
 
 import cloudpickle
@@ -139,14 +140,17 @@ class ExecutorBackend:
         """
         if self.closed:
             return
+        # An engine that does not answer has ended what it ran, or its nodes do when they notice.
         if self.jobs and patience:
-            self._cancel(time.monotonic() + patience + MARGIN)
+            with suppress(Exception, CancelledError):
+                self._cancel(time.monotonic() + patience + MARGIN)
         self.closed = True
         self.jobs = {}
-        self._ask(self.executor.close)
+        with suppress(Exception, CancelledError):
+            self.executor.close()
 
     def _cancel(self, deadline: float) -> None:
-        self._ask(self.executor.cancel)
+        self.executor.cancel()
         while self.jobs and (left := deadline - time.monotonic()) > 0:
             self._wait(left)
 

@@ -2,6 +2,7 @@
 
 import importlib
 import logging
+import math
 import os
 import re
 import socket
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_sweep.run.cores import cores as cores_here
+from mnist_sweep.run.cores import cores
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.jobs import node
 from mnist_sweep.sweep.jobs.executor_backend import Future
@@ -25,19 +26,23 @@ SAYS_NOTHING = "RAY_USAGE_STATS_ENABLED"  # docs.ray.io/en/latest/cluster/usage-
 class RayExecutor:
     """A Ray cluster, by its address, or one of this machine's where there is none.
 
-    A program that has connected itself is left as it is. `needs` are a job's resources under Ray's
-    names (CPU, GPU, and those that a cluster defines). Raises SweepError.
+    The latter has room for `count` jobs, also where there are fewer cores. A program that has
+    connected itself is left as it is. `needs` are a job's resources under Ray's names (CPU, GPU,
+    and those that a cluster defines). Raises SweepError.
     """
 
     name = "Ray"
 
-    def __init__(self, address: str | None, needs: Mapping[str, float]) -> None:
+    def __init__(
+        self, address: str | None, needs: Mapping[str, float], count: int | None = None
+    ) -> None:
         ray: Any = importlib.import_module("ray")  # without types
         self.ray, self.needs = ray, {name: need for name, need in needs.items() if need}
         self.path = node.own_path(sys.path)
         self.ours = not ray.is_initialized()
+        given = address or os.environ.get("RAY_ADDRESS")
         if self.ours:
-            _connect(ray, address)
+            _connect(ray, given, max(cores(), (count or 1) * math.ceil(needs.get("CPU", 0))))
         others = {name: need for name, need in self.needs.items() if name not in ("CPU", "GPU")}
         self.task = ray.remote(
             num_cpus=needs.get("CPU", 0),
@@ -47,7 +52,7 @@ class RayExecutor:
             max_calls=0,  # with GPUs it is 1 by default: the worker process would end with each job
         )(node.entrance())
         self.references: dict[Future, Any] = {}
-        self._check_room(may_grow=address is not None or not self.ours)
+        self._check_room(may_grow=given is not None or not self.ours)
 
     def _check_room(self, may_grow: bool) -> None:
         """Refuse what no node has; where the cluster may have others later, say that it waits."""
@@ -90,12 +95,13 @@ class RayExecutor:
             self.ray.shutdown()
 
 
-def _connect(ray: Any, address: str | None) -> None:
+def _connect(ray: Any, address: str | None, count: int) -> None:
+    """Connect to a cluster, or start one of so many cores."""
     settings: dict[str, Any] = {"address": address}
-    if address is None and "RAY_ADDRESS" not in os.environ:
+    if address is None:
         os.environ.setdefault(SAYS_NOTHING, "0")  # it would tell its makers of the use
         settings = {
-            "num_cpus": cores_here(),
+            "num_cpus": count,
             "include_dashboard": False,
             "object_store_memory": STORE,
         }
@@ -103,9 +109,9 @@ def _connect(ray: Any, address: str | None) -> None:
         _reach(address)
         ray.init(logging_level="error", **settings)
     except Exception as error:  # what it raises differs with what is wrong
-        raise SweepError(
-            f"hydra.launcher.address={address}: Ray does not answer: {shortened(one_line(error))}"
-        ) from error
+        where = f"Ray at {address}" if address else "Ray on this machine"
+        said = shortened(one_line(error))
+        raise SweepError(f"{where} does not answer: {said}; see hydra.launcher.address") from error
 
 
 def _reach(address: str | None) -> None:

@@ -182,6 +182,18 @@ def test_jobs_that_do_not_end_are_left_at_the_deadline(monkeypatch):
     assert engine.closed == 1
 
 
+def test_an_engine_that_is_gone_can_be_stopped():
+    def gone():
+        raise ConnectionError("gone")
+
+    engine = Engine()
+    engine.cancel = engine.close = gone
+    jobs = backend(engine)
+    jobs.start(Job(0, []))
+    jobs.stop(5)
+    assert jobs.running() == []
+
+
 def test_without_patience_an_engine_is_left_at_once_and_only_once():
     engine = Engine()
     jobs = backend(engine)
