@@ -135,7 +135,7 @@ class ExecutorBackend:
         try:
             finished: Finished = cloudpickle.loads(future.result())
         except (Exception, CancelledError) as error:  # of the call and not of the job: that is told
-            name, said = self.executor.name, shortened(_first_line(error))
+            name, said = self.executor.name, shortened(_first_sentence(error))
             if self.executor.gone(error):
                 raise SweepError(
                     f"{name} is gone: {said}; when it runs again, {RESUMES}"
@@ -165,9 +165,10 @@ class ExecutorBackend:
             self._wait(left)
 
 
-def _first_line(error: BaseException) -> str:
-    """Return an engine's message without what it says of the remote stack."""
+def _first_sentence(error: BaseException) -> str:
+    """Return an engine's message: its first sentence, without the remote stack."""
     cause = getattr(error, "cause", None)  # Ray's, where the call raised
     error = cause if isinstance(cause, Exception) else error
     name, lines = type(error).__name__, str(error).strip().splitlines()
-    return f"{name}: {one_line(lines[0])}" if lines else name
+    said = one_line(lines[0]).partition(". ")[0].rstrip(".") if lines else ""
+    return f"{name}: {said}" if said else name
