@@ -76,6 +76,10 @@ class DaskExecutor:
         )
         return future
 
+    def gone(self, error: BaseException) -> bool:
+        """Whether the scheduler is: then all futures are cancelled."""
+        return bool(self.client.status != "running")
+
     def cancel(self) -> None:
         """Tell all workers that the sweep ends. Tasks that wait find that out when they begin."""
         self.client.run(_end, self.sweep, on_error="ignore")

@@ -46,6 +46,9 @@ class Executor(Protocol):
     def submit(self, packed: bytes) -> Future:
         """Have a job that `node.pack` packed be run by `node.run`."""
 
+    def gone(self, error: BaseException) -> bool:
+        """Whether a call's error says that this program has lost the engine, and not a job."""
+
     def cancel(self) -> None:
         """Ask all calls to end, which may take them some seconds."""
 
@@ -106,7 +109,10 @@ class ExecutorBackend:
         future.add_done_callback(lambda done: self.done.put((job.number, future)))
 
     def poll(self, timeout: float) -> list[Finished]:
-        """Return what has finished, after at most `timeout` seconds."""
+        """Return what has finished, after at most `timeout` seconds.
+
+        Raises SweepError where the engine is gone.
+        """
         finished = self._wait(timeout)
         if self.fixed is None and time.monotonic() - self.looked > AGAIN:
             self._look()
@@ -129,8 +135,12 @@ class ExecutorBackend:
         try:
             finished: Finished = cloudpickle.loads(future.result())
         except (Exception, CancelledError) as error:  # of the call and not of the job: that is told
-            said = shortened(_first_line(error))
-            return Finished(job, reason=f"{self.executor.name} lost it: {said}", died=True)
+            name, said = self.executor.name, shortened(_first_sentence(error))
+            if self.executor.gone(error):
+                raise SweepError(
+                    f"{name} is gone: {said}; when it runs again, {RESUMES}"
+                ) from error
+            return Finished(job, reason=f"{name} lost it: {said}", died=True)
         return finished
 
     def stop(self, patience: float) -> None:
@@ -155,9 +165,10 @@ class ExecutorBackend:
             self._wait(left)
 
 
-def _first_line(error: BaseException) -> str:
-    """Return an engine's message without what it says of the remote stack."""
+def _first_sentence(error: BaseException) -> str:
+    """Return an engine's message: its first sentence, without the remote stack."""
     cause = getattr(error, "cause", None)  # Ray's, where the call raised
     error = cause if isinstance(cause, Exception) else error
     name, lines = type(error).__name__, str(error).strip().splitlines()
-    return f"{name}: {one_line(lines[0])}" if lines else name
+    said = one_line(lines[0]).partition(". ")[0].rstrip(".") if lines else ""
+    return f"{name}: {said}" if said else name

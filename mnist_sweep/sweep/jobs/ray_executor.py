@@ -83,6 +83,10 @@ class RayExecutor:
         self.references[future] = reference
         return future
 
+    def gone(self, error: BaseException) -> bool:
+        """Whether this program's own node of the cluster is dead: no task would ever answer."""
+        return isinstance(error, self.ray.exceptions.LocalRayletDiedError)
+
     def cancel(self) -> None:
         """Interrupt all tasks by KeyboardInterrupt; those that wait do not begin."""
         for reference in self.references.values():
@@ -101,6 +105,7 @@ def _connect(ray: Any, address: str | None, count: int) -> None:
     if address is None:
         os.environ.setdefault(SAYS_NOTHING, "0")  # it would tell its makers of the use
         settings = {
+            "address": "local",  # no other cluster of this machine, to which None would connect
             "num_cpus": count,
             "include_dashboard": False,
             "object_store_memory": STORE,

@@ -48,6 +48,9 @@ class Engine:
             returned.return_value = outcome
             future.set_result(cloudpickle.dumps(Finished(job, returned)))
 
+    def gone(self, error):
+        return isinstance(error, EOFError)
+
     def cancel(self):
         self.cancelled = True
         for job, future in self.calls:
@@ -158,6 +161,15 @@ def test_an_engine_that_does_not_answer_ends_the_sweep_in_one_line():
         jobs.start(Job(0, []))
     with pytest.raises(SweepError, match="Fake does not answer: no room"):
         backend(Engine(OSError("no\nroom")))
+
+
+def test_an_engine_that_is_lost_ends_the_sweep_whatever_a_job_is_worth():
+    engine = Engine()
+    jobs = backend(engine)
+    jobs.start(Job(0, []))
+    engine.answer(0, EOFError("no scheduler"))
+    with pytest.raises(SweepError, match="Fake is gone: EOFError: no scheduler; when it runs"):
+        jobs.poll(5)
 
 
 def test_jobs_that_are_stopped_have_time_to_record_it():
