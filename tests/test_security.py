@@ -14,8 +14,10 @@ from mnist_sweep.report.live import server
 
 PACKAGE = Path(mnist_sweep.__file__).parent
 ROOT = PACKAGE.parent
-# In memory, and between a sweep and its own worker processes.
+# In memory, and between a sweep and its own worker processes, also through Ray or Dask.
 PICKLES = {
+    "sweep/jobs/executor_backend.py": "cloudpickle",
+    "sweep/jobs/node.py": "cloudpickle",
     "sweep/jobs/worker.py": "cloudpickle",
     "sweep/jobs/worker_backend.py": "cloudpickle",
     "sweep/space/compose.py": "pickle",

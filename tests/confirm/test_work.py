@@ -108,15 +108,13 @@ def test_a_confirmation_that_is_stopped_or_killed_goes_on(runs):
 
 @pytest.mark.slow
 def test_runs_that_fail_are_said_and_tried_again_by_the_same_command(runs):
-    """One whose checkpoint is damaged, which cannot be gone on with."""
-    (damaged, _) = planned(of_runs(["linear"], Changes()), [1000, 1001], FOLDER)
-    (damaged.directory / "checkpoints").mkdir()
-    (damaged.directory / "checkpoints" / "last.pt").write_bytes(b"?")
-    (damaged.directory / "result.json").write_text('{"status": "running"}')
-    message = r"1 of 2 runs failed: .*1000/checkpoints/last.pt is damaged.*retries them"
+    """One whose directory holds what no run of ours left."""
+    (refused, _) = planned(of_runs(["linear"], Changes()), [1000, 1001], FOLDER)
+    (refused.directory / "metrics.jsonl").mkdir(parents=True)
+    message = r"1 of 2 runs failed: .*1000 already holds a run: .*retries them"
     with pytest.raises(ConfirmError, match=message):
         entry.main(Confirm(runs="linear", seeds=2, n_jobs=1))
-    (damaged.directory / "checkpoints" / "last.pt").unlink()
+    (refused.directory / "metrics.jsonl").rmdir()
     entry.main(Confirm(runs="linear", seeds=2, n_jobs=1))
     assert len(read_conclusions(FOLDER.parent)) == 1
 
