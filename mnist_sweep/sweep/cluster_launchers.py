@@ -4,8 +4,6 @@
 hydra-ray-launcher has `ray`, which takes batches, and keeps it.
 """
 
-import atexit
-import logging
 import socket
 import uuid
 from abc import abstractmethod
@@ -13,21 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hydra.core.utils import JobReturn, filter_overrides
-from hydra.plugins.launcher import Launcher
-from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
-
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.launcher import check_count, close
+from mnist_sweep.sweep.launcher import PoolLauncher, check_count
 
 if TYPE_CHECKING:
     from mnist_sweep.sweep.jobs.executor_backend import Executor, ExecutorBackend
 
-log = logging.getLogger(__name__)
 
-
-class ClusterLauncher(Launcher):
+class ClusterLauncher(PoolLauncher):
     """A launcher whose jobs are tasks of a cluster's engine, asynchronous for our sweeper.
 
     With any other sweeper it takes batches, as every launcher does. A job whose process or node
@@ -45,13 +36,6 @@ class ClusterLauncher(Launcher):
 
     def __init__(self, n_jobs: int | None, max_retries: int) -> None:
         self.n_jobs, self.max_retries = n_jobs, max_retries
-        self.pool: ExecutorBackend | None = None
-
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
-        """Take what Hydra gives."""
-        self.context, self.task_function, self.config = hydra_context, task_function, config
 
     def check(self) -> None:
         """Raise SweepError for a setting that makes no sense."""
@@ -102,27 +86,6 @@ class ClusterLauncher(Launcher):
         if one_machine:
             _check_machines(executor)
         return ExecutorBackend(executor, assignment, places)
-
-    def launch(
-        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
-    ) -> Sequence[JobReturn]:
-        """Run a batch and return what each job returned, in order."""
-        from mnist_sweep.sweep.jobs.backend import Job, run_all
-
-        directory = Path(str(self.config.hydra.sweep.dir))
-        directory.mkdir(parents=True, exist_ok=True)
-        jobs = [Job(initial_job_idx + n, list(o)) for n, o in enumerate(job_overrides)]
-        if self.pool is None:
-            self.pool = self.backend()
-            atexit.register(close, self.pool)
-        log.info("Launching %d jobs on %s, sweep output dir : %s", len(jobs), self.pool, directory)
-        for job in jobs:
-            log.info("\t#%d : %s", job.number, " ".join(filter_overrides(job.overrides)))
-        try:
-            return run_all(self.pool, jobs, self.max_retries)
-        except BaseException:
-            close(self.pool)
-            raise
 
 
 class RayTasksLauncher(ClusterLauncher):

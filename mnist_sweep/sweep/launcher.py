@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,45 @@ log = logging.getLogger(__name__)
 PATIENCE = 10.0  # seconds that an interrupted job has to record it
 
 
-class WorkersLauncher(Launcher):
+class PoolLauncher(Launcher):
+    """A launcher whose jobs run in a pool, which stays for the next batch."""
+
+    max_retries: int
+    pool: "Backend | None" = None
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Take what Hydra gives."""
+        self.context, self.task_function, self.config = hydra_context, task_function, config
+
+    @abstractmethod
+    def backend(self) -> "Backend":
+        """Return the pool, for a sweeper that needs no batches. Raises SweepError."""
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run a batch and return what each job returned, in order."""
+        from mnist_sweep.sweep.jobs.backend import Job, run_all
+
+        directory = Path(str(self.config.hydra.sweep.dir))
+        directory.mkdir(parents=True, exist_ok=True)
+        jobs = [Job(initial_job_idx + n, list(o)) for n, o in enumerate(job_overrides)]
+        if self.pool is None:
+            self.pool = self.backend()
+            atexit.register(close, self.pool)  # it waits for the next batch until then
+        log.info("Launching %d jobs in %s, sweep output dir : %s", len(jobs), self.pool, directory)
+        for job in jobs:
+            log.info("\t#%d : %s", job.number, " ".join(filter_overrides(job.overrides)))
+        try:
+            return run_all(self.pool, jobs, self.max_retries)
+        except BaseException:
+            close(self.pool)
+            raise
+
+
+class WorkersLauncher(PoolLauncher):
     """A launcher with persistent worker processes on this machine, asynchronous for our sweeper.
 
     With any other sweeper it takes batches, as every launcher does. A job whose worker dies is run
@@ -41,13 +80,6 @@ class WorkersLauncher(Launcher):
         self, n_jobs: int | None = None, threads: int | None = None, max_retries: int = 1
     ) -> None:
         self.n_jobs, self.threads, self.max_retries = n_jobs, threads, max_retries
-        self.pool: WorkerBackend | None = None
-
-    def setup(
-        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
-    ) -> None:
-        """Take what Hydra gives."""
-        self.context, self.task_function, self.config = hydra_context, task_function, config
 
     def backend(
         self,
@@ -77,33 +109,6 @@ class WorkersLauncher(Launcher):
         return WorkerBackend(
             len(environments), task, environments.__getitem__, logs, timeout, preload, workers.why
         )
-
-    def launch(
-        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
-    ) -> Sequence[JobReturn]:
-        """Run a batch and return what each job returned, in order."""
-        from mnist_sweep.sweep.jobs.backend import Job, run_all
-
-        directory = Path(str(self.config.hydra.sweep.dir))
-        directory.mkdir(parents=True, exist_ok=True)
-        jobs = [Job(initial_job_idx + n, list(o)) for n, o in enumerate(job_overrides)]
-        if self.pool is None:
-            self.pool = self.backend()
-            atexit.register(close, self.pool)  # they wait for the next batch until then
-        pool = self.pool
-        log.info(
-            "Launching %d jobs in %d worker processes, sweep output dir : %s",
-            len(jobs),
-            len(pool.slots),
-            directory,
-        )
-        for job in jobs:
-            log.info("\t#%d : %s", job.number, " ".join(filter_overrides(job.overrides)))
-        try:
-            return run_all(pool, jobs, self.max_retries)
-        except BaseException:
-            close(pool)
-            raise
 
 
 def close(pool: "Backend") -> None:
