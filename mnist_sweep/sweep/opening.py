@@ -112,24 +112,12 @@ def read_search(given: Given, arguments: list[str]) -> Search:
 def choose_backend(given: Given) -> Backend:
     """Return what runs the jobs: workers that each ask when free, or a launcher in batches."""
     settings, launcher = given.settings, given.launcher
+    logs = given.directory / "workers" if given.task.names_trials else None
+    asked = settings.n_jobs, logs, settings.trial_timeout, settings.preload
     if isinstance(launcher, WorkersLauncher):
-        logs = given.directory / "workers" if given.task.names_trials else None
-        return launcher.backend(
-            settings.n_jobs,
-            logs,
-            settings.trial_timeout,
-            settings.preload,
-            settings.worker_memory,
-        )
+        return launcher.backend(*asked, worker_memory=settings.worker_memory)
     if isinstance(launcher, ClusterLauncher):
-        logs = given.directory / "workers" if given.task.names_trials else None
-        return launcher.backend(
-            settings.n_jobs,
-            logs,
-            settings.trial_timeout,
-            settings.preload,
-            one_machine=is_sqlite(settings.storage),
-        )
+        return launcher.backend(*asked, one_machine=is_sqlite(settings.storage))
     if settings.trial_timeout is not None:
         raise SweepError(
             f"hydra.sweeper.trial_timeout={settings.trial_timeout:g} needs "

@@ -16,6 +16,7 @@ Reading changes nothing. python -m mnist_sweep.report live=true has a page with 
 
 import math
 import time
+from contextlib import closing
 from dataclasses import dataclass
 
 import optuna
@@ -42,7 +43,7 @@ def main(asked: Watch) -> None:
     if not 0 < asked.every < math.inf:
         raise ArgumentError(f"every must be greater than 0 and finite, but got {asked.every:g}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with Screen() as screen:
+    with closing(Screen()) as screen:
         watching = Watching(asked.study, asked.storage, screen)
         while not watching.over:
             began = time.monotonic()

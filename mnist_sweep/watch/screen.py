@@ -2,7 +2,6 @@
 
 import sys
 from datetime import datetime
-from types import TracebackType
 
 from mnist_sweep.cli.terminal import columns, has
 from mnist_sweep.sweep.live_view import LiveView
@@ -11,24 +10,13 @@ from mnist_sweep.watch.sight import Sight
 
 
 class Screen:
-    """A screen for one study. Use it as a context: it takes the view away.
+    """A screen for one study, to be closed in the end, which takes the view away.
 
     Lines go to standard output, the view to standard error where that is a terminal.
     """
 
     def __init__(self) -> None:
         self.view: LiveView | None = None
-
-    def __enter__(self) -> "Screen":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def say(self, line: TrialLine | str) -> None:
         """Print a line, above the view where there is one."""
