@@ -65,14 +65,23 @@ def pytest_xdist_auto_num_workers() -> int:
 def hydra_alone() -> Iterator[None]:
     """Leave Hydra and logging as a new process finds them."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    names = [root.name, *root.manager.loggerDict]
+    before = [(log := logging.getLogger(name), *_settings_of(log)) for name in names]
     yield
     GlobalHydra.instance().clear()
     HydraConfig.instance().cfg = None
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:], root.level = handlers, level
+    for log, handlers, level, propagate, disabled in before:
+        for handler in log.handlers:
+            if handler not in handlers:
+                handler.close()
+        log.handlers[:] = handlers
+        if log.level != level:  # each call of setLevel goes through all loggers
+            log.setLevel(level)
+        log.propagate, log.disabled = propagate, disabled
+
+
+def _settings_of(log: logging.Logger) -> tuple[list[logging.Handler], int, bool, bool]:
+    return log.handlers[:], log.level, log.propagate, log.disabled
 
 
 @pytest.fixture(autouse=True)
