@@ -17,14 +17,15 @@ def check_effects(hydra_config: Any, sweeps: bool) -> None:
     if CHOSEN in given:
         return
     if sweeps:
-        idle, when = _beginning(given, SINGLE), "only without -m: leave {} out"
+        idle, when = beginning(given, SINGLE), "only without -m: leave {} out"
     else:
-        idle = [*_beginning(given, SWEEPS), *_beginning(given, ("search=",))]
+        idle = beginning(given, (*SWEEPS, "search="))
         when = "only with -m: add -m, or leave {} out"
     if idle:
         have, it = ("has", "it") if len(idle) == 1 else ("have", "them")
         raise ConfigError(f"{', '.join(idle)} {have} an effect {when.format(it)}")
 
 
-def _beginning(given: Sequence[str], names: tuple[str, ...]) -> list[str]:
+def beginning(given: Sequence[str], names: tuple[str, ...]) -> list[str]:
+    """Return the overrides of settings whose names begin so."""
     return [override for override in given if override.lstrip("+~").startswith(names)]

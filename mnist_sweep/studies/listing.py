@@ -13,6 +13,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist_sweep.formats import FormatError
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.objective_text import ObjectiveText
@@ -118,12 +119,18 @@ def _entry(name: str, storage: BaseStorage, address: str, owners: Owners) -> Ent
         return entry_of(optuna.load_study(study_name=name, storage=storage), address, owners)
     except OUTAGE:  # of all studies
         raise
+    except FormatError as error:
+        return Entry(name, State.UNREADABLE, reason=str(error))
     except Exception as error:  # another program's values can be of any kind
         return Entry(name, State.UNREADABLE, reason=shortened(f"{type(error).__name__}: {error}"))
 
 
 def entry_of(study: optuna.Study, address: str, owners: Owners) -> Entry:
-    """Return a study as a list has it. Raises whatever other people's values cause."""
+    """Return a study as a list has it.
+
+    Raises FormatError for a later version's, and whatever other people's values cause.
+    """
+    studies.check_format(study)
     trials = study.get_trials(deepcopy=False)
     counts = Counter(status_of(trial) for trial in trials)
     recorded = study.user_attrs.get(studies.TOTAL)

@@ -39,14 +39,19 @@ def open_to_change(address: str) -> Storage:
 
 
 def load(setting: str, name: str, address: str, storage: BaseStorage) -> optuna.Study:
-    """Return the study that a setting names. Raises StudiesError where there is none."""
+    """Return the study that a setting names.
+
+    Raises StudiesError where there is none, and FormatError where it is a later version's.
+    """
     names = optuna.get_all_study_names(storage)
     if name not in names:
         known = ", ".join(sorted(names)) or "none"
         raise StudiesError(
             f"{setting}={name} is not in {without_password(address)}; it has {known}"
         )
-    return optuna.load_study(study_name=name, storage=storage)
+    study = optuna.load_study(study_name=name, storage=storage)
+    studies.check_format(study)
+    return study
 
 
 class Owners:

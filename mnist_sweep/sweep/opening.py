@@ -9,7 +9,8 @@ from typing import Any
 import optuna
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.cli.ineffective_settings import check_effects
+from mnist_sweep.cli.ineffective_settings import beginning, check_effects
+from mnist_sweep.config import given_overrides
 from mnist_sweep.sweep import sampling, summary
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.cluster_launchers import ClusterLauncher
@@ -19,7 +20,7 @@ from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.jobs.backend import Backend
 from mnist_sweep.sweep.jobs.launcher_backend import LauncherBackend
 from mnist_sweep.sweep.kept_files import SETTING
-from mnist_sweep.sweep.launcher import WorkersLauncher
+from mnist_sweep.sweep.launcher import PoolLauncher, WorkersLauncher
 from mnist_sweep.sweep.metric_names import name_objectives
 from mnist_sweep.sweep.pruning import build_pruner, why_off
 from mnist_sweep.sweep.settings import check_objective, check_study_name, objective_names
@@ -110,8 +111,12 @@ def read_search(given: Given, arguments: list[str]) -> Search:
 
 
 def choose_backend(given: Given) -> Backend:
-    """Return what runs the jobs: workers that each ask when free, or a launcher in batches."""
+    """Return what runs the jobs: workers that each ask when free, or a launcher in batches.
+
+    Raises SweepError for a setting of workers where there are none.
+    """
     settings, launcher = given.settings, given.launcher
+    _check_workers(given)
     logs = given.directory / "workers" if given.task.names_trials else None
     asked = settings.n_jobs, logs, settings.trial_timeout, settings.preload
     if isinstance(launcher, WorkersLauncher):
@@ -126,6 +131,27 @@ def choose_backend(given: Given) -> Backend:
     # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
     size = 1 if type(launcher).__name__ == "BasicLauncher" else settings.n_jobs or 2
     return LauncherBackend(launcher, size, numbered=not given.task.names_trials)
+
+
+def _check_workers(given: Given) -> None:
+    """Raise SweepError for what the command line sets of workers in vain."""
+    lines = given_overrides(given.config.hydra, "hydra")
+    memory = beginning(lines, ("hydra.sweeper.worker_memory=",))
+    preload = beginning(lines, ("hydra.sweeper.preload=",))
+    if memory and not isinstance(given.launcher, WorkersLauncher):
+        raise SweepError(
+            f"{memory[-1]} has an effect with hydra/launcher=workers only: leave it out"
+        )
+    if memory and given.settings.n_jobs is not None:
+        raise SweepError(
+            f"{memory[-1]} has no effect, since n_jobs={given.settings.n_jobs} says how many "
+            "workers there are: leave one of them out"
+        )
+    if preload and not isinstance(given.launcher, PoolLauncher):
+        raise SweepError(
+            f"{preload[-1]} has an effect with hydra/launcher=workers, ray_tasks or dask_tasks "
+            f"only: leave it out"
+        )
 
 
 def open_sweep(

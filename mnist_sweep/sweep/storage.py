@@ -38,6 +38,11 @@ NO_FILE = (None, "", ":memory:")
 OUTAGE = (StorageInternalError, SQLAlchemyError, sqlite3.OperationalError)
 CHUNK = 65536  # bytes of a journal that are read at once
 BUSY_TIMEOUT = 60  # seconds that a writer waits for another's transaction
+# By these columns of its table `studies` a database is known to be Optuna's, also where a process
+# was killed while it made the tables.
+STUDIES, OF_STUDIES = "studies", {"study_id", "study_name"}
+# Tables of Optuna's whose names other programs use as well.
+SHARED_NAMES = {STUDIES, "trials", "version_info", "alembic_version"}
 
 
 class Storage:
@@ -70,8 +75,9 @@ class Storage:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         absolute = url.set(database=str(self.path)).render_as_string(hide_password=False)
         with self.lock(""):  # two who create the same tables would stand in each other's way
-            _use_write_ahead_log(self.path)
             arguments = {"connect_args": {"timeout": BUSY_TIMEOUT}}
+            _check_tables(sqlalchemy.create_engine(absolute, poolclass=NullPool, **arguments))
+            _use_write_ahead_log(self.path)
             storage = RDBStorage(absolute, engine_kwargs=arguments)
         sqlalchemy.event.listen(storage.engine, "connect", _sync_at_checkpoints)
         storage.engine.dispose()  # what is open already has not heard of it
@@ -79,10 +85,10 @@ class Storage:
 
     def _server(self, url: URL) -> RDBStorage:
         address = url.render_as_string(hide_password=False)
-        if url.get_backend_name() != "postgresql":
-            return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
         opening = sqlalchemy.create_engine(url, poolclass=NullPool)
-        with _advisory_lock(opening, "opening"):
+        on_postgresql = url.get_backend_name() == "postgresql"
+        with _advisory_lock(opening, "opening") if on_postgresql else nullcontext():
+            _check_tables(opening)
             return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
 
     @property
@@ -148,6 +154,26 @@ def _drop_partial_line(journal: Path) -> None:
             start = begin
         if start < end:
             file.truncate(start)
+
+
+def _check_tables(engine: Engine) -> None:
+    """Raise ValueError for a database of another program, before Optuna adds its tables to it.
+
+    A server's may hold both, as long as no table of the other has a name of Optuna's.
+    """
+    inspector = sqlalchemy.inspect(engine)
+    tables = set(inspector.get_table_names())
+    if STUDIES in tables:
+        columns = {column["name"] for column in inspector.get_columns(STUDIES)}
+        if columns >= OF_STUDIES:
+            return
+    foreign = tables if engine.dialect.name == "sqlite" else tables & SHARED_NAMES
+    if foreign:
+        example = min(foreign)
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise ValueError(
+            f"another program's table {example!r}{more} is in it; name a database for the studies"
+        )
 
 
 def _use_write_ahead_log(path: Path) -> None:

@@ -37,5 +37,16 @@ CASES = [
     sweep("epochs=range(5,1)", "epochs"),
     sweep("hydra.sweep.dir=taken", "taken", written("taken", "")),
     sweep("resume=s", "resume"),
+    sweep(
+        ["hydra/launcher=basic", "hydra.sweeper.worker_memory=2"],
+        "hydra.sweeper.worker_memory=2 has an effect with hydra/launcher=workers only",
+    ),
+    sweep(
+        ["hydra.sweeper.n_jobs=2", "hydra.sweeper.worker_memory=2"],
+        "hydra.sweeper.worker_memory=2 has no effect, since n_jobs=2",
+    ),
+    sweep(
+        ["hydra/launcher=basic", "hydra.sweeper.preload=[json]"], "hydra.sweeper.preload=[json] has"
+    ),
     sweep("search=nonsense", "search/nonsense"),
 ]

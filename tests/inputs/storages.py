@@ -93,6 +93,7 @@ CASES = [
     sweep("hydra.sweeper.storage=nonsense", "hydra.sweeper.storage=nonsense"),
     sweep("hydra.sweeper.storage=sqlite:///text.db", "text.db", written("text.db", "none\n" * 99)),
     sweep("hydra.sweeper.storage=sqlite:///taken/s.db", "taken", written("taken", "")),
+    sweep("hydra.sweeper.storage=sqlite:///other.db", "another program's table", another_schema),
     sweep("hydra.sweeper.storage=sqlite:///folder.db", "folder.db", written("folder.db")),
     sweep(
         "hydra.sweeper.storage=journal:///text.log", "text.log", written("text.log", "none\nnone\n")

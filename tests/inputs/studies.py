@@ -4,6 +4,7 @@ import json
 
 import optuna
 
+from mnist_sweep import formats
 from tests.inputs.case import case
 from tests.inputs.searches import LR, SWEEP
 
@@ -21,6 +22,9 @@ def altered(name, **attributes):
 
     alter.__name__ = json.dumps(attributes)[:60]
     return alter
+
+
+LATER = altered("usual", **{formats.STUDY_KEY: formats.STUDY + 1})
 
 
 def sweep(name, words, says, spoil=None):
@@ -60,4 +64,18 @@ CASES = [
     sweep("usual", LR, "usual", altered("usual", definition="text")),
     sweep("usual", LR, "usual", altered("usual", definition=[1])),
     sweep("usual", LR, "usual", altered("usual", definition={"search": 5})),
+    sweep("usual", LR, "of a later version", LATER),
+    *(
+        case(f"{words} {DB}", "of a later version", "studies.db", LATER)
+        for words in (
+            "report study=usual",
+            "watch study=usual",
+            "confirm study=usual",
+            "results study=usual",
+            "reproduce study=usual",
+            "studies delete=usual yes=true",
+            "studies rename=usual to=x",
+            "studies export=usual to=x.zip",
+        )
+    ),
 ]

@@ -7,6 +7,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
+from mnist_sweep import formats
 from mnist_sweep.studies.listing import State, as_data, entry_of, read_entries
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.read_only import open_to_read
@@ -149,6 +150,15 @@ def test_a_study_with_other_peoples_values_is_an_entry_that_says_why(monkeypatch
     assert found["a"].state == State.UNREADABLE
     assert "int" in found["a"].reason
     assert found["good"].state == State.FINISHED
+
+
+def test_a_study_of_a_later_version_is_an_entry_that_says_so():
+    swept("later")
+    study = optuna.load_study(study_name="later", storage=open_storage(SQLITE).optuna)
+    study.set_user_attr(formats.STUDY_KEY, formats.STUDY + 1)
+    entry = entries()["later"]
+    assert entry.state == State.UNREADABLE
+    assert entry.reason.startswith(f"study 'later' has format {formats.STUDY + 1}, of a later")
 
 
 def test_the_data_has_stable_keys_and_no_infinities():

@@ -7,7 +7,10 @@ import sys
 
 import optuna
 import pytest
+import sqlalchemy
+from sqlalchemy.pool import NullPool
 
+from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.read_only import is_there
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.status import FINISHED, status_of
@@ -18,13 +21,19 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def server():
-    """The address of an empty database on a server of the tests' own."""
+def databases():
+    """A server of the tests' own."""
     try:
         with postgresql.server() as running:
-            yield running.address()
+            yield running
     except Skipped as reason:
         pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def server(databases):
+    """The address of an empty database."""
+    return databases.address()
 
 
 def test_a_database_without_tables_has_no_study_and_gets_none_by_looking(server):
@@ -32,6 +41,21 @@ def test_a_database_without_tables_has_no_study_and_gets_none_by_looking(server)
     assert not is_there(server)
     open_storage(server).close()
     assert is_there(server)
+
+
+def test_a_database_may_hold_another_programs_tables_of_other_names_only(databases):
+    address = databases.create("shared_with_others")
+    engine = sqlalchemy.create_engine(address, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE bookmarks (place text)")
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num text)")
+    with pytest.raises(SweepError, match="another program's table 'alembic_version' is in it"):
+        open_storage(address)
+    assert not is_there(address)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    open_storage(address).close()
+    assert is_there(address)
 
 
 def test_two_sweeps_at_once_reach_the_total_exactly_and_run_no_trial_twice(server, tmp_path):

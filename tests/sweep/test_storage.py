@@ -1,3 +1,4 @@
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -225,6 +226,36 @@ def test_a_file_that_is_no_database_is_named_in_one_line():
         open_storage("sqlite:///notes.txt")
     assert "\n" not in str(error.value)
     assert Path("notes.txt").read_text() == "shopping list\n" * 100
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ("bookmarks (place text)", "'bookmarks'"),
+        ("alembic_version (version_num text)", "'alembic_version'"),  # as MLflow's
+        ("studies (place text)", "'studies'"),
+    ],
+)
+def test_another_programs_database_is_named_and_left_as_it_is(table, named):
+    with contextlib.closing(sqlite3.connect("other.db")) as connection:
+        connection.execute(f"CREATE TABLE {table}")
+        connection.commit()
+    before = Path("other.db").read_bytes()
+    with pytest.raises(SweepError, match=f"another program's table {named} is in it") as error:
+        open_storage("sqlite:///other.db")
+    assert "\n" not in str(error.value)
+    assert Path("other.db").read_bytes() == before
+
+
+def test_optunas_tables_that_were_made_in_part_are_completed(opened):
+    opened("sqlite:///s.db")
+    with contextlib.closing(sqlite3.connect("s.db")) as connection:
+        for table in ("alembic_version", "version_info", "trial_heartbeats", "trials"):
+            connection.execute(f"DROP TABLE {table}")
+        connection.commit()
+    storage = opened("sqlite:///s.db")
+    tell_one(storage)
+    assert len(optuna.load_study(study_name="s", storage=storage.optuna).trials) == 1
 
 
 @pytest.mark.parametrize(
