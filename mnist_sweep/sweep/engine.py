@@ -3,7 +3,6 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from optuna.exceptions import UpdateFinishedTrialError
@@ -81,14 +80,28 @@ class Engine:
             if self.over:
                 return
         came_back = self.backend.poll(POLL)
+        if not came_back and self._renewed():  # else the study is read as each is told
+            came_back = self._not_heard_of()
         for finished in came_back:
             self._do(self._event_of(finished))
-        if not came_back:  # else the study was read as each was told
-            with suppress(*OUTAGE):  # the next look may find the storage again
-                self.tally.renew()
         running = self.backend.running()
         self.reader.look_at(running)
         self.callbacks.tell(lambda each: each.tick(running))
+
+    def _renewed(self) -> bool:
+        """Read the study anew; False where the storage does not answer, as it may the next time."""
+        try:
+            self.tally.renew()
+        except OUTAGE:
+            return False
+        return True
+
+    def _not_heard_of(self) -> list[Finished]:
+        """Give up the jobs of other machines whose leases have not been renewed for too long."""
+        reason = f"nothing was heard of it for {self.given.settings.grace_period:g} s"
+        silent = self.queue.silent(self.backend.running())
+        given_up = [self.backend.give_up(number, reason) for number in silent]
+        return [finished for finished in given_up if finished is not None]
 
     def _close(self, holds_nothing: Callable[[], bool]) -> None:
         try:

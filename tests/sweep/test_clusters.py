@@ -162,6 +162,43 @@ def test_a_trial_whose_node_is_killed_is_run_again(app, engine):
     assert output.count(lost) == 3
 
 
+RAY = """
+from ray.cluster_utils import Cluster
+if __name__ == "__main__":
+    own = {"object_store_memory": 100 * 1024**2}
+    cluster = Cluster(True, head_node_args={"num_cpus": 0, "include_dashboard": False, **own})
+    nodes = [cluster.add_node(num_cpus=1, **own)]
+    print(cluster.address, flush=True)
+    input()
+    nodes += [cluster.add_node(num_cpus=1, **own)]
+    cluster.remove_node(nodes[0], allow_graceful=False)
+    input()
+    cluster.shutdown()
+"""
+
+
+def test_a_trial_whose_whole_ray_node_dies_is_run_again_on_another(app, tmp_path):
+    pytest.importorskip("ray")
+    (tmp_path / "cluster.py").write_text(RAY)
+    cluster = subprocess.Popen(
+        [sys.executable, "cluster.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        address = f"hydra.launcher.address={cluster.stdout.readline().strip()}"
+        words = ("do=wait", "hydra.sweeper.n_jobs=1", "hydra.sweeper.n_trials=1", address)
+        sweep = app("ray_tasks", *words)
+        wait_until(lambda: Path("multirun/s/0/begun").exists())
+        cluster.stdin.write("\n")
+        cluster.stdin.flush()
+        assert "trial 0: Ray lost it: NodeDiedError" in said(sweep)
+        assert [t.state for t in trials()] == [TrialState.COMPLETE]
+        cluster.communicate("\n", timeout=LIMIT)
+    finally:
+        for process in [*_children(cluster.pid), cluster]:
+            process.kill()
+        cluster.communicate()
+
+
 def test_ctrl_c_interrupts_the_jobs_and_the_same_command_resumes(app, engine):
     sweep = app(engine, "do=wait", "hydra.sweeper.n_trials=2")
     wait_until(lambda: len(list(Path("multirun/s").glob("?/begun"))) == 2)

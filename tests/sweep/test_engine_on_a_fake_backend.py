@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import time
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ from mnist_sweep.sweep.jobs.backend import Finished, failed_return
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.space.parsing import parse_space
-from mnist_sweep.sweep.trials.leases import SWEEP, this_process
+from mnist_sweep.sweep.trials.leases import JOB, SWEEP, beat_of, this_process
 from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
 from mnist_sweep.sweep.trials.records import TrialRecords
@@ -72,8 +73,48 @@ class FakeBackend:
         returned.return_value = outcome
         return Finished(job, returned=returned)
 
+    def give_up(self, number, reason):
+        return None
+
     def stop(self, patience):
         self.stopped.append(patience)
+
+
+class Cluster(FakeBackend):
+    """A backend whose first job is on a node that beats `beats` times, and is gone without a word.
+
+    Its engine never says so. The next try finishes after `waits` polls.
+    """
+
+    def __init__(self, storage, beats=0, waits=0):
+        super().__init__()
+        self.records, self.left, self.waits = storage, beats, waits
+        self.given_up = []
+
+    def start(self, job):
+        super().start(job)
+        if len(self.launches) == 1:
+            self.mark(JOB, {**this_process(), "host": "another", "token": "first"})
+
+    def mark(self, key, value):
+        study = optuna.load_study(study_name="s", storage=self.records)
+        TrialRecords(study, self.records).mark(0, key, value)
+
+    def poll(self, timeout):
+        time.sleep(0.05)
+        if len(self.launches) == 1:
+            if self.left:
+                self.left -= 1
+                self.mark(beat_of(JOB), {"token": "first", "count": self.left})
+            return []
+        self.waits -= 1
+        return super().poll(timeout) if self.waits < 0 else []
+
+    def give_up(self, number, reason):
+        self.given_up.append(self.left)
+        (job,) = self.jobs
+        self.jobs = []
+        return Finished(job, reason=reason, died=True)
 
 
 class Heard(SweepCallback):
@@ -138,7 +179,7 @@ def run(storage, tmp_path):
             nullcontext,
             Proposer(records, gated_space, resamples=0),
             Limits(total, total),
-            grace_period=60.0,
+            grace_period=settings.get("grace_period", 60.0),
             on_launch=lambda: None,
         )
         given = SimpleNamespace(
@@ -173,6 +214,45 @@ def test_a_trial_whose_process_dies_is_launched_again_and_its_deaths_are_counted
     assert study.trials[0].value == 0.9
     assert study.trials[0].system_attrs[DEATHS]["count"] == 2
     assert heard.count(("retried", 0, "killed")) == 2
+
+
+def test_a_job_on_another_machine_that_is_not_heard_of_is_run_again(run, storage):
+    backend = Cluster(storage)
+    study, heard = run(backend, total=1, grace_period=0.3)
+    assert backend.launches == [0, 0]
+    assert ("retried", 0, "nothing was heard of it for 0.3 s") in heard
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE]
+    assert study.trials[0].system_attrs[DEATHS]["count"] == 1
+
+
+def test_a_job_on_another_machine_is_not_given_up_as_long_as_its_lease_is_renewed(run, storage):
+    backend = Cluster(storage, beats=20)  # for a second
+    run(backend, total=1, grace_period=0.3)
+    assert backend.given_up == [0]
+
+
+def test_the_next_try_of_a_job_that_was_not_heard_of_may_wait_for_a_place(run, storage):
+    backend = Cluster(storage, waits=20)
+    run(backend, total=1, grace_period=0.3)
+    assert backend.launches == [0, 0]
+
+
+def test_a_job_is_not_given_up_while_the_storage_does_not_answer(run, storage, monkeypatch):
+    backend, answer = Cluster(storage, waits=0), storage.get_all_trials
+    begun = []
+
+    def silent(*arguments, **named):
+        if backend.launches == [0]:
+            begun.append(time.monotonic())
+            if begun[-1] - begun[0] < 1:
+                raise StorageInternalError("no answer")
+            backend.mark(beat_of(JOB), {"token": "first", "count": 1})
+            backend.launches.append("heard of")
+        return answer(*arguments, **named)
+
+    monkeypatch.setattr(storage, "get_all_trials", silent)
+    run(backend, total=1, grace_period=0.3)
+    assert backend.given_up == []
 
 
 def test_a_trial_that_kills_its_processes_fails(run):

@@ -59,6 +59,12 @@ class Backend(Protocol):
     def poll(self, timeout: float) -> list[Finished]:
         """Return what has finished, after at most `timeout` seconds where that can be kept."""
 
+    def give_up(self, number: int, reason: str) -> Finished | None:
+        """Return a running job as died, whose node is not heard of any more.
+
+        None where the backend itself sees whether its jobs live.
+        """
+
     def stop(self, patience: float) -> None:
         """End what still runs, with all that it has started, after at most `patience` seconds."""
 

@@ -128,7 +128,16 @@ class ExecutorBackend:
             return []
         while not self.done.empty():
             ended.append(self.done.get())
-        return [self._finish(number, future) for number, future in ended]
+        return [self._finish(*each) for each in ended if self._is_wanted(*each)]
+
+    def _is_wanted(self, number: int, future: Future) -> bool:
+        """Whether a call has not been given up before its node was heard of again."""
+        return number in self.jobs and self.jobs[number][1] is future
+
+    def give_up(self, number: int, reason: str) -> Finished:
+        """Return a job as died: an engine may take minutes to notice that a node is gone."""
+        job, _ = self.jobs.pop(number)
+        return Finished(job, reason=reason, died=True)
 
     def _finish(self, number: int, future: Future) -> Finished:
         job, _ = self.jobs.pop(number)

@@ -84,6 +84,9 @@ class LauncherBackend:
             self.suspects |= {job.number for job in jobs}
         return [Finished(job, reason=reason, died=died) for job in jobs]
 
+    def give_up(self, number: int, reason: str) -> None:
+        """Give up nothing: `poll` has waited for the batch."""
+
     def stop(self, patience: float) -> None:
         """Forget the batch: nobody waits for it any more."""
         self.jobs = []

@@ -242,6 +242,9 @@ class WorkerBackend:
             worker.job, reason=f"it ran longer than trial_timeout={self.timeout:g} seconds"
         )
 
+    def give_up(self, number: int, reason: str) -> None:
+        """Give up nothing: the processes are of this machine, where `poll` sees them end."""
+
     def stop(self, patience: float) -> None:
         """End what still runs, giving it `patience` seconds to record that.
 

@@ -1,8 +1,9 @@
 """The queue of a study's trials, which all its sweeps share: no trial is given out twice."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
@@ -16,6 +17,7 @@ from mnist_sweep.sweep.trials.leases import (
     Heartbeat,
     Lease,
     LivenessMonitor,
+    is_alive,
     is_this_process,
 )
 from mnist_sweep.sweep.trials.proposals import Proposal, Proposer
@@ -71,6 +73,7 @@ class TrialQueue:
         self.jobs = LivenessMonitor(grace_period, roles=(JOB,))
         self.open: dict[int, Proposal] = {}
         self.leases: dict[int, Lease] = {}
+        self.gone: dict[int, str | None] = {}  # of a trial, its job's token that was counted dead
 
     def next(self) -> Proposal | NoTrial:
         """Return a proposal, recorded as launched where it passed the gate, or that none is left.
@@ -176,17 +179,32 @@ class TrialQueue:
 
     def count_death(self, number: int) -> Deaths:
         """Return an open trial's deaths, with the one that has just happened."""
-        return after_another_death(self.records.read(number))
+        trial = self.records.read(number)
+        self.gone[number] = _job_of(trial).get("token")
+        return after_another_death(trial)
 
     def record_deaths(self, number: int, deaths: Deaths) -> None:
         """Record how often an open trial's process has died."""
         if self.leases[number].held():
             self.records.mark(number, DEATHS, asdict(deaths))
 
+    def silent(self, numbers: Iterable[int]) -> list[int]:
+        """Return those open trials whose job, on another machine, looks dead.
+
+        As the tally has them, which was renewed just now. A job that waits for a place is not
+        silent, nor one whose death was counted: the next try has not begun yet.
+        """
+        return [number for number in numbers if self._is_silent(self.tally.trials[number])]
+
+    def _is_silent(self, trial: FrozenTrial) -> bool:
+        job = _job_of(trial)
+        begun = bool(job) and job.get("token") != self.gone.get(trial.number)
+        return begun and is_alive(job) is None and self.jobs.alive(trial) is False
+
     def may_still_run(self, number: int) -> bool:
         """Whether a job that its backend has given up may be at work nevertheless."""
         trial = self.records.read(number)
-        if is_this_process(trial.system_attrs.get(JOB) or {}):
+        if is_this_process(_job_of(trial)):
             return False  # what ran here has come back
         return self.jobs.alive(trial) is not False
 
@@ -233,3 +251,8 @@ class TrialQueue:
                     self._wait(number)
             self.forget(number)
         self.heartbeat.close()
+
+
+def _job_of(trial: FrozenTrial) -> dict[str, Any]:
+    """Return the record of the process that runs a trial's job; empty where there is none."""
+    return trial.system_attrs.get(JOB) or {}

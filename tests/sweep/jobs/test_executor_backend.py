@@ -110,6 +110,26 @@ def test_what_an_engine_raises_is_the_death_of_the_jobs_process(error, said):
     assert finished.reason == said
 
 
+def test_a_job_that_was_given_up_frees_its_place_and_what_its_call_returns_is_nobodys():
+    engine = Engine(1)
+    jobs = backend(engine)
+    jobs.start(Job(0, []))
+    given_up = jobs.give_up(0, "nothing was heard of it")
+    assert (given_up.job.number, given_up.reason, given_up.died) == (
+        0,
+        "nothing was heard of it",
+        True,
+    )
+    assert jobs.free() == 1
+    _, first = engine.calls[0]
+    jobs.start(Job(0, []))
+    first.set_exception(ConnectionError("it was gone for minutes"))
+    assert jobs.poll(0.1) == []
+    engine.answer(0, 0.5)
+    (finished,) = jobs.poll(5)
+    assert finished.returned.return_value == 0.5
+
+
 def test_a_lost_job_is_submitted_again_by_the_sweep_alone():
     engine = Engine(1)
     jobs = backend(engine)
