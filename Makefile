@@ -82,7 +82,7 @@ $(error make ablation needs NAME, a file in mnist_sweep/conf/search/ablation/: m
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup best train sweep plan ablation test test-fast faults inputs upstream check tensorboard dashboard mlflow confirm reproduce report live watch studies results docs screenshots lock clean
+.PHONY: help setup best train sweep plan ablation test test-slow faults inputs upstream check tensorboard dashboard mlflow confirm reproduce report live watch studies results docs screenshots lock clean
 .PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-soak bench-gpu bench-gpu-workers
 
 help: ## list the targets
@@ -127,11 +127,11 @@ ablation: setup ## train each value of one setting with five seeds: NAME, of mni
 	$(BIN)/python -m mnist_sweep.train -m "$$SWEEP_ABLATION" "$$SWEEP_STORAGE" $(value ARGS)
 
 # As many processes as there are cores.
-test: setup ## run all tests (MNIST_SWEEP_DATA names a folder with the full MNIST)
-	$(BIN)/python -m pytest -n auto --dist worksteal
-
-test-fast: setup ## run the tests that take less than about ten seconds each
+test: setup ## run the tests but for the slow ones (MNIST_SWEEP_DATA names a folder with the full MNIST)
 	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not upstream'
+
+test-slow: setup ## run the slow tests: killed sweeps, browsers, Slurm, Ray, Dask, PostgreSQL
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'slow and not upstream'
 
 faults: setup ## kill, stop and starve sweeps on purpose, for some minutes (ARGS="only=clock seed=1")
 	$(BIN)/python -m tools.faults $(value ARGS)

@@ -86,6 +86,7 @@ def test_a_folder_is_searched_for_what_can_be_read_only(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_an_exported_model_reads_pictures_in_another_process(command, quick):
     Path("pictures").mkdir()
     one("pictures/dark.png")

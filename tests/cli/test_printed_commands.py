@@ -232,6 +232,7 @@ def environment(monkeypatch):
     return {**os.environ, "PYTHONPATH": root, "PATH": scripts, TARGETS: "mine.*,yours.*"}
 
 
+@pytest.mark.slow
 def test_another_applications_command_trains_its_best_again(environment):
     """From the sweep's last lines, and from its report, which lies beside its trials."""
     Path("my app/conf").mkdir(parents=True)

@@ -12,7 +12,7 @@ from tests.browser import browse, needs_browser, told
 from tests.report.conftest import ADDRESS, add, create
 from tests.report.test_page import Page
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 
 
 def colours(path):

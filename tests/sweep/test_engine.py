@@ -563,7 +563,7 @@ def test_the_direction_follows_the_objective(sweep):
 
 def test_the_default_search_leaves_out_what_a_model_does_not_have(command, capfd):
     arguments = ["-m", "model=linear", "data=mnist_5k", "tracking=none", "epochs=1"]
-    assert command(*arguments, "hydra.sweeper.n_trials=1") == 0
+    assert command(*arguments, "hydra.sweeper.n_trials=1", "hydra/launcher=basic") == 0
     said = "not searched, since the config has no such setting: model.dropout, model.width"
     assert said in capfd.readouterr().out
 
@@ -611,6 +611,7 @@ def test_every_stock_sampler_works(sweep, sampler):
 
 def test_the_default_search_composes_every_schedule_with_its_own_settings(command):
     arguments = ["-m", "data=mnist_5k", "tracking=none", "epochs=1", "batch_size=128"]
+    arguments.append("hydra/launcher=basic")
     small = ["model.width=0.2", "hydra.sweeper.n_trials=6", "hydra/sweeper/sampler=random"]
     assert command(*arguments, *small, "hydra.sweeper.sampler.seed=0") == 0
     own = {

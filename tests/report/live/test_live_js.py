@@ -13,7 +13,7 @@ from mnist_sweep.report.live.renewal import LOOK
 from tests.browser import browse, needs_browser
 from tests.report.conftest import ADDRESS, add, ran
 
-pytestmark = needs_browser
+pytestmark = [needs_browser, pytest.mark.slow]
 
 # Answers for the server: news of a newer version, and then the newer page.
 SERVER = """
