@@ -23,6 +23,8 @@ from omegaconf import DictConfig
 from mnist_sweep import train
 from mnist_sweep.run import console
 from mnist_sweep.run.cores import cores
+from tools.faults import postgresql
+from tools.faults.scenario import Skipped
 
 # Two tests' worth of threads on few cores wait for each other far longer than they compute.
 torch.set_num_threads(1)
@@ -151,6 +153,22 @@ def full_mnist() -> str:
     if not (FULL_MNIST / "MNIST" / "raw").is_dir():
         pytest.skip("no full MNIST here; set MNIST_SWEEP_DATA to its folder")
     return str(FULL_MNIST)
+
+
+@pytest.fixture(scope="session")
+def databases() -> Iterator[postgresql.Server]:
+    """A PostgreSQL server of the tests' own."""
+    try:
+        with postgresql.server() as running:
+            yield running
+    except Skipped as reason:
+        pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def server(databases: postgresql.Server, request: pytest.FixtureRequest) -> str:
+    """Return the address of an empty database."""
+    return databases.create(request.module.__name__.replace(".", "_"))
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

@@ -16,9 +16,7 @@ from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.study_record import of_storage
 from tests.report.conftest import add
 from tests.studies.conftest import swept
-from tests.sweep.test_postgresql import server
 
-__all__ = ["server"]  # a fixture
 pytestmark = pytest.mark.slow
 
 

@@ -9,12 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.sweep.test_postgresql import server
-
 pytestmark = pytest.mark.slow
 
 SECRET = "open-sesame-4711"
-__all__ = ["server"]  # a fixture
 
 SWEEP = [
     "-m",

@@ -14,26 +14,8 @@ from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.read_only import is_there
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.status import FINISHED, status_of
-from tools.faults import postgresql
-from tools.faults.scenario import Skipped
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def databases():
-    """A server of the tests' own."""
-    try:
-        with postgresql.server() as running:
-            yield running
-    except Skipped as reason:
-        pytest.skip(str(reason))
-
-
-@pytest.fixture(scope="module")
-def server(databases):
-    """The address of an empty database."""
-    return databases.address()
 
 
 def test_a_database_without_tables_has_no_study_and_gets_none_by_looking(server):
