@@ -33,6 +33,13 @@ def test_a_page_is_made_when_it_is_asked_for_and_says_how_far_the_study_is(usual
     assert not shown.trouble
 
 
+def test_the_line_of_a_pages_age_is_text():
+    line = "as of 12:00:00: <script>alert(1)</script> & more"
+    shown = pages.Shown(f"<p>{pages.LINE}</p>", "as of 12:00:00", "v", line)
+    escaped = "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more"
+    assert shown.sent == f"<p>as of 12:00:00: {escaped}</p>"
+
+
 def test_a_page_is_made_again_only_where_its_study_has_changed(usual, renewal, clock, made):
     first = looked(renewal, clock, usual)
     again = looked(renewal, clock, usual)
