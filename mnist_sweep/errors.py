@@ -37,6 +37,7 @@ REMEDY = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENFILE: "end what holds files open, or raise the system's limit (fs.file-max)",
     errno.ENOENT: "check the path, and that its folders exist",
+    errno.ENOMEM: "end what uses memory, or raise the limit of it (ulimit -v)",
     errno.ENOSPC: "make room there, or choose another place",
     errno.ENOTDIR: "a part of that path is a file, not a folder: choose another",
     errno.EPERM: "change its permissions, or choose another place",

@@ -1,6 +1,7 @@
 """The command line, in this process unless the process itself matters."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -462,6 +463,15 @@ def test_the_kept_weights_are_those_of_the_best_epoch_and_not_the_last(command, 
     kept = load_file("run/checkpoints/best.safetensors")["classifier.weight"]
     state = torch.load("run/checkpoints/last.pt", weights_only=True)["training"]
     assert not torch.equal(kept, state["model"]["classifier.weight"])
+
+
+def test_a_log_has_no_lines_of_matplotlibs_cache(command, capfd, quick):
+    assert command(*quick, "epochs=1") == 0
+    logging.getLogger("matplotlib.font_manager").info("generated new fontManager")
+    logging.getLogger("mnist_sweep").info("said")
+    printed = capfd.readouterr().out
+    assert "fontManager" not in printed + Path("run/train.log").read_text()
+    assert printed.endswith("said\n")
 
 
 def test_a_name_and_notes_are_recorded_and_said(command, quick, capsys):
