@@ -12,7 +12,9 @@ from mnist_sweep.confirm import __main__ as confirm
 from mnist_sweep.dashboard import __main__ as dashboard
 from mnist_sweep.report import __main__ as report
 from mnist_sweep.results import __main__ as results
+from mnist_sweep.slurm import __main__ as slurm
 from mnist_sweep.studies import __main__ as studies
+from mnist_sweep.watch import __main__ as watch
 
 SCHEMAS = {
     "predict": (predict.Predict, predict.main),
@@ -26,14 +28,18 @@ SCHEMAS = {
     "report": (report.Report, report.main),
     "results": (results.Results, results.main),
     "studies": (studies.Studies, studies.main),
+    "watch": (watch.Watch, watch.main),
 }
+# Those whose further words are the sweep's own.
+WITH_OVERRIDES = {"best": best.main, "slurm": slurm.main}
+COMMANDS = {"train", *WITH_OVERRIDES, *SCHEMAS}
 
 
 def _entry(name: str) -> Callable[[], None]:
     if name == "train":
         return train.command_line
-    if name == "best":
-        return lambda: arguments.run_words("", best.main)
+    if name in WITH_OVERRIDES:
+        return lambda: arguments.run_words("", WITH_OVERRIDES[name])
     schema, main = SCHEMAS[name]
     return lambda: arguments.run(schema, "", main)
 

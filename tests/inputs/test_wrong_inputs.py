@@ -3,9 +3,11 @@
 import re
 import signal
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+import mnist_sweep
 from tests.inputs import (
     bundles,
     command_lines,
@@ -20,7 +22,7 @@ from tests.inputs import (
     studies,
 )
 from tests.inputs.case import MOST, contents
-from tests.inputs.commands import call
+from tests.inputs.commands import COMMANDS, call
 
 TABLES = (
     settings,
@@ -39,6 +41,7 @@ CASES = [case for table in TABLES for case in table.CASES]
 NAMES = [
     f"{table.__name__.rpartition('.')[2]}: {case.name}" for table in TABLES for case in table.CASES
 ]
+STARTS = '\nif __name__ == "__main__":\n'
 # What a sweep may leave that had to open its study to see what is wrong.
 LEFT = re.compile(
     r"multirun(/s|/usual|/two|/others)?|(multirun/optuna|\w+)\.db(-shm|-wal|\.sweeps\.lock)?"
@@ -77,8 +80,16 @@ def no_longer_than(seconds):
         signal.signal(signal.SIGALRM, before)
 
 
-def test_there_are_as_many_as_promised():
+def test_there_are_as_many_as_promised_and_some_of_every_command():
     assert len(CASES) >= 150
+    assert {case.words[0] for case in CASES} == COMMANDS == _programs()
+
+
+def _programs():
+    """What can be started by `python -m mnist_sweep.`."""
+    package = Path(mnist_sweep.__file__).parent
+    sources = (path for path in package.rglob("*.py") if STARTS in path.read_text("utf-8"))
+    return {path.parent.name if path.stem == "__main__" else path.stem for path in sources}
 
 
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
