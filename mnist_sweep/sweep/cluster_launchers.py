@@ -177,6 +177,11 @@ class DaskTasksLauncher(ClusterLauncher):
         if self.cluster is not None:
             cluster = made(self.cluster, n_jobs)
         elif not named:
+            if any(self.resources.values()):
+                raise SweepError(
+                    f"hydra.launcher.resources={self.resources}: the processes that Dask starts on "
+                    "this machine have none; name a cluster by hydra.launcher.address"
+                )
             cluster = of_this_machine(n_jobs or cores())
         return DaskExecutor(self.address, self.scheduler_file, cluster, self.resources)
 

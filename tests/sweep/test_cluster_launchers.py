@@ -60,6 +60,28 @@ def test_a_setting_that_makes_no_sense_is_one_line(command, capfd, words, messag
     assert line == f"error: hydra.launcher.{message}"
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["dask_tasks", "resources={GPU: 1}"],
+            "resources={'GPU': 1}: the processes that Dask starts on this machine have none; name "
+            "a cluster by hydra.launcher.address",
+        ),
+        (
+            ["dask_tasks", "scheduler_file=none.json"],
+            "scheduler_file=none.json is not there: start the scheduler first (dask scheduler "
+            "--scheduler-file none.json)",
+        ),
+    ],
+)
+def test_what_dask_would_wait_for_without_a_word_is_one_line(
+    command, capfd, monkeypatch, words, message
+):
+    monkeypatch.setattr(cluster_launchers, "_require", lambda module, extra: None)
+    test_a_setting_that_makes_no_sense_is_one_line(command, capfd, words, message)
+
+
 @pytest.mark.parametrize(("launcher", "extra"), [("ray_tasks", "ray"), ("dask_tasks", "dask")])
 def test_an_engine_that_is_not_installed_is_named_with_its_extra(
     command, capfd, monkeypatch, launcher, extra

@@ -153,6 +153,13 @@ def test_a_sweep_runs_its_trials_as_tasks(app, engine):
     assert {f"said by trial {n}" for n in range(3)} <= set(printed.splitlines())
 
 
+def test_more_cores_than_this_machine_has_are_refused_before_ray_starts(app):
+    pytest.importorskip("ray")
+    output = said(app("ray_tasks", "hydra.launcher.cores=1000"), 1)
+    assert output.startswith("error: hydra.launcher.cores=1000: this machine has ")
+    assert output.count("\n") == 1
+
+
 def test_a_trial_whose_node_is_killed_is_run_again(app, engine):
     output = said(app(engine, "do=kill the node", "hydra.sweeper.n_jobs=1"))
     assert [t.state for t in trials()] == [TrialState.COMPLETE] * 3

@@ -1,10 +1,12 @@
 """Dask as an engine: each job is a task of a cluster, there already or started for the sweep."""
 
 import importlib
+import logging
 import socket
 import sys
 import uuid
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from mnist_sweep.sweep.errors import SweepError
@@ -12,6 +14,8 @@ from mnist_sweep.sweep.jobs import node
 from mnist_sweep.sweep.jobs.dask_cluster import engine
 from mnist_sweep.sweep.jobs.executor_backend import Future
 from mnist_sweep.text import one_line, shortened
+
+log = logging.getLogger("mnist_sweep")
 
 TIMEOUT = 30  # seconds for a scheduler to answer
 # A task that its client does not want any more, in a Dask worker that still runs it
@@ -41,6 +45,11 @@ class DaskExecutor:
         self.needs, self.path = dict(needs or {}), node.own_path(sys.path)
         self.call, self.cluster = node.entrance(), cluster
         self.sweep, self.submitted = f"mnist_sweep-{uuid.uuid4().hex}", 0
+        if scheduler_file is not None and not Path(scheduler_file).is_file():  # Dask would wait
+            raise SweepError(
+                f"hydra.launcher.scheduler_file={scheduler_file} is not there: start the scheduler "
+                f"first (dask scheduler --scheduler-file {scheduler_file})"
+            )
         where = {"address": self.cluster or address, "scheduler_file": scheduler_file}
         try:
             self.client = engine().Client(
@@ -52,6 +61,21 @@ class DaskExecutor:
             given = scheduler_file or address or "of hydra.launcher.cluster"
             said = shortened(one_line(error))
             raise SweepError(f"Dask's scheduler {given} does not answer: {said}") from error
+        self._say_room()
+
+    def _say_room(self) -> None:
+        """Say what no Dask worker has yet: trials wait until one does."""
+        workers = self.client.scheduler_info()["workers"].values()
+        for name, need in self.needs.items():
+            most = max((worker["resources"].get(name, 0) for worker in workers), default=0)
+            if workers and most < need:
+                log.warning(
+                    "a trial needs %g %s, and no Dask worker has more than %g: trials wait until "
+                    "one does",
+                    need,
+                    name,
+                    most,
+                )
 
     def places(self) -> int:
         """Return the threads of the cluster's workers: one runs one trial."""

@@ -42,7 +42,13 @@ class RayExecutor:
         self.ours = not ray.is_initialized()
         given = address or os.environ.get("RAY_ADDRESS")
         if self.ours:
-            _connect(ray, given, max(cores(), (count or 1) * math.ceil(needs.get("CPU", 0))))
+            each = math.ceil(needs.get("CPU", 0))
+            if given is None and each > cores():  # Ray would start a process for each at once
+                raise SweepError(
+                    f"hydra.launcher.cores={each}: this machine has {cores()}; ask for fewer, or "
+                    "name a cluster by hydra.launcher.address"
+                )
+            _connect(ray, given, max(cores(), (count or 1) * each))
         others = {name: need for name, need in self.needs.items() if name not in ("CPU", "GPU")}
         self.task = ray.remote(
             num_cpus=needs.get("CPU", 0),

@@ -78,11 +78,13 @@ def _one_a_core(worker_memory: float | None) -> tuple[int, str | None]:
     if worker_memory is None:
         return cores(), why_fewer()
     size, limit = memory()
-    fitting = max(1, int(size / (worker_memory * GB)) - 1)
+    fitting = int(size / (worker_memory * GB)) - 1
     if fitting >= cores():
         return cores(), why_fewer()
-    whose = f", {limit}" if limit else " of memory"
+    whose = f"{size / GB:.1f} GB{f', {limit}' if limit else ' of memory'}"
+    if fitting < 1:
+        return 1, f"which with the sweep needs {2 * worker_memory:g} GB, and there are {whose}"
     return fitting, (
-        f"with the sweep {fitting + 1} of {worker_memory:g} GB each, in {size / GB:.1f} GB{whose}; "
+        f"with the sweep {fitting + 1} of {worker_memory:g} GB each, in {whose}; "
         f"there are {cores()} cores"
     )

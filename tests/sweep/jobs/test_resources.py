@@ -164,7 +164,8 @@ LIMIT, EIGHT = "its cgroup's limit", "there are 8 cores"
         (9e9, None, 1.0, 8, None),
         (3.9e9, LIMIT, 1.0, 2, f"with the sweep 3 of 1 GB each, in 3.9 GB, {LIMIT}; {EIGHT}"),
         (6e9, None, 1.5, 3, f"with the sweep 4 of 1.5 GB each, in 6.0 GB of memory; {EIGHT}"),
-        (0.5e9, LIMIT, 1.0, 1, f"with the sweep 2 of 1 GB each, in 0.5 GB, {LIMIT}; {EIGHT}"),
+        (1e9, None, 0.8, 1, "which with the sweep needs 1.6 GB, and there are 1.0 GB of memory"),
+        (0.5e9, LIMIT, 1.0, 1, f"which with the sweep needs 2 GB, and there are 0.5 GB, {LIMIT}"),
     ],
 )
 def test_workers_are_no_more_than_the_memory_holds(monkeypatch, size, limit, needed, count, said):
