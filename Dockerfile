@@ -15,8 +15,8 @@ RUN pip install --no-cache-dir --no-deps --no-build-isolation .
 WORKDIR /work
 ENV HOME=/tmp MNIST_SWEEP_DATA=/work/data PYTHONUNBUFFERED=1
 
-# `docker stop` and Kubernetes then end a run as Ctrl-C does: Python is process 1 here, which the
-# kernel sends no SIGTERM that it has no handler for.
+# `docker stop` and Kubernetes then end a run as Ctrl-C does, from its first moment: Python is
+# process 1 here, which the kernel sends no SIGTERM until a command handles it.
 STOPSIGNAL SIGINT
 ENTRYPOINT ["python", "-m"]
 CMD ["mnist_sweep.train", "--help"]

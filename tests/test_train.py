@@ -325,16 +325,17 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_uninterrupted_one(command):
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_ctrl_c_says_how_to_go_on(command, capfd, quick, monkeypatch):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_and_sigterm_say_how_to_go_on(command, capfd, quick, monkeypatch, number, code):
     original = session.Session._after_epoch
 
     def interrupt(self, figures, is_best):
         original(self, figures, is_best)
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
         patch.setattr(session.Session, "_after_epoch", interrupt)
-        assert command(*quick) == 130
+        assert command(*quick) == code
     assert result()["status"] == "interrupted"
     assert "resume with: python -m mnist_sweep.train resume=run" in capfd.readouterr().out
     assert command("resume=run") == 0

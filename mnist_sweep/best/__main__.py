@@ -36,7 +36,6 @@ from mnist_sweep.best.question import QuestionError, read_question
 from mnist_sweep.best.work import Terms, Work
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
-from mnist_sweep.cli.interruption import interruptible
 from mnist_sweep.files import writing
 from mnist_sweep.sweep.read_only import file_of
 
@@ -51,7 +50,7 @@ def main(words: Sequence[str]) -> None:
     _check(terms)
     file_of(terms.storage)  # what is no address of a storage never becomes one
     question = read_question([word for word in words if word not in own])
-    with interruptible(), _alone_in(question.home):
+    with _alone_in(question.home):
         work = Work(question, terms, read_ledger(question.home))
         try:
             found = work.answer()

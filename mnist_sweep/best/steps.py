@@ -26,7 +26,7 @@ def run(words: Sequence[str], tick: Callable[[], None]) -> None:
     code, interrupted = _wait(_start(words), tick)
     tick()
     if interrupted:
-        raise KeyboardInterrupt
+        raise interrupted
     if code:
         raise StepFailed(
             f"{words[0]} ended with exit code {code}, for the reason above; the same command "
@@ -73,16 +73,18 @@ def _heeded() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _wait(child: "subprocess.Popen[bytes]", tick: Callable[[], None]) -> tuple[int, bool]:
-    """Wait for a child; return its exit code, and whether it was interrupted from here."""
-    interrupted = False
+def _wait(
+    child: "subprocess.Popen[bytes]", tick: Callable[[], None]
+) -> tuple[int, KeyboardInterrupt | None]:
+    """Wait for a child; return its exit code, and what interrupted it from here."""
+    interrupted = None
     while True:
         try:
             code = child.wait(TICK)
         except subprocess.TimeoutExpired:
             tick()
-        except KeyboardInterrupt:  # a second one ends a step at once, as it does by itself
-            interrupted = True
+        except KeyboardInterrupt as stop:  # a second one ends a step at once, as it does by itself
+            interrupted = interrupted or stop
             child.send_signal(signal.SIGINT)
         else:
             return code, interrupted

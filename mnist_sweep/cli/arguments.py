@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from omegaconf import OmegaConf
 
 from mnist_sweep.cli import encoding
+from mnist_sweep.cli.interruption import exit_interrupted, interruptible
 from mnist_sweep.cli.waiting import waiting
 from mnist_sweep.config import typed
 from mnist_sweep.errors import UserError
@@ -153,8 +154,8 @@ def run_words(usage: str, entry: Callable[[list[str]], Any], wait: str | None = 
     `wait` says what it does until it prints something, for a terminal to show.
 
     An error that a user can cause, one of the system's included, is one line and exit code 1;
-    `--help` prints the usage. Where the reader of the output has gone, as `head` does, the process
-    ends as one that SIGPIPE ends.
+    `--help` prints the usage. SIGTERM is taken as Ctrl-C is. Where the reader of the output has
+    gone, as `head` does, the process ends as one that SIGPIPE ends.
     """
     encoding.prepare()
     words = sys.argv[1:]
@@ -162,14 +163,14 @@ def run_words(usage: str, entry: Callable[[list[str]], Any], wait: str | None = 
         if any(word in ("-h", "--help") for word in words):
             print(usage.strip())
         else:
-            with waiting(wait) if wait else nullcontext():
+            with interruptible(), waiting(wait) if wait else nullcontext():
                 entry(words)
         print(end="", flush=True)
     except UserError as error:
         encoding.fail(str(error))
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         encoding.settle()
-        sys.exit(130)
+        exit_interrupted(stop)
     except BrokenPipeError:
         encoding.discard()
         sys.exit(141)

@@ -27,6 +27,7 @@ from mnist_sweep.allowed_targets import how_to_allow
 from mnist_sweep.cli import encoding
 from mnist_sweep.cli.encoding import error_line
 from mnist_sweep.cli.hydra_errors import said
+from mnist_sweep.cli.interruption import exit_interrupted, interruptible
 from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.config import ConfigError, config_directory
 from mnist_sweep.errors import UserError, explain, full_errors, shown
@@ -46,12 +47,12 @@ class Refusal(CompactHydraException):
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Have Hydra end in one line for what a user can cause, and with code 130 after Ctrl-C."""
+    """Have Hydra end in one line for what a user can cause, and as expected when interrupted."""
     try:
-        with reporting_through(_refusing):
+        with interruptible(), reporting_through(_refusing):
             yield
-    except KeyboardInterrupt:
-        sys.exit(130)  # what a shell expects
+    except KeyboardInterrupt as stop:
+        exit_interrupted(stop)
     except ValueError as error:  # Hydra's, of options that do not go together
         if not str(error).startswith(("Only one of --run", "The --resolve flag", "--experimental")):
             raise

@@ -15,7 +15,8 @@ class Terminated(KeyboardInterrupt):
     """What SIGTERM raises where it is `interruptible`."""
 
 
-_asked = threading.Event()  # whether SIGTERM has come since the block began
+_asked = threading.Event()  # whether SIGTERM has come since the outermost block began
+_within = threading.Event()  # whether there is such a block
 
 
 @contextmanager
@@ -23,9 +24,10 @@ def interruptible() -> Iterator[None]:
     """Raise Terminated in the block on SIGTERM, once.
 
     A cluster may send it several times, to the process and to its group: what the first one began
-    is not interrupted by the next. In a thread other than the main one, nothing is changed.
+    is not interrupted by the next. In a thread other than the main one, and within such a block,
+    nothing is changed.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or _within.is_set():
         yield
         return
 
@@ -35,10 +37,12 @@ def interruptible() -> Iterator[None]:
             raise Terminated
 
     before = signal.signal(signal.SIGTERM, interrupt)
+    _within.set()
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        _within.clear()
         _asked.clear()
 
 

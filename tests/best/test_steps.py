@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mnist_sweep.best import steps
-from mnist_sweep.cli.interruption import interruptible
+from mnist_sweep.cli.interruption import Terminated, interruptible
 
 CHILD = """
 import signal, sys, time
@@ -59,7 +59,8 @@ def test_an_interrupted_step_is_waited_for_while_it_settles(number: signal.Signa
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    with interruptible(), pytest.raises(KeyboardInterrupt):
+    kind = Terminated if number == signal.SIGTERM else KeyboardInterrupt
+    with interruptible(), pytest.raises(kind):
         steps.run(["step"], lambda: None)
     thread.join()
     assert Path("settled").exists()

@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -75,6 +76,23 @@ def test_what_a_user_can_cause_is_one_line_and_an_exit_code(
         run(monkeypatch, entry, "run=x")
     assert stop.value.code == code
     assert capsys.readouterr().err == line
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_interrupts_the_work_and_is_the_exit_code(monkeypatch, number, code):
+    settled = []
+
+    def entry(options):
+        try:
+            os.kill(os.getpid(), number)
+        finally:
+            settled.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stop:
+        run(monkeypatch, entry, "run=x")
+    assert (stop.value.code, settled) == (code, [True])
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def full():

@@ -60,6 +60,18 @@ def test_one_that_something_has_caught_is_raised_again_where_it_is_looked_for():
         raise_swallowed()
 
 
+def test_a_block_within_a_block_changes_nothing():
+    with interruptible():
+        handler = signal.getsignal(signal.SIGTERM)
+        with interruptible():
+            assert signal.getsignal(signal.SIGTERM) == handler
+        with pytest.raises(Terminated), interruptible():
+            send()
+        send()  # once is enough
+        with pytest.raises(Terminated):
+            raise_swallowed()
+
+
 def test_in_another_thread_nothing_is_changed():
     found = []
 
