@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
@@ -180,18 +181,26 @@ if __name__ == "__main__":
     nodes += [cluster.add_node(num_cpus=1, **own)]
     cluster.remove_node(nodes[0], allow_graceful=False)
     input()
-    cluster.shutdown()
 """
 
 
-def test_a_trial_whose_whole_ray_node_dies_is_run_again_on_another(app, tmp_path):
-    pytest.importorskip("ray")
-    (tmp_path / "cluster.py").write_text(RAY)
-    cluster = subprocess.Popen(
-        [sys.executable, "cluster.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+@contextmanager
+def outliving(source):
+    """A cluster that a program of its own starts, and that program; it says its address first."""
+    Path("cluster.py").write_text(source)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    program = subprocess.Popen([sys.executable, "cluster.py"], **pipes)
     try:
-        address = f"hydra.launcher.address={cluster.stdout.readline().strip()}"
+        yield program, f"hydra.launcher.address={program.stdout.readline().strip()}"
+    finally:
+        for process in [*_children(program.pid), program]:
+            process.kill()
+        program.communicate()
+
+
+def test_a_trial_whose_whole_ray_node_dies_is_run_again_on_another(app):
+    pytest.importorskip("ray")
+    with outliving(RAY) as (cluster, address):
         words = ("do=wait", "hydra.sweeper.n_jobs=1", "hydra.sweeper.n_trials=1", address)
         sweep = app("ray_tasks", *words)
         wait_until(lambda: Path("multirun/s/0/begun").exists())
@@ -199,11 +208,6 @@ def test_a_trial_whose_whole_ray_node_dies_is_run_again_on_another(app, tmp_path
         cluster.stdin.flush()
         assert "trial 0: Ray lost it: NodeDiedError" in said(sweep)
         assert [t.state for t in trials()] == [TrialState.COMPLETE]
-        cluster.communicate("\n", timeout=LIMIT)
-    finally:
-        for process in [*_children(cluster.pid), cluster]:
-            process.kill()
-        cluster.communicate()
 
 
 def test_ctrl_c_interrupts_the_jobs_and_the_same_command_resumes(app, engine):
@@ -268,22 +272,12 @@ if __name__ == "__main__":
 """
 
 
-def test_a_cluster_that_lives_on_interrupts_the_jobs_of_a_sweep_that_is_killed(app, tmp_path):
+def test_a_cluster_that_lives_on_interrupts_the_jobs_of_a_sweep_that_is_killed(app):
     pytest.importorskip("distributed")
-    (tmp_path / "cluster.py").write_text(CLUSTER)
-    cluster = subprocess.Popen(
-        [sys.executable, "cluster.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        address = f"hydra.launcher.address={cluster.stdout.readline().strip()}"
+    with outliving(CLUSTER) as (_, address):
         sweep = app("dask_tasks", "do=wait", "hydra.sweeper.n_trials=2", address)
         wait_until(lambda: len(list(Path("multirun/s").glob("?/begun"))) == 2)
         sweep.kill()
         wait_until(lambda: len(list(Path("multirun/s").glob("?/interrupted"))) == 2)
         said(app("dask_tasks", "do=wait", "hydra.sweeper.n_trials=2", address))
         assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
-    finally:
-        for process in _children(cluster.pid):
-            process.kill()
-        cluster.kill()
-        cluster.communicate()
