@@ -226,8 +226,8 @@ def test_a_job_on_another_machine_that_is_not_heard_of_is_run_again(run, storage
 
 
 def test_a_job_on_another_machine_is_not_given_up_as_long_as_its_lease_is_renewed(run, storage):
-    backend = Cluster(storage, beats=20)  # for a second
-    run(backend, total=1, grace_period=0.3)
+    backend = Cluster(storage, beats=50)  # for two seconds and a half
+    run(backend, total=1, grace_period=1.5)
     assert backend.given_up == [0]
 
 
