@@ -16,7 +16,12 @@ class Terminated(KeyboardInterrupt):
 
 
 _asked = threading.Event()  # whether SIGTERM has come since the outermost block began
-_within = threading.Event()  # whether there is such a block
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if not _asked.is_set():
+        _asked.set()
+        raise Terminated
 
 
 @contextmanager
@@ -27,22 +32,15 @@ def interruptible() -> Iterator[None]:
     is not interrupted by the next. In a thread other than the main one, and within such a block,
     nothing is changed.
     """
-    if threading.current_thread() is not threading.main_thread() or _within.is_set():
+    in_main = threading.current_thread() is threading.main_thread()
+    if not in_main or signal.getsignal(signal.SIGTERM) is _interrupt:
         yield
         return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        if not _asked.is_set():
-            _asked.set()
-            raise Terminated
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    _within.set()
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-        _within.clear()
         _asked.clear()
 
 

@@ -150,7 +150,7 @@ def _check_workers(given: Given) -> None:
     if preload and not isinstance(given.launcher, PoolLauncher):
         raise SweepError(
             f"{preload[-1]} has an effect with hydra/launcher=workers, ray_tasks or dask_tasks "
-            f"only: leave it out"
+            "only: leave it out"
         )
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.cli import arguments
-from mnist_sweep.slurm import __main__ as entry
+from tests.inputs.commands import call
 
 SEARCH = ["data=mnist_5k", "epochs=3", "hydra.sweeper.n_trials=40"]
 # An sbatch that keeps the script, and answers as Slurm's does.
@@ -24,12 +23,8 @@ def command(monkeypatch, capsys):
     """Return a function that gives the command; it returns its exit code and what it says."""
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["slurm", *words])
-        try:
-            arguments.run_words(entry.__doc__, entry.main)
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
+        monkeypatch.setattr("sys.argv", [])
+        code = call(["slurm", *words])
         said = capsys.readouterr()
         return code, said.out, said.err
 

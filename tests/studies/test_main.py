@@ -1,12 +1,10 @@
 """The command on studies: what it prints, and what it refuses in one line."""
 
 import json
-import sys
 
 import pytest
 
-from mnist_sweep.cli import arguments
-from mnist_sweep.studies import __main__ as entry
+from tests.inputs.commands import call
 from tests.studies.conftest import SQLITE, names, swept
 
 
@@ -15,12 +13,8 @@ def command(monkeypatch, capsys):
     """Return a function that gives the command; it returns its exit code and what it says."""
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["studies", *words])
-        try:
-            arguments.run(entry.Studies, entry.__doc__, entry.main)
-            code = 0
-        except SystemExit as stop:
-            code = stop.code
+        monkeypatch.setattr("sys.argv", [])
+        code = call(["studies", *words])
         said = capsys.readouterr()
         return code, said.out, said.err
 

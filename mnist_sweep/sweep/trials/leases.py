@@ -80,9 +80,14 @@ def is_this_process(record: dict[str, Any]) -> bool:
     return this_process().items() <= record.items()
 
 
+def is_elsewhere(record: dict[str, Any]) -> bool:
+    """Whether a recorded process is another machine's."""
+    return bool(record["host"] != _host())
+
+
 def is_alive(record: dict[str, Any]) -> bool | None:
     """Whether a recorded process lives; None where it is another machine's."""
-    if record["host"] != _host():
+    if is_elsewhere(record):
         return None
     try:
         booted, started = _start(record["pid"])

@@ -17,7 +17,7 @@ from mnist_sweep.sweep.trials.leases import (
     Heartbeat,
     Lease,
     LivenessMonitor,
-    is_alive,
+    is_elsewhere,
     is_this_process,
 )
 from mnist_sweep.sweep.trials.proposals import Proposal, Proposer
@@ -199,7 +199,7 @@ class TrialQueue:
     def _is_silent(self, trial: FrozenTrial) -> bool:
         job = _job_of(trial)
         begun = bool(job) and job.get("token") != self.gone.get(trial.number)
-        return begun and is_alive(job) is None and self.jobs.alive(trial) is False
+        return begun and is_elsewhere(job) and self.jobs.alive(trial) is False
 
     def may_still_run(self, number: int) -> bool:
         """Whether a job that its backend has given up may be at work nevertheless."""
