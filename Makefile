@@ -83,7 +83,7 @@ endif
 
 .DEFAULT_GOAL := help
 .PHONY: help setup best train sweep plan ablation test test-slow faults inputs upstream check tensorboard dashboard mlflow confirm reproduce report live watch studies results docs screenshots lock clean
-.PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-soak bench-gpu bench-gpu-workers
+.PHONY: bench bench-training bench-sweep bench-overhead bench-scaling bench-products bench-soak bench-gpu bench-gpu-workers
 
 help: ## list the targets
 	@echo "make best BUDGET=8000 HOURS=3 [DATA=mnist] [SEARCH=architecture]"
@@ -186,7 +186,7 @@ docs: results ## make docs/settings.md from the code, and what make results make
 screenshots: setup ## take docs/pictures/: STUDY's report, and a sweep (needs Chromium)
 	$(BIN)/python -m tools.screenshots "$$STUDY_STORAGE" "$$STUDY_NAME"
 
-BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling
+BENCHMARKS := bench-training bench-sweep bench-overhead bench-scaling bench-products
 bench: $(BENCHMARKS) ## compare speed with what people use: bench-sweep takes hours, the others minutes
 # Lightning and Ray take part where they are installed: .venv/bin/pip install -e '.[bench]'
 $(BENCHMARKS) bench-soak bench-gpu bench-gpu-workers: bench-%: setup

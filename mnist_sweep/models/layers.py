@@ -12,15 +12,17 @@ import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
 CACHE_LINE = 16  # float32 values
+# Whether matrix products outdo 1x1 convolutions: on processors with AVX-512, and not on others
+# (docs/performance.md).
+PRODUCTS = torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution that, with a 1x1 kernel, is trained as the matrix product that it is.
+    """A convolution that, with a 1x1 kernel, is trained as a matrix product where that is faster.
 
-    Of a channels_last tensor the pixels are the rows of a matrix as it lies in memory, and the
-    backward pass of a product is faster than that of a convolution. With a stride, the pixels that
-    are looked at are taken first: oneDNN's kernel for it can write outside its memory
-    (docs/processors.md).
+    Of a channels_last tensor the pixels are the rows of a matrix as it lies in memory. With a
+    stride, the pixels that are looked at are taken first: oneDNN's kernel for it can write outside
+    its memory (docs/processors.md).
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -33,7 +35,8 @@ class Conv2d(nn.Conv2d):
             return self._whole(x, bias)
         x = self._looked_at(x)
         pixels = x.permute(0, 2, 3, 1)  # [B, H', W', in_channels]
-        if self.groups == 1 and _trains_on_cpu(self, x) and pixels.is_contiguous():
+        product = PRODUCTS and self.groups == 1 and _trains_on_cpu(self, x)
+        if product and pixels.is_contiguous():
             return F.linear(pixels, self.weight.flatten(1), bias).permute(0, 3, 1, 2)
         return F.conv2d(x, self.weight, bias, groups=self.groups)
 

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from mnist_sweep.models import layers
 from mnist_sweep.models.layers import BatchNorm2d, Conv2d, normalized
 
 
@@ -11,6 +12,13 @@ def threads(request):
     torch.set_num_threads(request.param)
     yield request.param
     torch.set_num_threads(before)
+
+
+@pytest.fixture(params=["products", "convolutions"])
+def products(request, monkeypatch):
+    """Train as on a processor with AVX-512, where products are faster, and as on others."""
+    monkeypatch.setattr(layers, "PRODUCTS", request.param == "products")
+    return layers.PRODUCTS
 
 
 def images(channels, **settings):
@@ -59,7 +67,7 @@ def fastest(y):
     ],
     ids=str,
 )
-@pytest.mark.usefixtures("threads")
+@pytest.mark.usefixtures("threads", "products")
 def test_a_convolution_gives_what_torchs_gives(settings, layout):
     theirs = nn.Conv2d(6, 10, **settings)  # contiguous, which no kernel of torch's gets wrong
     mine = Conv2d(6, 10, **settings).to(memory_format=layout)
@@ -76,7 +84,9 @@ def test_a_convolution_gives_what_torchs_gives(settings, layout):
 @pytest.mark.parametrize("autocast", [False, True])
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("stride", [2, (1, 2), (3, 3)])
-def test_no_strided_1x1_convolution_is_left_to_torch(monkeypatch, stride, training, autocast):
+def test_no_strided_1x1_convolution_is_left_to_torch(
+    monkeypatch, products, stride, training, autocast
+):
     original, strides = torch.nn.functional.conv2d, []
 
     def conv2d(x, weight, bias=None, stride=1, *others, **settings):
@@ -89,12 +99,18 @@ def test_no_strided_1x1_convolution_is_left_to_torch(monkeypatch, stride, traini
         y = conv(images(6))
     assert set(strides) <= {1}
     assert y.is_contiguous(memory_format=torch.channels_last)
-    assert fastest(y) == (
-        "PermuteBackward0" if training and not autocast else "ConvolutionBackward0"
-    )
+    product = products and training and not autocast
+    assert fastest(y) == ("PermuteBackward0" if product else "ConvolutionBackward0")
 
 
-def test_only_a_1x1_kernel_over_channels_last_trains_as_a_matrix_product():
+def test_a_1x1_kernel_trains_as_a_product_only_where_torch_uses_avx512():
+    capability = torch.backends.cpu.get_cpu_capability()
+    y = Conv2d(6, 10, 1)(images(6))
+    assert (fastest(y) == "PermuteBackward0") == ("AVX512" in capability)
+
+
+def test_only_a_1x1_kernel_over_channels_last_trains_as_a_matrix_product(monkeypatch):
+    monkeypatch.setattr(layers, "PRODUCTS", True)
     product = fastest(Conv2d(6, 10, 1)(images(6)))
     assert product == "PermuteBackward0"
     assert fastest(Conv2d(6, 10, 3)(images(6))) == "ConvolutionBackward0"
@@ -103,7 +119,8 @@ def test_only_a_1x1_kernel_over_channels_last_trains_as_a_matrix_product():
         assert fastest(Conv2d(6, 10, 1)(images(6))) == "ConvolutionBackward0"
 
 
-def test_a_product_keeps_the_channels_last():
+@pytest.mark.usefixtures("products")
+def test_a_1x1_kernel_keeps_the_channels_last():
     y = Conv2d(6, 10, 1)(images(6))
     assert y.is_contiguous(memory_format=torch.channels_last)
 
