@@ -64,6 +64,8 @@ def seeds(summaries: Summaries) -> list[str]:
 
 def _search(found: Network) -> str:
     search = found.summary["search"]
+    if search is None:  # `confirm runs=`: of its experiment
+        return f"see below; its seeds are of `experiment={found.file}`"
     trials = search["trials"]
     ran = sum(count for status, count in trials.items() if status in ("complete", "pruned"))
     return (

@@ -69,6 +69,11 @@ def test_every_seed_is_listed_with_what_the_search_took(summaries):
     )
 
 
+def test_seeds_that_are_of_an_experiment_have_no_search_of_their_own(summaries):
+    summaries["best_2k"]["search"] = None
+    assert seeds(summaries)[3].endswith("| see below; its seeds are of `experiment=best_2k` |")
+
+
 def test_a_table_without_figures_says_so(summaries):
     assert taught(summaries) == ["Not measured yet."]
     assert ablation("dropout", summaries) == ["Not measured yet."]
