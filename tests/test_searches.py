@@ -8,18 +8,22 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from mnist_sweep import train
 from mnist_sweep.run.build import count_model
 from mnist_sweep.sweep.gate import parameter_budget
+from mnist_sweep.sweep.sampling import SAMPLER_TARGETS, take_grid
 from mnist_sweep.sweep.space.base_config import Current
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.conditions import check_conditions
+from mnist_sweep.sweep.space.following import follow
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.searchable import check_space
 from mnist_sweep.sweep.space.values import written
+from mnist_sweep.sweep.zipped import groups_of
 
 FOLDER = Path(train.config_directory()) / "search/ablation"
 ABLATIONS = sorted(file.stem for file in FOLDER.glob("*.yaml") if file.stem != "base")
@@ -142,3 +146,12 @@ def test_an_ablation_is_a_grid_of_arms_and_five_seeds_without_pruning(search, na
     assert chosen["data"] == "mnist"  # never a subset
     assert not sweeper.default_first
     assert found.config.epochs == 20
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_an_ablations_grid_has_each_arm_with_each_seed(search, name):
+    found = search(f"search=ablation/{name}")
+    sweeper = found.config.hydra.sweeper
+    follow(found.space, groups_of(sweeper.zip))
+    sampler = instantiate(sweeper.sampler, _execution_whitelist_=SAMPLER_TARGETS)
+    assert take_grid(sampler, found.space)[1] == 5 * 4

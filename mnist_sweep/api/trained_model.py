@@ -107,6 +107,8 @@ def as_pixels(images: Any) -> Tensor:
         return pixels.to(torch.uint8) * 255
     if pixels.dtype == torch.uint8 or not pixels.numel():
         return pixels
+    if not pixels.dtype.is_signed:  # torch has no minimum of uint16 and wider
+        pixels = pixels.to(torch.int64)
     low, high = pixels.min().item(), pixels.max().item()
     if pixels.is_floating_point():
         if not 0 <= low <= high <= 1:  # also where one is not a number

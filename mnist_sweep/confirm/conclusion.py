@@ -229,7 +229,12 @@ def read_conclusions(study: Path, names: str = f"{CONFIRMATION}*") -> list[Concl
 
     `names` is a pattern of their folders' names. Raises ConfirmError for a file that is damaged.
     """
-    return [_read(path) for path in sorted(study.glob(f"{names}/{FILE}"))]
+    return [read_conclusion(path.parent) for path in sorted(study.glob(f"{names}/{FILE}"))]
+
+
+def read_conclusion(folder: Path) -> Conclusion:
+    """Return the conclusion of a confirmation's folder. Raises ConfirmError for a damaged file."""
+    return _read(folder / FILE)
 
 
 def _read(path: Path) -> Conclusion:

@@ -15,6 +15,7 @@ from mnist_sweep.report.names import short_names, short_value
 from mnist_sweep.report.objective_values import in_percent
 from mnist_sweep.report.ranking import ranked
 from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 
 SEED = "seed"
@@ -23,7 +24,10 @@ FEWEST = 2  # seeds of an arm
 
 @dataclass(frozen=True)
 class Arm:
-    """One configuration, `settings` without the seed, with the first objective of each seed."""
+    """One configuration, `settings` without the seed, with the first objective of each seed.
+
+    What follows a searched setting is among its settings (`hydra.sweeper.zip`).
+    """
 
     settings: Mapping[str, Any]
     values: Mapping[Any, float]
@@ -45,12 +49,46 @@ def arms(record: StudyRecord) -> list[Arm]:
     for row in ranked(record)[::-1]:  # of two runs of one seed the better one
         if SEED not in row.settings:
             continue
-        settings = _without_seed(row)
-        key = tuple((name, repr(value)) for name, value in sorted(settings.items()))
-        found.setdefault(key, (settings, {}))[1][row.settings[SEED]] = row.values[0]
+        settings = _without_seed(record, row)
+        found.setdefault(_key(settings), (settings, {}))[1][row.settings[SEED]] = row.values[0]
     several = [Arm(*each) for each in found.values() if len(each[1]) >= FEWEST]
     sign = 1 if record.directions[0] == "minimize" else -1
     return sorted(several, key=lambda arm: sign * arm.interval.mean)
+
+
+@dataclass(frozen=True)
+class FailedSeeds:
+    """A configuration, `settings` without the seed, and its seeds that have failed, as diverged."""
+
+    settings: Mapping[str, Any]
+    seeds: Sequence[Any]
+
+    @property
+    def sentence(self) -> str:
+        """Which they are, as text."""
+        which = ", ".join(str(seed) for seed in self.seeds)
+        return f"{called(self)} failed with {'seed' if len(self.seeds) == 1 else 'seeds'} {which}"
+
+
+def failed_seeds(record: StudyRecord) -> list[FailedSeeds]:
+    """Return the configurations of which a seed has failed, and was not run again with success.
+
+    In the order of their first trials; empty where the seed is no axis of the search.
+    """
+    if SEED not in record.searched:
+        return []
+    found: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], dict[Any, bool]]] = {}
+    for row in record.rows:
+        if SEED not in row.settings or row.status not in (TrialStatus.FAILED, TrialStatus.COMPLETE):
+            continue
+        settings = _without_seed(record, row)
+        ended = found.setdefault(_key(settings), (settings, {}))[1]
+        ended[row.settings[SEED]] = ended.get(row.settings[SEED], False) or bool(row.values)
+    failed = [
+        FailedSeeds(settings, [seed for seed, succeeded in ended.items() if not succeeded])
+        for settings, ended in found.values()
+    ]
+    return [each for each in failed if each.seeds]
 
 
 def leader(record: StudyRecord) -> Row | None:
@@ -58,11 +96,27 @@ def leader(record: StudyRecord) -> Row | None:
     found = arms(record)
     if len(found) < 2:
         return None
-    return next(row for row in ranked(record) if _without_seed(row) == found[0].settings)
+    return next(row for row in ranked(record) if _without_seed(record, row) == found[0].settings)
 
 
-def _without_seed(row: Row) -> dict[str, Any]:
-    return {name: value for name, value in row.settings.items() if name != SEED}
+def _key(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, repr(value)) for name, value in sorted(settings.items()))
+
+
+def _without_seed(record: StudyRecord, row: Row) -> dict[str, Any]:
+    """Return what a trial drew but for its seed, and what followed from that."""
+    drawn = {name: value for name, value in row.settings.items() if name != SEED}
+    given = dict(line.split("=", 1) for line in row.command if "=" in line)
+    return drawn | {name: given[name] for name in _following(record) if name in given}
+
+
+def _following(record: StudyRecord) -> list[str]:
+    """Return the settings that searched ones decide, and that are not searched themselves."""
+    conditional = (record.definition.get("search") or {}).get("conditional") or {}
+    names = {
+        name for branches in conditional.values() for inner in branches.values() for name in inner
+    }
+    return sorted(names - record.searched.keys())
 
 
 def differences(found: Sequence[Arm]) -> list[Interval | None]:
@@ -105,7 +159,14 @@ def over_their_seeds(record: StudyRecord) -> list[Block]:
             "seeds, and their intervals hold together; they are of other seeds on these validation "
             f"images. {' '.join(verdicts(record))}"
         ),
+        *_failures(record),
     ]
+
+
+def _failures(record: StudyRecord) -> Iterator[Note]:
+    if failed := failed_seeds(record):
+        said = "; ".join(each.sentence for each in failed)
+        yield Note(f"Without a value, and in no mean: {said}.")
 
 
 def verdicts(record: StudyRecord) -> Iterator[str]:
@@ -125,7 +186,7 @@ def verdicts(record: StudyRecord) -> Iterator[str]:
         yield f"{called(found[0])} cannot be told from {', '.join(alike)}."
 
 
-def called(arm: Arm) -> str:
+def called(arm: Arm | FailedSeeds) -> str:
     """Return what an arm is called: its settings."""
     short = short_names(list(arm.settings))
     return " ".join(f"{short[name]}={short_value(value)}" for name, value in arm.settings.items())

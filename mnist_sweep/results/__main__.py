@@ -10,7 +10,8 @@ storage       where it is; sqlite:///multirun/optuna.db where that is left out
 confirmation  the folder of a confirmation: which one, where a study has several; alone, one of runs
 to            the JSON file; the study's name with .json where that is left out
 
-docs/report.md has its keys. It names no place of this machine.
+docs/report.md has its keys. It names no place of this machine
+but a --config-dir of the study's own command.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import optuna
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.confirm.conclusion import CONFIRMATION, FILE
-from mnist_sweep.report.arms import arms
+from mnist_sweep.report.arms import SEED, arms, failed_seeds
 from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation, write
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.text import counted
@@ -41,33 +42,37 @@ class Results:
 def main(asked: Results) -> None:
     """Write figures down; say where they are."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if asked.study is None and asked.confirmation is None:
+    if not (asked.study or asked.confirmation):
         raise ArgumentError("name a study=, or the folder of a confirmation=")
     record = read_study(asked.study, asked.storage) if asked.study else None
     summary = _summary(asked, record)
     path = Path(asked.to or f"{_name(asked).replace('/', '-')}.json")
+    if asked.confirmation and path.resolve() == (Path(asked.confirmation) / FILE).resolve():
+        raise ArgumentError(f"to={path} is the confirmation's own record: name another file")
     write(summary, path)
     number = len(summary.get("arms") or summary["configurations"])
     print(f"{counted(number, 'configuration')} of {_name(asked)}: {path}")
+    for failed in failed_seeds(record) if record and "arms" in summary else ():
+        print(f"without a value, and in no mean: {failed.sentence}")
 
 
 def _name(asked: Results) -> str:
-    return asked.study or Path(str(asked.confirmation)).name
+    return asked.study or Path(str(asked.confirmation)).resolve().name
 
 
 def _summary(asked: Results, record: StudyRecord | None) -> dict[str, Any]:
     """Return the figures of a confirmation, or of the seeds that a search had as an axis."""
-    if asked.confirmation is not None:
+    if asked.confirmation:
         return of_confirmation(Path(asked.confirmation), record)
     assert record is not None
-    if arms(record):
-        return of_arms(record)
-    return of_confirmation(_only_confirmation(record), record)
-
-
-def _only_confirmation(record: StudyRecord) -> Path:
-    """Return a study's confirmation. Raises ResultsError where it has none, or several."""
     found = sorted(record.home.glob(f"{CONFIRMATION}*/{FILE}")) if record.home else []
+    if arms(record) or (SEED in record.searched and not found):
+        return of_arms(record)
+    return of_confirmation(_only_confirmation(record, found), record)
+
+
+def _only_confirmation(record: StudyRecord, found: list[Path]) -> Path:
+    """Return a study's confirmation. Raises ResultsError where it has none, or several."""
     if not found:
         raise ResultsError(
             f"study {record.name} has no figures over seeds: confirm it "

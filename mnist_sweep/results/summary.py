@@ -8,14 +8,15 @@ from typing import Any
 
 from mnist_sweep.config import load_recorded
 from mnist_sweep.confirm.candidates import key_of
-from mnist_sweep.confirm.conclusion import Standing, read_conclusions
+from mnist_sweep.confirm.conclusion import FILE, Conclusion, Standing, read_conclusion
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.confirm.race import Dropped
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
-from mnist_sweep.report.arms import Arm, arms, differences
+from mnist_sweep.report.arms import Arm, arms, differences, failed_seeds
 from mnist_sweep.results.provenance import command, in_common, result_of, settings_of
 from mnist_sweep.sweep.study_record import StudyRecord
+from mnist_sweep.text import counted
 
 SCHEMA = 1  # of the file; a later one says how it differs in docs/report.md
 OF_CONCLUSION = ("data", "images", "ranked_by", "level", "margin", "default", "missing")
@@ -33,15 +34,19 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
     `arms`: the best mean first; of each its `settings`, the first objective of every seed, their
     mean with its 95% interval, and how far the first is above it in pairs of seeds (intervals that
     hold together). `runs`: what the runs have in common; a value that differs is a list of all.
-    `seconds`: of training, all runs added up.
+    `seconds`: of training, all runs added up. `failed`: the seeds that have no value, and are in no
+    mean, by configuration.
 
     Raises ResultsError where there are no two configurations with two seeds each.
     """
     found = arms(record)
+    failed = failed_seeds(record)
     if len(found) < 2:
+        why = "".join(f"; {each.sentence}" for each in failed)
+        have = counted(len(found), "configuration") if found else "no configurations"
         raise ResultsError(
-            f"study {record.name} has no two configurations with two seeds each: search with the "
-            "seed as an axis, as search=ablation/batch_size does"
+            f"study {record.name} has {have} with two seeds that are done, and needs two{why}. "
+            "Search with the seed as an axis, as search=ablation/batch_size does, to the end"
         )
     return {
         "schema": SCHEMA,
@@ -56,6 +61,7 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
             result_of(row.attributes.get("run_directory")) for row in record.rows if row.values
         ),
         "arms": _arms(found),
+        "failed": [{"settings": dict(e.settings), "seeds": list(e.seeds)} for e in failed],
     }
 
 
@@ -79,12 +85,14 @@ def of_confirmation(folder: Path, record: StudyRecord | None = None) -> dict[str
     when the race `dropped` it. `comparisons`: how far the first is above each other on test images.
     `search`: of the study, None where there was none. `runs`: what the runs have in common.
 
-    Raises ResultsError where there is no conclusion, or runs that it speaks of are not here.
+    Raises ResultsError where there is no conclusion, where it is not of the study, or where runs
+    that it speaks of are not here.
     """
-    conclusions = read_conclusions(folder.parent, folder.name)
-    if not conclusions:
-        raise ResultsError(f"{folder} has no confirmation.json: confirm the study to its end first")
-    [conclusion] = conclusions
+    if not (folder / FILE).is_file():
+        raise ResultsError(f"{folder} has no {FILE}: confirm the study to its end first")
+    conclusion = read_conclusion(folder)
+    if record is not None:
+        _check_is_of(record, folder, conclusion)
     found = [(standing, _results(folder, standing)) for standing in conclusion.standings]
     results = [result for _, of_seeds in found for result in of_seeds.values()]
     return {
@@ -98,6 +106,17 @@ def of_confirmation(folder: Path, record: StudyRecord | None = None) -> dict[str
         "configurations": [_configuration(folder, *each) for each in found],
         "comparisons": [asdict(each) for each in conclusion.comparisons],
     }
+
+
+def _check_is_of(record: StudyRecord, folder: Path, conclusion: Conclusion) -> None:
+    """Raise ResultsError where none of a conclusion's configurations is a trial of the study."""
+    trials = {f"trial {row.number}": row.attributes.get("parameters") for row in record.rows}
+    if not any(trials.get(each.title) == each.parameters for each in conclusion.standings):
+        titles = ", ".join(standing.title for standing in conclusion.standings)
+        raise ResultsError(
+            f"{folder} is no confirmation of study {record.name}, none of whose trials it has "
+            f"({titles}): leave study={record.name} out, or name its own with confirmation="
+        )
 
 
 def _search(record: StudyRecord) -> dict[str, Any]:

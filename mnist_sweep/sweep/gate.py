@@ -1,7 +1,10 @@
 """The gate: what a proposal costs, known before anything is launched."""
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,12 +15,31 @@ class Verdict:
     """What a gate found out about one proposal.
 
     `constraints` are told to the sampler: a value above 0 is infeasible, by that much. `attributes`
-    are recorded with the trial. `reason` says why the proposal is rejected; None lets it pass.
+    are recorded with the trial, as JSON. `reason` says why the proposal is rejected; None lets it
+    pass: with a constraint above 0 it is run, and is never the best, as in Optuna.
+
+    Raises TypeError for constraints that are no numbers by name, and for attributes that JSON does
+    not have, such as NumPy's numbers; ValueError for a constraint that is NaN.
     """
 
     constraints: Mapping[str, float] = field(default_factory=dict)
     attributes: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.constraints, Mapping):
+            raise TypeError(f"constraints must be numbers by name, but are {self.constraints!r}")
+        for name, value in self.constraints.items():
+            if not isinstance(value, Real):
+                raise TypeError(f"constraint {name} must be a number, but is {value!r}")
+            if math.isnan(value):
+                raise ValueError(f"constraint {name} is NaN: give a number, above 0 if infeasible")
+        try:
+            json.dumps(dict(self.attributes))
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"attributes must be Python's own numbers, texts, lists and mappings: {error}"
+            ) from error
 
     @property
     def excess(self) -> float:

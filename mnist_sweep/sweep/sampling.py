@@ -30,9 +30,10 @@ def take_grid(sampler: Any, space: SearchSpace) -> tuple[Any, int | None]:
     """
     if not isinstance(sampler, functools.partial) or sampler.func is not GridSampler:
         return sampler, None
-    if space.conditional:
+    if names := space.searched_under_conditions():
         raise SweepError(
-            "a grid cannot have conditional settings; remove them with '~hydra.sweeper.conditional'"
+            f"a grid cannot search under conditions, as it would {', '.join(names)}; fix "
+            "them, or leave their conditions out with '~hydra.sweeper.conditional'"
         )
     grid = {name: _values(name, setting) for name, setting in space.searched().items()}
     return sampler(grid), math.prod(len(values) for values in grid.values())

@@ -2,12 +2,13 @@
 
 import pytest
 from optuna.distributions import CategoricalDistribution
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
 from mnist_sweep.report.arms import arms, called, differences, headline, leader, verdicts
 from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import sections
 from mnist_sweep.report.text import markdown
+from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, create
@@ -17,13 +18,15 @@ BY_SEED = {16: (0.991, 0.993, 0.992), 32: (0.984, 0.986, 0.985), 64: (0.985, 0.9
 
 def grid(study, found, attributes=None):
     among = {
-        "batch_size": CategoricalDistribution(sorted(found)),
+        "batch_size": CategoricalDistribution(sorted({*BY_SEED, *found})),
         "seed": CategoricalDistribution(list(range(5))),
     }
     for size, values in found.items():
         for seed, value in enumerate(values):
+            state = TrialState.COMPLETE if value is not None else TrialState.FAIL
             study.add_trial(
                 create_trial(
+                    state=state,
                     value=value,
                     params={"batch_size": size, "seed": seed},
                     distributions=among,
@@ -75,6 +78,33 @@ def test_the_answer_is_of_configurations_and_not_of_trials(record):
 def test_the_run_to_take_further_is_of_the_configuration_with_the_best_mean(record):
     assert leader(record).number == 1  # seed 1 of the first; one of 64 had the best single run
     assert record.best[0].settings["batch_size"] == 64
+
+
+def test_what_follows_a_searched_setting_is_among_an_arms_settings():
+    study = create("zipped")
+    follows = {"scheduler": "constant"}, {"scheduler": "four_phase"}
+    branches = dict(zip(("16", "32"), follows, strict=True))
+    settings = {"batch_size": "choice", "seed": "choice"}
+    definition = {"search": {"settings": settings, "conditional": {"batch_size": branches}}}
+    study.set_user_attr(studies.DEFINITION, definition | {"objective": "val_acc"})
+    for size, name in ((16, "constant"), (32, "four_phase")):
+        line = [f"batch_size={size}", f"scheduler={name}"]
+        grid(study, {size: (0.9, 0.91 + size / 1000)}, {"overrides": line})
+    found = arms(read_study("zipped", ADDRESS))
+    assert [called(arm) for arm in found] == [
+        "batch_size=32 scheduler=four_phase",
+        "batch_size=16 scheduler=constant",
+    ]
+
+
+def test_seeds_that_failed_are_said_and_are_in_no_mean():
+    grid(create("diverged"), {16: (0.99, 0.992), 32: (0.98, None, 0.99), 64: (None, None)})
+    record = read_study("diverged", ADDRESS)
+    text = markdown("diverged", sections(record, []))
+    assert (
+        "Without a value, and in no mean: batch_size=32 failed with seed 1; batch_size=64 failed "
+        "with seeds 0, 1."
+    ) in " ".join(text.split())
 
 
 def test_a_search_without_an_axis_of_seeds_or_with_one_seed_each_has_no_arms(usual):

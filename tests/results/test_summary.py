@@ -80,8 +80,32 @@ def test_the_command_writes_it_and_says_where(capsys):
 
 def test_a_study_without_an_axis_of_seeds_is_refused():
     usual = create_usual()
-    with pytest.raises(ResultsError, match="study usual has no two configurations with two seeds"):
+    with pytest.raises(ResultsError, match="study usual has no configurations with two seeds"):
         of_arms(read_study(usual, ADDRESS))
+
+
+def test_seeds_that_failed_are_named_in_the_file_and_by_the_command(capsys):
+    study = create("arms")
+    grid(study, {16: (0.991, 0.993), 32: (0.984, None, 0.985), 64: (None, None)})
+    entry.main(entry.Results("arms", ADDRESS, to="arms.json"))
+    found = json.loads(Path("arms.json").read_text())
+    assert [arm["settings"]["batch_size"] for arm in found["arms"]] == [16, 32]
+    assert found["failed"] == [
+        {"settings": {"batch_size": 32}, "seeds": [1]},
+        {"settings": {"batch_size": 64}, "seeds": [0, 1]},
+    ]
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "without a value, and in no mean: batch_size=32 failed with seed 1",
+        "without a value, and in no mean: batch_size=64 failed with seeds 0, 1",
+    ]
+
+
+def test_of_too_few_configurations_it_is_said_which_failed():
+    study = create("arms")
+    grid(study, {16: (0.991, 0.993), 64: (None, None)})
+    message = "has 1 configuration with two seeds.*needs two; batch_size=64 failed with seeds"
+    with pytest.raises(ResultsError, match=message):
+        entry.main(entry.Results("arms", ADDRESS))
 
 
 @pytest.fixture
@@ -149,8 +173,38 @@ def test_a_folder_without_a_conclusion_is_refused():
 def test_the_command_takes_a_folder_of_runs_that_no_study_chose(confirmed, capsys):
     entry.main(entry.Results(confirmation=str(confirmed)))
     assert capsys.readouterr().out == "2 configurations of confirmed: confirmed.json\n"
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_without_a_study_and_a_confirmation_there_is_nothing_to_write(empty):
     with pytest.raises(ArgumentError, match="name a study="):
-        entry.main(entry.Results())
+        entry.main(entry.Results(study=empty, confirmation=empty))
+
+
+@pytest.mark.parametrize("name", ["runs[1]", "."])
+def test_a_confirmations_folder_may_have_any_name(confirmed, monkeypatch, name):
+    if name == ".":
+        monkeypatch.chdir(confirmed)
+    else:
+        confirmed.rename(name)
+    entry.main(entry.Results(confirmation=name, to="found.json"))
+    assert len(json.loads(Path("found.json").read_text())["configurations"]) == 2
+
+
+def test_a_confirmations_own_record_is_not_written_over(confirmed):
+    before = (confirmed / "confirmation.json").read_text()
+    with pytest.raises(ArgumentError, match="is the confirmation's own record: name another file"):
+        entry.main(
+            entry.Results(confirmation=str(confirmed), to=str(confirmed / "confirmation.json"))
+        )
+    assert (confirmed / "confirmation.json").read_text() == before
+
+
+def test_a_confirmation_of_another_study_is_refused(confirmed):
+    swept()
+    message = r"confirmed is no confirmation of study arms, .*\(trial 4, trial 7\)"
+    with pytest.raises(ResultsError, match=message):
+        entry.main(entry.Results("arms", ADDRESS, confirmation=str(confirmed)))
 
 
 def test_a_study_that_was_not_confirmed_says_how_to_get_figures():

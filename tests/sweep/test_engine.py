@@ -586,6 +586,14 @@ def test_a_grid_is_run_once_and_its_over_budget_points_are_skipped(sweep):
     assert [(s.parameters, s.params["model.hidden"]) for s in skipped] == [(23_860, 30)] * 2
 
 
+def test_a_grid_runs_what_is_zipped_together_once(sweep):
+    grid = ["hydra/sweeper/sampler=grid", "model.hidden=10,20", "optimizer.lr=0.01,0.02"]
+    assert sweep(20, *grid, "hydra.sweeper.zip=[model.hidden,optimizer.lr]") == 0
+    lines = [attributes_of(trial)["overrides"] for trial in trials()]
+    pairs = [("model.hidden=10", "optimizer.lr=0.01"), ("model.hidden=20", "optimizer.lr=0.02")]
+    assert sorted(tuple(sorted(set(line) & {*sum(pairs, ())})) for line in lines) == pairs
+
+
 def test_several_objectives_give_a_front_of_feasible_trials(sweep):
     assert (
         sweep(

@@ -1,8 +1,9 @@
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.errors import UserError
-from mnist_sweep.sweep.gate import parameter_budget
+from mnist_sweep.sweep.gate import Verdict, parameter_budget
 
 HYDRA = OmegaConf.create({"runtime": {"choices": {"model": "enhanced"}}})
 
@@ -51,3 +52,22 @@ def test_a_proposal_that_can_be_no_run_is_an_error(composed, override):
 def test_a_teacher_that_is_not_there_is_refused_before_anything_trains(composed):
     with pytest.raises(UserError, match=r"distill\.teacher=gone is no directory here; name that"):
         parameter_budget(composed("distill.teacher=gone", "distill.weight=0.5"), HYDRA)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"constraints": [7]}, r"constraints must be numbers by name, but are \[7\]"),
+        ({"constraints": {"b": "7"}}, "constraint b must be a number, but is '7'"),
+        ({"constraints": {"b": float("nan")}}, "constraint b is NaN"),
+        ({"attributes": {"o": np.int64(3)}}, "attributes must be Python's own numbers.*int64"),
+        ({"attributes": {"o": object()}}, "attributes must be Python's own numbers.*object"),
+    ],
+)
+def test_a_verdict_that_cannot_be_recorded_is_refused_by_name(given, said):
+    with pytest.raises((TypeError, ValueError), match=said):
+        Verdict(**given)
+
+
+def test_numpys_numbers_are_constraints():
+    assert Verdict(constraints={"a": np.float32(0.5), "b": np.int64(2)}).excess == 2

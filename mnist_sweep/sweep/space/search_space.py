@@ -43,6 +43,18 @@ class SearchSpace:
         for settings in self._all():
             yield from ((n, s) for n, s in settings.items() if isinstance(s, BaseDistribution))
 
+    def searched_under_conditions(self) -> list[str]:
+        """Return the names of what is searched where a condition is met; sorted."""
+        inner = [i for branches in self.conditional.values() for i in branches.values()]
+        return sorted(
+            {
+                n
+                for settings in inner
+                for n, s in settings.items()
+                if isinstance(s, BaseDistribution)
+            }
+        )
+
     def names(self) -> set[str]:
         """Return the names of all settings, conditional ones included."""
         return set().union(*self._all())

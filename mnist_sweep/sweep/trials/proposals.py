@@ -218,7 +218,7 @@ class Proposer:
             self.records.mark(trial.number, CONFIGURATION, judged.digest)
         for name, excess in judged.verdict.constraints.items():
             if name not in draw.constraints:  # Optuna sets a constraint once, also over restarts
-                trial.set_constraint(name, excess)
+                trial.set_constraint(name, float(excess))
         found = dict(judged.verdict.attributes)
         if judged.reason is not None:
             found["reason"] = judged.reason

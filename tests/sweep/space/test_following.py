@@ -1,9 +1,13 @@
 """Searched settings whose values go together."""
 
+from functools import partial
+
 import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.samplers import GridSampler
 
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.sampling import take_grid
 from mnist_sweep.sweep.space.following import follow
 from mnist_sweep.sweep.space.search_space import SearchSpace
 
@@ -42,3 +46,17 @@ def test_a_range_has_no_values_that_others_could_follow():
     space = space_of(a=IntDistribution(1, 9), b=CategoricalDistribution((1, 2)))
     with pytest.raises(SweepError, match=r"zip: a is IntDistribution.*give it a list of values"):
         follow(space, [["a", "b"]])
+
+
+def take(space):
+    return take_grid(partial(GridSampler), space)[1]
+
+
+def test_a_grid_has_what_follows_with_its_leader_and_searches_nothing_under_a_condition():
+    among = CategoricalDistribution((1, 2))
+    space = space_of(a=among, b=CategoricalDistribution(("x", "y")), c=among)
+    follow(space, [["a", "b"]])
+    assert take(space) == 2 * 2
+    space.conditional["a"][1]["d"] = among
+    with pytest.raises(SweepError, match="a grid cannot search under conditions, as it would d;"):
+        take(space)
