@@ -56,7 +56,7 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
         "objective": record.objectives[0],
         "direction": record.directions[0],
         "trials": {str(status): count for status, count in sorted(record.counts.items())},
-        "seconds": round(record.seconds, 1),
+        "seconds": round(record.seconds, 1) or None,  # another application records none
         "runs": in_common(
             result_of(row.attributes.get("run_directory")) for row in record.rows if row.values
         ),

@@ -90,6 +90,7 @@ def test_seeds_that_failed_are_named_in_the_file_and_by_the_command(capsys):
     entry.main(entry.Results("arms", ADDRESS, to="arms.json"))
     found = json.loads(Path("arms.json").read_text())
     assert [arm["settings"]["batch_size"] for arm in found["arms"]] == [16, 32]
+    assert found["seconds"] is None, "these trials are none of ours, and record no time"
     assert found["failed"] == [
         {"settings": {"batch_size": 32}, "seeds": [1]},
         {"settings": {"batch_size": 64}, "seeds": [0, 1]},
