@@ -234,10 +234,7 @@ def read_conclusions(study: Path, names: str = f"{CONFIRMATION}*") -> list[Concl
 
 def read_conclusion(folder: Path) -> Conclusion:
     """Return the conclusion of a confirmation's folder. Raises ConfirmError for a damaged file."""
-    return _read(folder / FILE)
-
-
-def _read(path: Path) -> Conclusion:
+    path = folder / FILE
     try:
         found = parse_json(text_of(path))
         check_kinds(found, {formats.KEY: WHOLE}, ())

@@ -4,7 +4,7 @@ Differences are in pairs of equal seeds, as in a confirmation, but on the valida
 intervals hold for other seeds on these images.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,13 +45,12 @@ def arms(record: StudyRecord) -> list[Arm]:
     """
     if SEED not in record.searched or len(record.directions) > 1:
         return []
-    found: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], dict[Any, float]]] = {}
-    for row in ranked(record)[::-1]:  # of two runs of one seed the better one
-        if SEED not in row.settings:
-            continue
-        settings = _without_seed(record, row)
-        found.setdefault(_key(settings), (settings, {}))[1][row.settings[SEED]] = row.values[0]
-    several = [Arm(*each) for each in found.values() if len(each[1]) >= FEWEST]
+    best_last = _by_seed(record, ranked(record)[::-1])  # of two runs of one seed the better one
+    several = [
+        Arm(settings, {seed: runs[-1].values[0] for seed, runs in of_seed.items()})
+        for settings, of_seed in best_last
+        if len(of_seed) >= FEWEST
+    ]
     sign = 1 if record.directions[0] == "minimize" else -1
     return sorted(several, key=lambda arm: sign * arm.interval.mean)
 
@@ -77,18 +76,15 @@ def failed_seeds(record: StudyRecord) -> list[FailedSeeds]:
     """
     if SEED not in record.searched:
         return []
-    found: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], dict[Any, bool]]] = {}
-    for row in record.rows:
-        if SEED not in row.settings or row.status not in (TrialStatus.FAILED, TrialStatus.COMPLETE):
-            continue
-        settings = _without_seed(record, row)
-        ended = found.setdefault(_key(settings), (settings, {}))[1]
-        ended[row.settings[SEED]] = ended.get(row.settings[SEED], False) or bool(row.values)
-    failed = [
-        FailedSeeds(settings, [seed for seed, succeeded in ended.items() if not succeeded])
-        for settings, ended in found.values()
+    ended = [row for row in record.rows if row.status in (TrialStatus.FAILED, TrialStatus.COMPLETE)]
+    found = [
+        FailedSeeds(
+            settings,
+            [seed for seed, runs in of_seed.items() if not any(run.values for run in runs)],
+        )
+        for settings, of_seed in _by_seed(record, ended)
     ]
-    return [each for each in failed if each.seeds]
+    return [each for each in found if each.seeds]
 
 
 def leader(record: StudyRecord) -> Row | None:
@@ -96,18 +92,31 @@ def leader(record: StudyRecord) -> Row | None:
     found = arms(record)
     if len(found) < 2:
         return None
-    return next(row for row in ranked(record) if _without_seed(record, row) == found[0].settings)
+    following = _following(record)
+    best = found[0].settings
+    return next(row for row in ranked(record) if _without_seed(row, following) == best)
 
 
-def _key(settings: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, repr(value)) for name, value in sorted(settings.items()))
+def _by_seed(
+    record: StudyRecord, rows: Iterable[Row]
+) -> list[tuple[dict[str, Any], dict[Any, list[Row]]]]:
+    """Return the configurations, each with its rows by seed, in the order of the rows."""
+    following = _following(record)
+    found: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], dict[Any, list[Row]]]] = {}
+    for row in rows:
+        if SEED not in row.settings:
+            continue
+        settings = _without_seed(row, following)
+        key = tuple((name, repr(value)) for name, value in sorted(settings.items()))
+        found.setdefault(key, (settings, {}))[1].setdefault(row.settings[SEED], []).append(row)
+    return list(found.values())
 
 
-def _without_seed(record: StudyRecord, row: Row) -> dict[str, Any]:
+def _without_seed(row: Row, following: Sequence[str]) -> dict[str, Any]:
     """Return what a trial drew but for its seed, and what followed from that."""
     drawn = {name: value for name, value in row.settings.items() if name != SEED}
     given = dict(line.split("=", 1) for line in row.command if "=" in line)
-    return drawn | {name: given[name] for name in _following(record) if name in given}
+    return drawn | {name: given[name] for name in following if name in given}
 
 
 def _following(record: StudyRecord) -> list[str]:

@@ -23,7 +23,7 @@ import optuna
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.confirm.conclusion import CONFIRMATION, FILE
-from mnist_sweep.report.arms import SEED, arms, failed_seeds
+from mnist_sweep.report.arms import SEED, FailedSeeds, arms
 from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation, write
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.text import counted
@@ -52,8 +52,8 @@ def main(asked: Results) -> None:
     write(summary, path)
     number = len(summary.get("arms") or summary["configurations"])
     print(f"{counted(number, 'configuration')} of {_name(asked)}: {path}")
-    for failed in failed_seeds(record) if record and "arms" in summary else ():
-        print(f"without a value, and in no mean: {failed.sentence}")
+    for failed in summary.get("failed", ()):
+        print(f"without a value, and in no mean: {FailedSeeds(**failed).sentence}")
 
 
 def _name(asked: Results) -> str:

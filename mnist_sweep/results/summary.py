@@ -61,7 +61,7 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
             result_of(row.attributes.get("run_directory")) for row in record.rows if row.values
         ),
         "arms": _arms(found),
-        "failed": [{"settings": dict(e.settings), "seeds": list(e.seeds)} for e in failed],
+        "failed": [asdict(each) for each in failed],
     }
 
 

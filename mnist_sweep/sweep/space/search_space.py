@@ -32,7 +32,7 @@ class SearchSpace:
 
     def searched(self) -> dict[str, BaseDistribution]:
         """Return what is searched unconditionally."""
-        return {k: v for k, v in self.settings.items() if isinstance(v, BaseDistribution)}
+        return _searched(self.settings)
 
     def fixed(self) -> dict[str, str]:
         """Return what is fixed unconditionally, as an override's text."""
@@ -41,27 +41,21 @@ class SearchSpace:
     def distributions(self) -> Iterator[tuple[str, BaseDistribution]]:
         """Yield what is searched, conditionally too; a name as often as it has a condition."""
         for settings in self._all():
-            yield from ((n, s) for n, s in settings.items() if isinstance(s, BaseDistribution))
+            yield from _searched(settings).items()
 
     def searched_under_conditions(self) -> list[str]:
         """Return the names of what is searched where a condition is met; sorted."""
-        inner = [i for branches in self.conditional.values() for i in branches.values()]
-        return sorted(
-            {
-                n
-                for settings in inner
-                for n, s in settings.items()
-                if isinstance(s, BaseDistribution)
-            }
-        )
+        return sorted(set().union(*map(_searched, self._branches())))
 
     def names(self) -> set[str]:
         """Return the names of all settings, conditional ones included."""
         return set().union(*self._all())
 
     def _all(self) -> list[dict[str, Setting]]:
-        inner = [i for branches in self.conditional.values() for i in branches.values()]
-        return [self.settings, *inner]
+        return [self.settings, *self._branches()]
+
+    def _branches(self) -> list[dict[str, Setting]]:
+        return [i for branches in self.conditional.values() for i in branches.values()]
 
     def walk(self, choose: Choose, current: Current) -> list[str]:
         """Return overrides whose searched values `choose` gives; without those UNKNOWN to it.
@@ -122,6 +116,10 @@ class SearchSpace:
                 for outer, branches in sorted(self.conditional.items())
             },
         }
+
+
+def _searched(settings: Mapping[str, Setting]) -> dict[str, BaseDistribution]:
+    return {n: s for n, s in settings.items() if isinstance(s, BaseDistribution)}
 
 
 class _Walk:
