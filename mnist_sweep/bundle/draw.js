@@ -22,14 +22,20 @@ function clear() {
   look();
 }
 
+// A line of no length is a dot of its own: the canvas standard leaves such lines out of a stroke.
 function line(from, to) {
-  paper.strokeStyle = "#000000";
+  paper.fillStyle = paper.strokeStyle = "#000000";
   paper.lineWidth = PEN;
   paper.lineCap = "round";
   paper.beginPath();
-  paper.moveTo(...from);
-  paper.lineTo(...to);
-  paper.stroke();
+  if (from[0] === to[0] && from[1] === to[1]) {
+    paper.arc(...to, PEN / 2, 0, 2 * Math.PI);
+    paper.fill();
+  } else {
+    paper.moveTo(...from);
+    paper.lineTo(...to);
+    paper.stroke();
+  }
   if (!waiting) {
     waiting = true;
     requestAnimationFrame(() => { waiting = false; look(); });

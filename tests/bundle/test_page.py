@@ -221,6 +221,16 @@ STROKES = """
       document.body.append(note);
     }
 """
+
+
+def noted(dom):
+    """What the page told of itself after `finish()`, its sheet as an image."""
+    (text,) = re.findall(r'<p id="told">(.*?)</p>', dom)
+    found = json.loads(html.unescape(text))
+    content = io.BytesIO(base64.b64decode(found.pop("png").split(",")[1]))
+    return {**found, "sheet": Image.open(content).convert("L")}
+
+
 DRAWINGS = {
     "seven": [[(0.3, 0.2), (0.7, 0.22), (0.45, 0.8)]],
     "small, in a corner": [[(0.1, 0.1), (0.12, 0.16), (0.1, 0.22)]],
@@ -236,11 +246,8 @@ DRAWINGS = {
 def test_the_page_sees_and_says_what_predict_does(bundle, tmp_path, strokes):
     drawn = "".join(f"drag({json.dumps(stroke)});" for stroke in strokes)
     dom = told(bundle / "draw.html", f"{STROKES}{drawn}finish();")
-    (text,) = re.findall(r'<p id="told">(.*?)</p>', dom)
-    found = json.loads(html.unescape(text))
-    content = base64.b64decode(found["png"].split(",")[1])
-    with Image.open(io.BytesIO(content)) as image:
-        image.convert("L").save(tmp_path / "drawn.png")
+    found = noted(dom)
+    found["sheet"].save(tmp_path / "drawn.png")
     drawing = read_drawing(tmp_path / "drawn.png")
     image = np.array(found["image"]).reshape(28, 28)
     assert np.abs(image - drawing.pixels.astype(int)).max() <= 1
@@ -280,6 +287,25 @@ def test_a_keyboard_draws_too(bundle):
     gone = "sheet.dispatchEvent(new KeyboardEvent('keydown', { key: 'Delete' }));"
     dom = told(bundle / "draw.html", f"{STROKES}{pressed}{gone}finish();")
     assert '"image":null' in html.unescape(dom)
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    "touch",
+    [
+        "drag([[0.5, 0.5]]);",
+        "drag([[0.5, 0.5], [0.5, 0.5]]);",
+        "sheet.dispatchEvent(new KeyboardEvent('keydown', { key: ' ' }));",
+    ],
+    ids=["a tap", "a tap that does not move", "the space bar"],
+)
+def test_a_touch_that_does_not_move_is_a_dot_of_the_pen(bundle, touch):
+    dom = told(bundle / "draw.html", f"{STROKES}{touch}finish();")
+    ink = np.array(noted(dom)["sheet"]) < 128
+    width = 0.08 * ink.shape[1]
+    for places in np.nonzero(ink):
+        assert places.max() - places.min() + 1 == pytest.approx(width, abs=1.5)
+    assert ink.sum() == pytest.approx(np.pi * width**2 / 4, rel=0.05)
 
 
 @needs_browser
