@@ -5,18 +5,18 @@ Nothing here imports torch: `--help` and `--cfg job` must not pay for it.
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from mnist_sweep.allowed_values import objections
 from mnist_sweep.errors import UserError
 from mnist_sweep.objectives import OBJECTIVES, direction_of
-from mnist_sweep.text import one_line, shortened
+from mnist_sweep.text import nearest, one_line, shortened
 from mnist_sweep.untrusted_files import is_line, parse_config
 
 NO_PLAN = (
@@ -141,7 +141,6 @@ class RunConfig:
     optimizer: Any
     scheduler: Any
     data: DataConfig
-    tracking: TrackingConfig
     budget: BudgetConfig
     keep: KeepConfig
     early_stopping: EarlyStoppingConfig
@@ -157,6 +156,7 @@ class RunConfig:
     resume: str | None
     study: str | None
     trial: int | None
+    tracking: TrackingConfig = field(default_factory=TrackingConfig)  # ~tracking: none
     lease: str | None = None  # older runs were recorded without it
     cuda_graph: bool | None = False  # older runs were recorded without it
     name: str | None = None  # older runs were recorded without it
@@ -280,11 +280,19 @@ def typed(schema: Any, node: Any, where: str = "") -> DictConfig:
         OmegaConf.resolve(merged)
     except OmegaConfBaseException as error:
         key = ".".join(part for part in (where, error.full_key) if part) or "config"
-        raise ConfigError(f"{key}: {shortened(str(error).splitlines()[0])}") from error
+        raise ConfigError(f"{key}: {_refused(error)}") from error
     except RecursionError as error:
         raise ConfigError(f"{where or 'config'}: it is nested too deeply") from error
     assert isinstance(merged, DictConfig)
     return merged
+
+
+def _refused(error: OmegaConfBaseException) -> str:
+    """Return what is wrong with a setting; of one that there is not, which may be meant."""
+    if isinstance(error, ConfigKeyError) and is_dataclass(error.object_type):
+        known = [each.name for each in fields(error.object_type)]
+        return f"there is no such setting; {nearest(str(error.key), known)}"
+    return shortened(str(error).splitlines()[0])
 
 
 def check(config: DictConfig) -> RunConfig:
@@ -296,7 +304,11 @@ def check(config: DictConfig) -> RunConfig:
     merged = typed(RunConfig, config)
     missing = sorted(str(key) for key in OmegaConf.missing_keys(merged))
     if missing:
-        raise ConfigError(f"{', '.join(missing)}: a value must be given")
+        left_out = missing[0].partition(".")[0] not in list(config)  # "???" is not `in` it
+        raise ConfigError(
+            f"{', '.join(missing)}: a value must be given, {missing[0]}=VALUE"
+            f"{f'; leave ~{missing[0]} out' if left_out else ''}"
+        )
     run = OmegaConf.to_object(merged)
     assert isinstance(run, RunConfig)
     _check_nodes(run)

@@ -73,8 +73,8 @@ def test_every_experiment_composes_and_passes_the_checks(composed, experiment):
         ("data.validation=0", "data.validation must be at least 1, but got 0"),
         ("data.std=0", "data.std must be greater than 0, but got 0"),
         ("data.timeout=-1", "data.timeout must be greater than 0"),
-        ("+data.sise=3", "data.sise: Key 'sise' not in 'DataConfig'"),
-        ("+bacth_size=3", "bacth_size: Key 'bacth_size' not in 'RunConfig'"),
+        ("+data.sise=3", "data.sise: there is no such setting; known are name, root"),
+        ("+bacth_size=3", "bacth_size: there is no such setting; the nearest is batch_size"),
         ("loss=hinge", "loss must be one of cross_entropy, mse, but got 'hinge'"),
         ("label_smoothing=1", "label_smoothing must be in [0, 1), but got 1.0"),
         ("ema.decay=1", "ema.decay must be in (0, 1), but got 1.0"),
@@ -110,8 +110,10 @@ def test_the_direction_is_the_objectives(objective, direction):
 
 
 def test_a_missing_value_is_named(composed):
-    with pytest.raises(ConfigError, match="epochs: a value must be given"):
+    with pytest.raises(ConfigError, match=r"^epochs: a value must be given, epochs=VALUE$"):
         check(composed("epochs=???"))
+    with pytest.raises(ConfigError, match=r"^model: a .*, model=VALUE; leave ~model out$"):
+        check(composed("~model"))
 
 
 def test_null_lifts_the_budget(composed):

@@ -12,9 +12,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from mnist_sweep import conf
+from mnist_sweep.cli.entry import check_words
 from mnist_sweep.cli.hydra_errors import said
 from mnist_sweep.config import ConfigError, config_directory, without_hydra
-from mnist_sweep.text import one_line, shortened
+from mnist_sweep.text import shortened
 
 
 def compose(*overrides: str) -> DictConfig:
@@ -50,11 +51,13 @@ def _check(override: object) -> None:
     """Raise ConfigError for what is no override of one run."""
     if not isinstance(override, str):
         raise ConfigError(f"an override is a text such as 'epochs=5', but got {override!r}")
+    if override.startswith("-"):
+        raise ConfigError(f"{override!r} is an option of the command line: leave it out")
+    check_words([override])
     try:
-        parsed = OverridesParser.create().parse_override(override)
+        (parsed,) = OverridesParser.create().parse_overrides([override])
     except HydraException as error:
-        cause = one_line(error.__cause__ or error)
-        raise ConfigError(f"{override!r} is no override such as 'epochs=5': {cause}") from error
+        raise ConfigError(shortened(said(error))) from error
     if parsed.is_sweep_override():
         raise ConfigError(
             f"{override} names several runs, and this composes one: give one value, or search with "

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, read_conclusions
 from mnist_sweep.errors import UserError
+from mnist_sweep.sweep.read_only import StorageError
 from mnist_sweep.sweep.study_record import ReportError, Row, read_study
+from mnist_sweep.text import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,6 +92,10 @@ def study(name: str, storage: str = STORAGE) -> Study:
     `storage`: its address, as `hydra.sweeper.storage` has it. The sweep may be running. Raises
     StorageError where there is no such storage, and ReportError where it has no study of that name.
     """
+    if not isinstance(storage, str):
+        raise StorageError(
+            f"storage must be an address such as {STORAGE}, but got {shortened(storage)}"
+        )
     record = read_study(name, storage)
     trials = {row.number: _trial(row, record.objectives) for row in record.rows}
     several = len(record.directions) > 1

@@ -16,8 +16,10 @@ INSIDE = re.compile(
 WHICH = re.compile(r"Error when parsing index: \d+, string: .*? out of \[.*?\]\.\n", re.DOTALL)
 # How the reasons begin that Hydra's parser gives, and none of its functions.
 OF_THE_GRAMMAR = re.compile(
-    r"missing \w+ at|mismatched input|extraneous input|no viable|a character|token"
+    r"(?!missing EQUAL)missing|mismatched input|extraneous input|no viable|Lexer|token"
 )
+# What could have been there instead: names of the grammar's.
+EXPECTED = re.compile(r" expecting (\{.*\}|\w+)$")
 
 
 def said(error: HydraException) -> str:
@@ -30,10 +32,19 @@ def said(error: HydraException) -> str:
     if not isinstance(error, OverrideParseException):
         return one_line(text)
     reason = one_line(text)
-    if reason.startswith("Lexer"):  # with the override, and a mark below its character
-        reason = "a character in it is none of the grammar's"
     hint = "; a value with special characters needs quotes, \"name='a b'\""
     return (
-        f"{error.override!r} is no override such as 'epochs=5': {reason}"
+        f"{error.override!r} is no override such as 'epochs=5': {_in_words(reason)}"
         f"{hint if OF_THE_GRAMMAR.match(reason) else ''}"
     )
+
+
+def _in_words(reason: str) -> str:
+    """Return why the grammar does not take an override, without the grammar's own names."""
+    if reason.startswith("missing EQUAL"):
+        return "it has no ="
+    if "'<EOF>'" in reason:
+        return "it ends too early"
+    if reason.startswith(("Lexer", "token")):  # with the override, and a mark below its character
+        return "a character in it is none of the grammar's"
+    return EXPECTED.sub("", reason)

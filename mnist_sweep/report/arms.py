@@ -14,11 +14,11 @@ from mnist_sweep.report.blocks import Block, Note, Table
 from mnist_sweep.report.names import short_names, short_value
 from mnist_sweep.report.objective_values import in_percent
 from mnist_sweep.report.ranking import ranked
+from mnist_sweep.sweep.study import SEED
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 
-SEED = "seed"
 FEWEST = 2  # seeds of an arm
 
 
@@ -165,8 +165,8 @@ def over_their_seeds(record: StudyRecord) -> list[Block]:
         Table(header, cells, short=short_names(names)),
         Note(
             "Means over seeds with 95% intervals (Student's t). Differences are in pairs of equal "
-            "seeds, and their intervals hold together; they are of other seeds on these validation "
-            f"images. {' '.join(verdicts(record))}"
+            "seeds, and their intervals hold together; they are of other seeds on the same "
+            f"{'validation images' if record.ours else 'data'}. {' '.join(verdicts(record))}"
         ),
         *_failures(record),
     ]

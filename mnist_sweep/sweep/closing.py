@@ -13,6 +13,7 @@ from mnist_sweep.sweep.best import EVENTS
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.proportion import wilson
+from mnist_sweep.sweep.study import SEED
 from mnist_sweep.sweep.trial_line import Change
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of
 from mnist_sweep.sweep.trials.tally import Tally
@@ -75,6 +76,8 @@ class Closing:
             yield f"{INDENT}other than the default: {different}"
         else:
             yield f"{INDENT}it is the default configuration"
+        if SEED in trial.params and len(trial.params) > 1:
+            yield f"{INDENT}this is one seed: the report has each configuration over its seeds"
         yield f"{INDENT}run: {attributes.get('run_directory')}"
         yield f"{INDENT}train it again: {self._again(trial)}"
 

@@ -27,6 +27,7 @@ ID = "id"  # the study's user attribute that a directory of runs is recognized b
 TOTAL = "total"  # the study's user attribute that says how many launched trials its sweep wants
 DEFINITION = "definition"  # the study's user attribute that says what is searched
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
+SEED = "seed"  # the setting that, where it is searched, makes several runs of a configuration
 
 BRANCHES = Check(
     "a mapping to mappings to mappings",

@@ -25,6 +25,12 @@ def test_it_can_be_changed_and_checked():
     assert "hydra" not in config
 
 
+def test_a_run_without_the_group_of_trackers_has_none():
+    tracking = check(compose("~tracking")).tracking
+    assert (tracking.tensorboard, tracking.mlflow) == (None, None)
+    assert check(compose("tracking=none")).tracking == tracking
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -32,7 +38,15 @@ def test_it_can_be_changed_and_checked():
         ("optimizer.lr=interval(0.1,1)", "names several runs"),
         ("sede=1", "Could not override 'sede'"),
         ("model=nope", r"Could not find 'model/nope' Available options in 'model': baseline"),
-        ("x y", "'x y' is no override such as 'epochs=5'"),
+        ("x y", "'x y' is no override such as 'epochs=5': a character in it is none of the"),
+        ("resume=a b ä", "needs quotes"),
+        ("epochs", "'epochs' is no override such as 'epochs=5': it has no =$"),
+        ("", "'' is no override such as 'epochs=5': it ends too early"),
+        ("epochs=(", r"extraneous input '\('; a value"),
+        ("-m", "'-m' is an option of the command line: leave it out"),
+        ("=3", "'=3' names no setting before its ="),
+        ("model=null", "model is a group of configs: name an option"),
+        ("notes=\udc80", "is not text in UTF-8"),
         ("hydra.run.dir=x", "hydra.run.dir=x has no effect from Python: leave it out"),
         ("+hydra.job.env_set.A=1", "has no effect from Python"),
         ("hydra/launcher=joblib", "has no effect from Python"),

@@ -102,3 +102,10 @@ def test_what_is_not_there_is_one_line():
         study("other", ADDRESS)
     with pytest.raises(StorageError, match="there is no file"):
         study("usual")
+
+
+@pytest.mark.parametrize("storage", [None, 3, Path("multirun/optuna.db")])
+def test_a_storage_that_is_no_address_is_one_line_that_shows_one(storage):
+    with pytest.raises(StorageError, match=r"an address such as sqlite:///\S+, but got") as raised:
+        study("usual", storage)
+    assert str(raised.value).endswith(str(storage))

@@ -124,3 +124,6 @@ def test_another_applications_losses_are_minimized_and_written_as_they_are():
         "The best of 2 configurations is batch_size=1: value 0.55 ± 0.64, the mean of 2 seeds"
     )
     assert list(verdicts(found)) == ["batch_size=1 is better than batch_size=2."]
+    said = " ".join(markdown("losses", sections(found, [])).split())
+    assert "of other seeds on the same data." in said
+    assert "images" not in said

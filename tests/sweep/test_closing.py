@@ -102,6 +102,18 @@ def test_the_default_configuration_is_named_as_the_best_where_it_is(closing):
     assert not [line for line in lines if line.startswith("default")]
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"), [(["seed", "width"], True), (["seed"], False), (["width"], False)]
+)
+def test_where_the_seed_is_an_axis_the_best_run_is_called_one_seed(closing, names, expected):
+    study = optuna.create_study(direction="maximize", study_name="s")
+    axes = dict.fromkeys(names, optuna.distributions.IntDistribution(0, 4))
+    study.add_trial(create_trial(value=0.97, params=dict.fromkeys(names, 1), distributions=axes))
+    lines = list(replace(closing, tally=Tally(study), changes=lambda _: []).lines(65))
+    said = "  this is one seed: the report has each configuration over its seeds"
+    assert (said in lines) == expected
+
+
 def test_another_applications_study_has_its_own_value_and_no_word_of_ours(closing):
     closing.given.task.budget = None
     program = Program(["python", "app.py"])
