@@ -20,6 +20,7 @@ def tables() -> dict[str, Callable[[Summaries], list[str]]]:
     """Return what makes each table, by the name that pages mark its place with."""
     return {
         "budgets": budgets,
+        "in_words": in_words,
         "seeds": seeds,
         "commands": commands,
         "taught": taught,
@@ -40,11 +41,26 @@ def budgets(summaries: Summaries) -> list[str]:
                 f"**{wording.percent(found.test)}**",
                 str(len(found.accuracies)),
                 str(found.epochs),
-                f"{percent(best['test_acc'])} ({best['parameters']:,})",
+                f"{_linked(percent(best['test_acc']), best['source'])} ({best['parameters']:,})",
             )
         )
     head = ("budget", "parameters", "test accuracy", "seeds", "epochs", "best of others")
     return table(head, rows)
+
+
+def _linked(text: str, address: str | None) -> str:
+    return text if address is None else f"[{text}]({address})"
+
+
+def in_words(summaries: Summaries) -> list[str]:
+    """Return the networks of all budgets as a sentence."""
+    found = figures.networks(summaries)
+    which = [
+        f"**{wording.percent(each.test)}** with {each.parameters:,} parameters"
+        f" ({len(each.accuracies)} seeds)"
+        for each in found
+    ]
+    return [f"Mean test accuracy over fresh seeds, with its 95% interval: {', '.join(which)}."]
 
 
 def seeds(summaries: Summaries) -> list[str]:

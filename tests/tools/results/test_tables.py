@@ -4,7 +4,16 @@ import pytest
 
 from tools.results import figures
 from tools.results.figures import read
-from tools.results.tables import ablation, budgets, claims, commands, seeds, tables, taught
+from tools.results.tables import (
+    ablation,
+    budgets,
+    claims,
+    commands,
+    in_words,
+    seeds,
+    tables,
+    taught,
+)
 
 
 def confirmed(parameters, accuracies, **more):
@@ -38,9 +47,9 @@ def ablated(values, setting="dropout"):
 @pytest.fixture
 def summaries():
     others = [
-        {"parameters": 7_510, "test_acc": 0.9956},
-        {"parameters": 1_560, "test_acc": 0.9921},
-        {"parameters": 1_936, "test_acc": 0.9910},
+        {"parameters": 7_510, "test_acc": 0.9956, "source": "https://example.org/7510"},
+        {"parameters": 1_560, "test_acc": 0.9921, "source": None},
+        {"parameters": 1_936, "test_acc": 0.9910, "source": None},
     ]
     return {
         "others": {"networks": others},
@@ -58,8 +67,14 @@ def summaries():
 def test_each_budget_is_beside_the_best_of_others_within_it(summaries):
     head, _, eight, two = budgets(summaries)
     assert head == "| budget | parameters | test accuracy | seeds | epochs | best of others |"
-    assert eight == ("| at most 8,000 | 7,906 | **99.61 ± 0.10%** | 2 | 20 | 99.56% (7,510) |")
+    assert eight.startswith("| at most 8,000 | 7,906 | **99.61 ± 0.10%** | 2 | 20 | ")
+    assert eight.endswith("| [99.56%](https://example.org/7510) (7,510) |")  # where it was read
     assert two.endswith("| 99.21% (1,560) |")
+
+
+def test_the_networks_are_a_sentence_too(summaries):
+    (said,) = in_words(summaries)
+    assert "**99.61 ± 0.10%** with 7,906 parameters (2 seeds), **99.29" in said
 
 
 def test_every_seed_is_listed_with_what_the_search_took(summaries):
