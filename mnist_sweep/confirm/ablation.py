@@ -20,7 +20,7 @@ from mnist_sweep.confirm.comparisons import comparison
 from mnist_sweep.confirm.conclude import Arm, is_usable
 from mnist_sweep.confirm.conclusion import Ablation, Step
 from mnist_sweep.confirm.crossed import Crossed
-from mnist_sweep.confirm.intervals import holm, over_seeds
+from mnist_sweep.confirm.intervals import holm, over_splits
 from mnist_sweep.confirm.runs import SeedRun
 from mnist_sweep.confirm.scores import ACCURACY, LOSS, compare
 from mnist_sweep.errors import UserError
@@ -185,8 +185,10 @@ def ablation(
         listed.append(
             Step(
                 [str(change) for change in changes],
-                over_seeds([float(run.result[ACCURACY]) for run in arm.usable]),
-                over_seeds([float(each.values.mean()) for each in arm.test.values()]),
+                over_splits([(run.split, float(run.result[ACCURACY])) for run in arm.usable]),
+                over_splits(
+                    [(each.split, float(each.values.mean())) for each in arm.test.values()]
+                ),
                 None
                 if pair is None
                 else comparison(

@@ -7,7 +7,7 @@ from typing import Any
 from mnist_sweep.confirm.candidates import ConfirmError
 from mnist_sweep.confirm.comparisons import MARGIN, compare_all, power
 from mnist_sweep.confirm.conclusion import Conclusion, Standing
-from mnist_sweep.confirm.intervals import LEVEL, Interval, over_seeds
+from mnist_sweep.confirm.intervals import LEVEL, Interval, over_splits
 from mnist_sweep.confirm.race import Dropped
 from mnist_sweep.confirm.runs import SeedRun, scored
 from mnist_sweep.confirm.scores import ACCURACY, LOSS, Scored
@@ -165,10 +165,11 @@ def _standing(arm: Arm, terms: Terms, titles: Mapping[str, str]) -> Standing:
     if dropped is not None:
         dropped = Dropped(**{**vars(dropped), "leader": titles[dropped.leader]})
     hits = arm.test if is_tested(arm, terms) else {}
-    accuracies = [float(hits[run.seed].values.mean()) for run in arm.usable if run.seed in hits]
+    tested = [hits[seed] for seed in seeds if seed in hits]
+    accuracies = [float(each.values.mean()) for each in tested]
 
     def figure(name: str) -> Interval:
-        return over_seeds([float(result[name]) for result in results])
+        return over_splits([(run.split, float(run.result[name])) for run in arm.usable])
 
     val_acc = figure(ACCURACY)
     searched = _searched(candidate.result, results[0], terms.splits)
@@ -183,7 +184,9 @@ def _standing(arm: Arm, terms: Terms, titles: Mapping[str, str]) -> Standing:
         diverged=[run.seed for run in arm.own if run.ended and run.seed not in seeds],
         val_acc=val_acc,
         val_loss=figure(LOSS),
-        test_acc=over_seeds(accuracies) if len(accuracies) >= 2 else None,
+        test_acc=None
+        if len(tested) < 2
+        else over_splits(zip((s.split for s in tested), accuracies, strict=True)),
         optimism=_optimism(searched, val_acc),
         dropped=dropped,
         directory=candidate.directory,

@@ -148,8 +148,8 @@ class Power:
     """What the seeds were enough for, between the first two configurations, on test images.
 
     `detectable`: the true difference that would have been found 4 times in 5. `more_seeds`: about
-    how many more would settle the difference that was found; None where no number would, or it is
-    settled.
+    how many more, of several splits more splits, would settle the difference that was found; None
+    where no number would, or it is settled.
     """
 
     detectable: float

@@ -112,16 +112,3 @@ def crossed(scores: Scores) -> Crossed:
         float((columns**2).sum()) / (images - 1) / images,
         interaction,
     )
-
-
-def of_difference(first: Scores, second: Scores, level: float = LEVEL) -> Interval:
-    """Return by how much the first's mean is above the second's: for other seeds and images.
-
-    Both are [seeds, images], of the same seeds and images in the same order; the difference is
-    taken in pairs. Raises ValueError for other shapes, or fewer than two seeds or images.
-    """
-    if first.shape != second.shape:
-        raise ValueError(
-            f"scores must be of the same seeds and images, but are {first.shape} and {second.shape}"
-        )
-    return crossed(np.subtract(first, second, dtype=np.float64)).interval(level)

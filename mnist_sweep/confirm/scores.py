@@ -109,7 +109,8 @@ def compare(first: Mapping[int, Scored], second: Mapping[int, Scored]) -> Crosse
     None where that are fewer than two seeds, or two splits where there are several. Seeds of one
     split are averaged first, and splits then take the place of seeds: they are what is drawn
     independently. Where rows have images of their own, as validation images of other splits are,
-    the images' share of the variance is in that of the rows.
+    the images' share of the variance is in that of the rows, which is never taken to be less than
+    that share: a few rows can happen to have the same mean.
     """
     shared = sorted(first.keys() & second.keys())
     _check_same_images(first, second, shared)
@@ -126,11 +127,12 @@ def compare(first: Mapping[int, Scored], second: Mapping[int, Scored]) -> Crosse
     if len({first[seed].fingerprint for seed in shared}) == 1:
         return crossed(np.stack(rows))
     means = np.array([row.mean() for row in rows])
+    of_images = float(np.mean([row.var(ddof=1) / row.size for row in rows]))
     return Crossed(
         mean=float(means.mean()),
         seeds=len(means),
         images=max(row.size for row in rows),
-        over_seeds=float(means.var(ddof=1)) / len(means),
+        over_seeds=max(float(means.var(ddof=1)), of_images) / len(means),
         over_images=0.0,
         interaction=0.0,
     )

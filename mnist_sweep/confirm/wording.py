@@ -155,18 +155,24 @@ def _introduction(conclusion: Conclusion) -> str:
     dropped = any(standing.dropped is not None for standing in conclusion.standings)
     return (
         f"Fresh seeds on {conclusion.data}, {conclusion.images:,} test images. ± is half a "
-        f"{conclusion.level:.0%} interval over seeds (Student's t), on these images. Rows are "
+        f"{conclusion.level:.0%} interval over {_rows(conclusion)} (Student's t), on these images. "
+        "Rows are "
         f"ordered by {conclusion.ranked_by} over the fresh seeds"
         + (", those that the race has dropped last" if dropped else "")
         + ("; searched is the val_acc of the run that each was taken from." if searched else ".")
     )
 
 
+def _rows(conclusion: Conclusion) -> str:
+    """Return what means and differences are over."""
+    return "splits" if (conclusion.splits or 1) > 1 else "seeds"
+
+
 def _splits(splits: int) -> str:
     return (
         f"The seeds take {counted(splits, 'split')} of the training images in turn, none of them "
-        "that of the search. Seeds of one split are averaged, so that what is said of differences "
-        "holds for other splits."
+        "that of the search. Seeds of one split are averaged, so that what is said of means and "
+        "differences holds for other splits."
     )
 
 
@@ -242,8 +248,10 @@ def _power(conclusion: Conclusion) -> str | None:
     if first.sign or first.equivalent:
         return said
     if found.more_seeds is None:
-        return f"{said} No number of seeds would settle one as small as that found."
-    more = counted(found.more_seeds, "more seed")
+        return f"{said} No number of {_rows(conclusion)} would settle one as small as that found."
+    more = counted(found.more_seeds, f"more {_rows(conclusion).removesuffix('s')}")
+    if _rows(conclusion) == "splits":
+        more += f" (split_seeds={(conclusion.splits or 1) + found.more_seeds}, and as many seeds)"
     return f"{said} About {more} would settle one as large as that found."
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mnist_sweep.confirm import wording
-from mnist_sweep.confirm.intervals import Interval, over_seeds, shared_level
+from mnist_sweep.confirm.intervals import Interval, in_pairs, over_seeds, shared_level
 from mnist_sweep.report.blocks import Block, Note, Table
 from mnist_sweep.report.names import short_names, short_value
+from mnist_sweep.report.noise import judged
 from mnist_sweep.report.objective_values import in_percent
 from mnist_sweep.report.ranking import ranked
 from mnist_sweep.sweep.study import SEED
@@ -128,18 +129,17 @@ def _following(record: StudyRecord) -> list[str]:
     return sorted(names - record.searched.keys())
 
 
-def differences(found: Sequence[Arm]) -> list[Interval | None]:
+def differences(record: StudyRecord, found: Sequence[Arm]) -> list[Interval | None]:
     """Return how far the first is above each other, in pairs of seeds; None with too few pairs.
 
-    The intervals hold together at 95% (Bonferroni).
+    The intervals hold together at 95% (Bonferroni), for all pairs of arms: the seeds that are
+    compared have also chosen which is the first.
     """
     first, *others = found
-    level = shared_level(len(others))
-    pairs = [
-        [first.values[seed] - other.values[seed] for seed in first.values if seed in other.values]
-        for other in others
-    ]
-    return [over_seeds(each, level) if len(each) >= FEWEST else None for each in pairs]
+    level = shared_level(len(found) * (len(found) - 1) // 2)
+    known = judged(record) if in_percent(record) else None
+    step = 0.0 if known is None else 1 / known.images
+    return [in_pairs(first.values, other.values, level, step) for other in others]
 
 
 def over_their_seeds(record: StudyRecord) -> list[Block]:
@@ -149,7 +149,7 @@ def over_their_seeds(record: StudyRecord) -> list[Block]:
         return []
     names = list(dict.fromkeys(name for arm in found for name in arm.settings))
     objective = record.objectives[0]
-    others = differences(found)
+    others = differences(record, found)
     percent = in_percent(record)
     cells = [
         (
@@ -184,15 +184,16 @@ def verdicts(record: StudyRecord) -> Iterator[str]:
     if len(found) < 2:
         return
     wanted = -1 if record.directions[0] == "minimize" else 1
-    worse: list[str] = []
-    alike: list[str] = []
-    for arm, difference in zip(found[1:], differences(found), strict=True):
-        settled = difference is not None and difference.sign == wanted
-        (worse if settled else alike).append(called(arm))
-    if worse:
-        yield f"{called(found[0])} is better than {', '.join(worse)}."
-    if alike:
-        yield f"{called(found[0])} cannot be told from {', '.join(alike)}."
+    by_sign: dict[int, list[str]] = {wanted: [], 0: [], -wanted: []}
+    for arm, difference in zip(found[1:], differences(record, found), strict=True):
+        by_sign[difference.sign if difference else 0].append(called(arm))
+    for sign, said in (
+        (wanted, "is better than"),
+        (0, "cannot be told from"),
+        (-wanted, "has the best mean, but with the seeds that both have it is worse than"),
+    ):
+        if by_sign[sign]:
+            yield f"{called(found[0])} {said} {', '.join(by_sign[sign])}."
 
 
 def called(arm: Arm | FailedSeeds) -> str:

@@ -60,12 +60,12 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
         "runs": in_common(
             result_of(row.attributes.get("run_directory")) for row in record.rows if row.values
         ),
-        "arms": _arms(found),
+        "arms": _arms(record, found),
         "failed": [asdict(each) for each in failed],
     }
 
 
-def _arms(found: Sequence[Arm]) -> list[dict[str, Any]]:
+def _arms(record: StudyRecord, found: Sequence[Arm]) -> list[dict[str, Any]]:
     return [
         {
             "settings": dict(arm.settings),
@@ -73,7 +73,7 @@ def _arms(found: Sequence[Arm]) -> list[dict[str, Any]]:
             **asdict(arm.interval),
             "first_is_above_by": None if difference is None else asdict(difference),
         }
-        for arm, difference in zip(found, [None, *differences(found)], strict=True)
+        for arm, difference in zip(found, [None, *differences(record, found)], strict=True)
     ]
 
 

@@ -10,10 +10,10 @@ import pytest
 from mnist_sweep.confirm.candidates import ConfirmError
 from mnist_sweep.confirm.conclude import Terms, conclude
 from mnist_sweep.confirm.conclusion import Ablation, Step, read_conclusions, write_conclusion
-from mnist_sweep.confirm.crossed import of_difference
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.confirm.race import Dropped
 from mnist_sweep.confirm.wording import row, sentences
+from tests.confirm.test_crossed import of_difference
 
 GOOD = {1: range(2), 2: range(3), 3: range(2)}
 BAD = {1: range(40), 2: range(42), 3: range(41)}
@@ -34,6 +34,17 @@ def test_test_accuracy_is_the_share_of_images_that_are_not_wrong(ended):
     assert standing.test_acc.mean == pytest.approx(0.98833333)
     assert standing.val_acc.mean == pytest.approx(0.972)
     assert (standing.seeds, found.images, found.comparisons) == ([1, 2, 3], 200, [])
+
+
+def test_runs_on_several_splits_are_as_certain_as_their_splits(ended):
+    runs = [replace(run, split_seed=1 + n % 2) for n, run in enumerate(ended("good", GOOD))]
+    found = conclude(runs, Terms("val_acc", splits=2))
+    (standing,) = found.standings
+    by_split = [(0.99 + 0.99) / 2, 0.985]
+    assert standing.test_acc.mean == pytest.approx(sum(by_split) / 2)
+    # Two splits: t(0.975, 1) = 12.706205 times half their distance.
+    assert standing.test_acc.high - standing.test_acc.mean == pytest.approx(12.706205 * 0.0025)
+    assert "interval over splits (Student's t)" in next(sentences(found))
 
 
 def test_the_order_is_that_of_validation_images_and_not_of_test(ended):

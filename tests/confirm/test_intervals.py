@@ -6,7 +6,9 @@ import pytest
 from mnist_sweep.confirm.intervals import (
     Interval,
     holm,
+    in_pairs,
     over_seeds,
+    over_splits,
     shared_level,
 )
 
@@ -22,6 +24,38 @@ def test_an_interval_over_seeds_is_students():
 def test_an_interval_is_wider_at_a_higher_level():
     values = [0.97, 0.98, 0.975]
     assert over_seeds(values, 0.99).low < over_seeds(values, 0.95).low < over_seeds(values, 0.5).low
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 6, 7, 10])
+@pytest.mark.parametrize("value", [0.9955, 0.9801, 0.1, 0.9873])
+def test_seeds_with_the_same_figure_have_exactly_that_and_no_interval(value, count):
+    assert over_seeds([value] * count) == Interval(value, value, value)
+
+
+def test_runs_on_several_splits_are_averaged_by_split_first():
+    figures = [(1, 0.990), (2, 0.994), (1, 0.992), (2, 0.996)]
+    assert over_splits(figures) == over_seeds([0.991, 0.995])
+    assert over_splits([(3, 0.99), (3, 0.98), (3, 0.985)]) == over_seeds([0.99, 0.98, 0.985])
+
+
+def test_pairs_are_of_the_seeds_that_both_have():
+    first, other = {0: 0.9, 1: 0.8, 2: 0.7}, {1: 0.75, 2: 0.6, 3: 0.1}
+    assert in_pairs(first, other, 0.9) == over_seeds([0.8 - 0.75, 0.7 - 0.6], 0.9)
+    assert in_pairs({0: 0.9, 1: 0.8}, {1: 0.7, 2: 0.6}, 0.9) is None
+
+
+def test_seeds_that_happen_to_differ_alike_prove_nothing_where_figures_are_rounded():
+    """Equal arms: binomial hits of 500 images. At most 5% of pairs may say otherwise."""
+    rng = np.random.default_rng(0)
+    wrong = []
+    for _ in range(2000):
+        first, other = (dict(enumerate(rng.binomial(500, 0.99, 2) / 500)) for _ in range(2))
+        wrong.append(in_pairs(first, other, 0.95, 1 / 500).sign != 0)
+    assert np.mean(wrong) < 0.05
+    alike = in_pairs({0: 0.99, 1: 0.992}, {0: 0.986, 1: 0.988}, 0.95, 1 / 500)
+    assert alike.mean == pytest.approx(0.004)
+    assert alike.sign == 0
+    assert in_pairs({0: 0.99, 1: 0.992}, {0: 0.986, 1: 0.988}, 0.95).sign == 1
 
 
 @pytest.mark.parametrize("values", [[], [0.5]])

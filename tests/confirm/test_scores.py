@@ -72,6 +72,17 @@ def test_seeds_of_one_split_are_averaged_and_each_split_counts_once():
     assert (found.mean, found.low) == pytest.approx((students.mean, students.low))
 
 
+def test_splits_that_happen_to_differ_alike_are_as_uncertain_as_their_images():
+    """Two equal networks of 97%, two splits: none may be certainly better in more than 5%."""
+    rng = np.random.default_rng(2)
+    pairs = [
+        compare(scored(rng, 0.97, 2, 500, splits=2), scored(rng, 0.97, 2, 500, splits=2))
+        for _ in range(600)
+    ]
+    assert np.mean([found.interval().sign != 0 for found in pairs]) < 0.05
+    assert all(found.p_value() > 1e-6 for found in pairs if found.mean)
+
+
 def test_splits_with_the_same_test_images_are_crossed_with_them():
     rng = np.random.default_rng(2)
     one, other = (

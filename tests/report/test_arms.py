@@ -1,8 +1,12 @@
 """A search that has the seed as an axis."""
 
+import json
+from pathlib import Path
+
 import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState, create_trial
+from scipy import stats
 
 from mnist_sweep.report.arms import arms, called, differences, headline, leader, verdicts
 from mnist_sweep.report.charts import charts
@@ -52,11 +56,38 @@ def test_configurations_are_ordered_by_their_means_over_seeds(record):
 
 
 def test_differences_are_in_pairs_of_seeds_and_hold_together(record):
-    wide, sure = differences(arms(record))
+    wide, sure = differences(record, arms(record))
     assert wide.mean == pytest.approx(0.002)
     assert wide.sign == 0
     assert sure.mean == pytest.approx(0.007)  # the same for each seed, whatever the seeds do
     assert (sure.low, sure.high) == pytest.approx((0.007, 0.007))
+
+
+def test_the_error_is_shared_by_all_pairs_of_arms_since_their_seeds_choose_the_first(record):
+    first, *_ = arms(record)
+    (wide, _), spread = differences(record, arms(record)), [0.006, -0.002, 0.002]
+    assert [first.values[n] - BY_SEED[64][n] for n in range(3)] == pytest.approx(spread)
+    factor = stats.t.ppf(1 - 0.05 / 3 / 2, 2)  # of three pairs of three arms
+    assert wide.high - wide.mean == pytest.approx(factor * stats.sem(spread))
+
+
+def test_accuracies_of_few_images_that_differ_alike_are_not_told_apart():
+    run = Path("multirun/rounded/0")
+    run.mkdir(parents=True)
+    result = {"data": {"sizes": {"val": 500}}, "status": "complete"}
+    (run / "result.json").write_text(json.dumps(result))
+    attributes = {"parameters": 10, "epochs": 1, DATA: "abc", "run_directory": str(run)}
+    grid(create("rounded"), {16: (0.994, 0.992), 32: (0.99, 0.988)}, attributes)
+    found = read_study("rounded", ADDRESS)
+    assert list(verdicts(found)) == ["batch_size=16 cannot be told from batch_size=32."]
+
+
+def test_a_first_that_is_worse_with_the_seeds_that_both_have_is_said_to_be():
+    grid(create("missing"), {16: (0.990, 0.991, 0.999), 32: (0.9905, 0.9915, None)})
+    assert list(verdicts(read_study("missing", ADDRESS))) == [
+        "batch_size=16 has the best mean, but with the seeds that both have it is worse than "
+        "batch_size=32."
+    ]
 
 
 def test_the_answer_is_of_configurations_and_not_of_trials(record):

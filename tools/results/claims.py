@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mnist_sweep.confirm.intervals import Interval, over_seeds, shared_level
+from mnist_sweep.confirm.intervals import Interval, in_pairs, shared_level
 
 HOLDS, NOT, UNKNOWN = "holds", "does not hold", "cannot be told"
 
@@ -39,14 +39,17 @@ def judge(claim: Mapping[str, Any], summary: Mapping[str, Any]) -> Judged:
     an amount, is within the interval or below it. It does not hold if the arm is certainly worse
     than one, or a claimed amount is certainly more than there is. Otherwise it cannot be told.
     """
-    found, better, level = values(summary), claim["better"], shared_level(len(claim["than"]))
-    differences = {
-        other: over_seeds(
-            [found[better][seed] - found[other][seed] for seed in found[better]], level
-        )
+    found, level = values(summary), shared_level(len(claim["than"]))
+    step = 1 / summary["runs"]["data"]["sizes"]["val"]
+    pairs = {
+        other: in_pairs(found[claim["better"]], found[other], level, step)
         for other in claim["than"]
     }
-    return Judged(claim["text"], _verdict(list(differences.values()), claim["by"]), differences)
+    differences = {other: each for other, each in pairs.items() if each is not None}
+    verdict = UNKNOWN
+    if len(differences) == len(pairs):  # of one, too many seeds have failed
+        verdict = _verdict(list(differences.values()), claim["by"])
+    return Judged(claim["text"], verdict, differences)
 
 
 def _verdict(differences: list[Interval], by: float | None) -> str:

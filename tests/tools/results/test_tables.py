@@ -41,7 +41,7 @@ def ablated(values, setting="dropout"):
         }
         for arm, found in values.items()
     ]
-    return {"arms": arms}
+    return {"arms": arms, "runs": {"data": {"sizes": {"val": 10_000}}}}
 
 
 @pytest.fixture
@@ -122,6 +122,13 @@ def test_a_claim_is_judged_by_pairs_of_seeds(summaries, better, other, by, verdi
     summaries["ablation_dropout"] = ablated({0.05: better, 0.2: other})
     summaries["claims"]["claims"][0]["by"] = by
     assert f"| less | **{verdict}** |" in claims(summaries)[2]
+
+
+def test_a_claim_of_which_seeds_have_failed_is_judged_by_the_others(summaries):
+    summaries["ablation_dropout"] = ablated({0.05: [0.994, 0.9941, 0.9939], 0.2: [0.992, 0.9921]})
+    assert "| less | **holds** | +0.20" in claims(summaries)[2]
+    summaries["ablation_dropout"] = ablated({0.05: [0.994, 0.9941], 0.2: [0.992]})
+    assert "| less | **cannot be told** |  |" in claims(summaries)[2]
 
 
 def test_a_network_is_trained_again_by_its_experiment(summaries):
