@@ -22,8 +22,12 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside the file to write to; it takes the file's place when the block ends.
 
     Each call has a path of its own: two sweeps may write the same file at once. An error of the
-    system's names the file that was to be replaced, which is the one that a user knows.
+    system's names the file that was to be replaced, which is the one that a user knows. What is
+    there and no file, such as /dev/stdout, is written to itself.
     """
+    if path.exists() and not path.is_file():
+        yield path
+        return
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         yield temporary

@@ -25,7 +25,7 @@ from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.data import Images
 from mnist_sweep.data.sources import DIGITS
-from mnist_sweep.files import writing
+from mnist_sweep.files import replacing, writing
 from mnist_sweep.inspection import figures, predictions
 from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.load import load_trained
@@ -66,7 +66,8 @@ def main(asked: Pictures) -> None:
     }
     with writing("to", folder):
         for file, figure in drawn.items():
-            figure.savefig(folder / f"{file}.png", dpi=DOTS)
+            with replacing(folder / f"{file}.png") as new:
+                figure.savefig(new, dpi=DOTS, format="png")
     wrong = int((predicted.predicted != predicted.labels).sum())
     right = percent(predicted.accuracy, len(split))
     print(f"{name}: {wrong:,} of {counted(len(split), 'image')} wrong ({right} right)")

@@ -217,7 +217,11 @@ def _read(
 
 
 def _write(path: Path, labels: Sequence[str], found: Sequence[Read]) -> None:
-    with writing("csv", path), path.open("w", newline="", encoding="utf-8", errors=ESCAPED) as file:
+    with (
+        writing("csv", path),
+        replacing(path) as new,
+        new.open("w", newline="", encoding="utf-8", errors=ESCAPED) as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(
             ["file", "label", "probability", *(f"p_{label}" for label in labels), "doubts"]

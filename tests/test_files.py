@@ -133,3 +133,15 @@ def test_a_folders_size_is_that_of_its_files_and_not_of_what_links_lead_to(tmp_p
     (tmp_path / "a" / "folder").symlink_to(tmp_path)
     assert size_of(tmp_path / "a") == 30
     assert size_of(tmp_path / "nowhere") == 0
+
+
+def test_what_is_there_and_no_file_is_written_to_itself(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with replacing(pipe) as path:
+        assert path == pipe
+        path.write_text("said")
+    assert os.read(reader, 10) == b"said"
+    os.close(reader)
+    assert pipe.is_fifo()

@@ -49,13 +49,13 @@ def test_a_confirmation_of_a_later_format_is_refused(confirmed, tmp_path):
     path = write_conclusion(confirmed, folder)
     written = json.loads(path.read_text())
     assert written[formats.KEY] == formats.CONFIRMATION
-    assert read_conclusions(tmp_path) == [confirmed]
+    assert read_conclusions([tmp_path]) == [confirmed]
     del written[formats.KEY]
     path.write_text(json.dumps(written))
-    assert read_conclusions(tmp_path) == [confirmed], "one of before there were numbers"
+    assert read_conclusions([tmp_path]) == [confirmed], "one of before there were numbers"
     path.write_text(json.dumps(written | {formats.KEY: 2}))
     with pytest.raises(FormatError, match=r"confirmation\.json has format 2"):
-        read_conclusions(tmp_path)
+        read_conclusions([tmp_path])
 
 
 def test_a_study_of_a_later_format_is_neither_read_nor_swept(command, capsys):

@@ -47,6 +47,7 @@ class Study:
     trials: list[dict[str, Any]]
     front: list[dict[str, Any]]
     folder: Path | None
+    _homes: Sequence[Path] = ()
 
     @property
     def best(self) -> dict[str, Any] | None:
@@ -67,7 +68,7 @@ class Study:
 
         Accuracies are fractions, with their intervals. Raises ConfirmError for a damaged record.
         """
-        found = [] if self.folder is None else read_conclusions(self.folder, CONFIRMATION)
+        found = read_conclusions(self._homes, CONFIRMATION)
         return found[0] if found else None
 
     def frame(self) -> "pd.DataFrame":
@@ -107,6 +108,7 @@ def study(name: str, storage: str = STORAGE) -> Study:
         [trials[number] for number in sorted(trials)],
         [trials[row.number] for row in front],
         record.folder,
+        record.homes,
     )
 
 

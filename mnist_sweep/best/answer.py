@@ -7,7 +7,6 @@ from pathlib import Path
 from mnist_sweep.best.question import Question, QuestionError
 from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.confirm import headline
-from mnist_sweep.confirm.candidates import key_of
 from mnist_sweep.confirm.conclusion import (
     CONFIRMATION,
     Conclusion,
@@ -45,16 +44,15 @@ def find(question: Question, storage: str) -> Found:
     """Read what the steps have left. Raises QuestionError where nothing is confirmed."""
     record = read_study(question.study, storage)
     folder = question.home / CONFIRMATION
-    conclusions = read_conclusions(question.home, CONFIRMATION)
+    conclusions = read_conclusions([question.home], CONFIRMATION)
     if not conclusions:
         raise QuestionError(
             f"nothing is confirmed in {folder}, and the hours are used up: give more hours="
         )
     conclusion = conclusions[0]
     winner = conclusion.standings[0]
-    key = key_of(winner.title)
-    run = _best_seed(folder / key, winner.seeds, conclusion.ranked_by)
-    bundle = question.home / BUNDLES / f"{key}-seed-{run.name}"
+    run = _best_seed(folder / winner.folder, winner.seeds, conclusion.ranked_by)
+    bundle = question.home / BUNDLES / f"{winner.folder}-seed-{run.name}"
     return Found(record, conclusion, run, bundle)
 
 
@@ -90,7 +88,7 @@ def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:
 
 def is_confirmed(question: Question) -> bool:
     """Whether there is a conclusion. Raises ConfirmError for a damaged one."""
-    return bool(read_conclusions(question.home, CONFIRMATION))
+    return bool(read_conclusions([question.home], CONFIRMATION))
 
 
 def confirmed_runs(question: Question) -> int:

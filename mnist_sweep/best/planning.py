@@ -7,18 +7,22 @@ from typing import Any
 from mnist_sweep.best import steps
 from mnist_sweep.best.allowance import Allowance, Costs
 from mnist_sweep.best.question import Question, QuestionError
+from mnist_sweep.cli.printed_commands import STORAGE, override
 from mnist_sweep.text import counted, duration
 
 
-def plan_words(question: Question, dry_run: str) -> list[str]:
-    """Return the command that plans a question's search and does nothing."""
-    return ["mnist_sweep.train", "-m", *question.overrides, f"dry_run={dry_run}"]
+def plan_words(question: Question, storage: str, dry_run: str) -> list[str]:
+    """Return the command that plans a question's search and does nothing.
+
+    The storage is left out where it is the one that the search has by itself.
+    """
+    words = ["mnist_sweep.train", "-m", *question.overrides, f"dry_run={dry_run}"]
+    return words if storage == STORAGE else [*words, override("hydra.sweeper.storage", storage)]
 
 
 def read_costs(question: Question, storage: str, tick: Callable[[], None]) -> Costs:
     """Plan the search. Raises QuestionError where none of it fits, and StepFailed."""
-    words = [*plan_words(question, "json"), f"hydra.sweeper.storage={storage}"]
-    return costs_of(json.loads(steps.read(words, tick)))
+    return costs_of(json.loads(steps.read(plan_words(question, storage, "json"), tick)))
 
 
 def costs_of(plan: dict[str, Any]) -> Costs:

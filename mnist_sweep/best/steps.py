@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from mnist_sweep.cli.printed_commands import shell
 from mnist_sweep.errors import UserError
+from mnist_sweep.passwords import without_password
 
 TICK = 5.0  # seconds between two entries of the time that a step has taken
 
@@ -47,8 +48,8 @@ def read(words: Sequence[str], tick: Callable[[], None]) -> str:
 
 
 def shown(words: Sequence[str]) -> str:
-    """Return the line by which a user starts the same."""
-    return shell(["python", "-m", *words])
+    """Return the line by which a user starts the same, without the password of a storage."""
+    return str(without_password(shell(["python", "-m", *words])))
 
 
 def _start(words: Sequence[str]) -> "subprocess.Popen[bytes]":

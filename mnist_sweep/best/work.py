@@ -81,7 +81,7 @@ class Work:
         )
 
     def _plan(self) -> tuple[Costs, Allowance]:
-        self._begin(PLAN, plan_words(self.question, "true"))
+        self._begin(PLAN, plan_words(self.question, self.terms.storage, "true"))
         costs = read_costs(self.question, self.terms.storage, self.ledger.timer(PLAN))
         planned, begun = self.ledger.of(PLAN), self.ledger.of(SEARCH) > 0
         arms = self.terms.top + 1  # the default is one more

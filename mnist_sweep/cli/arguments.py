@@ -21,6 +21,7 @@ from mnist_sweep.files import where
 Arguments = TypeVar("Arguments")
 
 MOST_PORT = 65_535
+GIVEN = "_given"  # the attribute of what was parsed with the names that the command line has
 LITERAL = "$\0{"  # stands for "${": no command line can have it
 
 
@@ -60,7 +61,20 @@ def parse(schema: type[Arguments], words: Sequence[str]) -> Arguments:
         value = getattr(parsed, name)
         if isinstance(value, str):
             setattr(parsed, name, value.replace(LITERAL, "${"))
+    setattr(parsed, GIVEN, frozenset(given))
     return parsed
+
+
+def check_effect(parsed: object, names: Sequence[str], has_effect: bool, when: str) -> None:
+    """Refuse settings that the command line gives in vain, by ArgumentError.
+
+    `when` says in which case they have no effect, as in "without study=".
+    """
+    idle = [name for name in names if name in getattr(parsed, GIVEN, ())]
+    if idle and not has_effect:
+        raise ArgumentError(
+            f"{idle[0]}={getattr(parsed, idle[0])} has no effect {when}: leave it out"
+        )
 
 
 def _known(names: Sequence[str]) -> str:

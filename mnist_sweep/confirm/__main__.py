@@ -99,9 +99,9 @@ def main(asked: Confirm) -> None:
         with writing("to", folder):
             path = write_conclusion(conclusion, folder)
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(table(wording.HEADER, [wording.row(each) for each in conclusion.standings]))
+    print(table(wording.HEADER, [wording.row(each) for each in conclusion.standings], columns))
     if wording.steps(conclusion):
-        print(table(wording.STEPS, wording.steps(conclusion)))
+        print(table(wording.STEPS, wording.steps(conclusion), columns))
     for sentence in wording.sentences(conclusion):
         print(wrapped(sentence, columns))
     print(f"{duration(time.monotonic() - started)}; figures: {relative(path)}")
@@ -197,17 +197,27 @@ def wrapped(sentence: str, columns: int | None) -> str:
     return textwrap.fill(sentence, columns, break_long_words=False, break_on_hyphens=False)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows under their header as lines of text, in columns."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], columns: int | None = None) -> str:
+    """Return rows under their header as lines of text, in columns.
+
+    Where they are wider than so many `columns`, a name that is too long has a line to itself.
+    """
     lines = [header, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        COLUMNS.join(
-            cell.ljust(width) if n == 0 else cell.rjust(width)
-            for n, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+    if columns is not None:
+        others = sum(widths[1:]) + len(COLUMNS) * len(widths[1:])
+        widths[0] = min(widths[0], max(len(header[0]), columns - others))
+    found = []
+    for name, *cells in lines:
+        fits = len(name) <= widths[0]
+        found += [] if fits else [name]
+        found.append(
+            COLUMNS.join(
+                [(name if fits else "").ljust(widths[0])]
+                + [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+            ).rstrip()
+        )
+    return "\n".join(found)
 
 
 if __name__ == "__main__":

@@ -86,3 +86,6 @@ def check_asked(asked: Confirm) -> None:
         raise ArgumentError(f"first must be at most {most}, but got {asked.first}")
     if not asked.study and not arguments.paths(asked.runs):
         raise ArgumentError("give study=, or run directories with runs=; see --help")
+    arguments.check_effect(
+        asked, ["storage", "top", "default"], bool(asked.study), "without study="
+    )

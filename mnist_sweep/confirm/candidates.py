@@ -73,7 +73,12 @@ def of_trials(
         )
     found: list[Candidate] = []
     for number, directory in directories.items():
-        if not directory or not Path(directory).is_dir():
+        if not directory:
+            raise ConfirmError(
+                f"trial {number} of study={study} has no run directory, so its configuration is "
+                "not known: confirm trains runs of python -m mnist_sweep.train again"
+            )
+        if not Path(directory).is_dir():
             raise ConfirmError(
                 f"trial {number} of study={study} ran in {directory}, but that folder is "
                 "neither here, nor beside the study's database, nor in multirun/; give this "
@@ -100,8 +105,12 @@ def of_runs(directories: Iterable[str], changes: Changes) -> list[Candidate]:
 
 
 def key_of(title: str) -> str:
-    """Return the name of a configuration's folder: "trial 17" is in trial-17."""
-    return re.sub(r"[^\w.-]+", "-", title).strip("-")
+    """Return the name of a configuration's folder: "trial 17" is in trial-17.
+
+    It is a name below a folder whatever the title is, which a record may have from anywhere.
+    """
+    name = re.sub(r"[^\w.-]+", "-", title).strip("-")
+    return name if name.strip(".") else "-"
 
 
 def add(candidates: list[Candidate], other: Candidate) -> None:

@@ -190,6 +190,7 @@ def _standing(arm: Arm, terms: Terms, titles: Mapping[str, str]) -> Standing:
         optimism=_optimism(searched, val_acc),
         dropped=dropped,
         directory=candidate.directory,
+        key=candidate.key,
     )
 
 

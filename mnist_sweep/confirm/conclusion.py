@@ -1,13 +1,13 @@
 """The conclusion of a confirmation as data, and its record."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mnist_sweep import formats
-from mnist_sweep.confirm.candidates import ConfirmError
+from mnist_sweep.confirm.candidates import ConfirmError, key_of
 from mnist_sweep.confirm.intervals import LEVEL, Interval
 from mnist_sweep.confirm.race import Dropped
 from mnist_sweep.confirm.scores import INDICES, NUMBERS
@@ -50,6 +50,7 @@ STANDING: Kinds = {
     "accuracies": NUMBERS,
     "diverged": INDICES,
     "directory": TEXT,
+    "key": TEXT,
     "dropped": DROPPED,
     **dict.fromkeys(("val_acc", "val_loss", "test_acc", "optimism"), INTERVAL),
 }
@@ -96,7 +97,8 @@ class Standing:
     data set or number of epochs; `optimism`: by how much that is above the mean of fresh seeds.
     `seeds` are of the runs that are complete with finite figures, `diverged` those of the others.
     `accuracies`: one test accuracy a seed; none, and no `test_acc`, where the race `dropped` it.
-    `directory`: of the run that it is taken from, None where it was composed.
+    `directory`: of the run that it is taken from, None where it was composed. `key`: of its
+    candidate, None in older records.
     """
 
     title: str
@@ -113,6 +115,12 @@ class Standing:
     optimism: Interval | None = None
     dropped: Dropped | None = None
     directory: str | None = None
+    key: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """What the folder with its runs is called, in that of the confirmation."""
+        return key_of(self.key or self.title)
 
 
 @dataclass(frozen=True)
@@ -224,12 +232,17 @@ def write_conclusion(conclusion: Conclusion, folder: Path) -> Path:
     return path
 
 
-def read_conclusions(study: Path, names: str = f"{CONFIRMATION}*") -> list[Conclusion]:
-    """Return the conclusions of the confirmations in a study's folder, by name.
+def confirmations(folders: Iterable[Path], names: str = f"{CONFIRMATION}*") -> list[Path]:
+    """Return the confirmations in a study's folders, in their order and by name.
 
-    `names` is a pattern of their folders' names. Raises ConfirmError for a file that is damaged.
+    `names` is a pattern of their folders' names.
     """
-    return [read_conclusion(path.parent) for path in sorted(study.glob(f"{names}/{FILE}"))]
+    return [path.parent for folder in folders for path in sorted(folder.glob(f"{names}/{FILE}"))]
+
+
+def read_conclusions(folders: Iterable[Path], names: str = f"{CONFIRMATION}*") -> list[Conclusion]:
+    """Return the conclusions of `confirmations`. Raises ConfirmError for a damaged file."""
+    return [read_conclusion(folder) for folder in confirmations(folders, names)]
 
 
 def read_conclusion(folder: Path) -> Conclusion:

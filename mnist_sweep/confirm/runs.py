@@ -68,8 +68,7 @@ class SeedRun:
     @property
     def split(self) -> int:
         """The seed that the training images are split by."""
-        own = OmegaConf.select(self.candidate.config, "data.split_seed", default=0)
-        return int(own if self.split_seed is None else self.split_seed)
+        return _own_split(self.candidate) if self.split_seed is None else self.split_seed
 
     @property
     def config(self) -> DictConfig:
@@ -128,7 +127,11 @@ def _split_of(candidate: Candidate, position: int, splits: int | None) -> int | 
     """Return the split of a seed: none is the one that the configuration was chosen on."""
     if splits is None:
         return None
-    return int(candidate.config.data.split_seed) + 1 + position % splits
+    return _own_split(candidate) + 1 + position % splits
+
+
+def _own_split(candidate: Candidate) -> int:
+    return int(OmegaConf.select(candidate.config, "data.split_seed", default=0))
 
 
 def _check_same(run: SeedRun) -> None:

@@ -35,6 +35,7 @@ from matplotlib.figure import Figure
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
+from mnist_sweep.files import replacing
 from mnist_sweep.report import comparison_page, side_by_side
 from mnist_sweep.report.blocks import Section
 from mnist_sweep.report.drawing import any_letters
@@ -149,10 +150,14 @@ def _write_pages(
     trials: Mapping[str, Any] | None = None,
 ) -> None:
     for name, figure in figures.items():
-        with any_letters():
-            figure.savefig(folder / f"{name}.png", dpi=DOTS)
-    (folder / "report.md").write_text(markdown(title, content), encoding="utf-8")
-    (folder / "index.html").write_text(page(title, content, figures, trials), encoding="utf-8")
+        with any_letters(), replacing(folder / f"{name}.png") as new:
+            figure.savefig(new, dpi=DOTS, format="png")
+    for name, text in (
+        ("report.md", markdown(title, content)),
+        ("index.html", page(title, content, figures, trials)),
+    ):
+        with replacing(folder / name) as new:
+            new.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -137,10 +137,14 @@ def cost(record: StudyRecord) -> str:
 
 
 def wall_clock(record: StudyRecord) -> float | None:
-    """Return the seconds from the first start of a trial to the last end; None without times."""
+    """Return the seconds from the first start of a trial to the last end; None without times.
+
+    None too where clocks contradict each other, as on the night when they go back.
+    """
     began = [row.began for row in record.finished if row.began]
     ended = [row.ended for row in record.finished if row.ended]
-    return (max(ended) - min(began)).total_seconds() if began and ended else None
+    took = (max(ended) - min(began)).total_seconds() if began and ended else -1.0
+    return took if took >= 0 else None
 
 
 def _commands(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[tuple[str, str]]:

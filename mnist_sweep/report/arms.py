@@ -4,6 +4,7 @@ Differences are in pairs of equal seeds, as in a confirmation, but on the valida
 intervals hold for other seeds on these images.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,7 @@ def arms(record: StudyRecord) -> list[Arm]:
     """
     if SEED not in record.searched or len(record.directions) > 1:
         return []
-    best_last = _by_seed(record, ranked(record)[::-1])  # of two runs of one seed the better one
+    best_last = _by_seed(record, _with_a_value(ranked(record)[::-1]))  # of two, the better one
     several = [
         Arm(settings, {seed: runs[-1].values[0] for seed, runs in of_seed.items()})
         for settings, of_seed in best_last
@@ -81,11 +82,16 @@ def failed_seeds(record: StudyRecord) -> list[FailedSeeds]:
     found = [
         FailedSeeds(
             settings,
-            [seed for seed, runs in of_seed.items() if not any(run.values for run in runs)],
+            [seed for seed, runs in of_seed.items() if not _with_a_value(runs)],
         )
         for settings, of_seed in _by_seed(record, ended)
     ]
     return [each for each in found if each.seeds]
+
+
+def _with_a_value(rows: Iterable[Row]) -> list[Row]:
+    """Return the trials that can be in a mean: another application may answer infinity."""
+    return [row for row in rows if row.values and math.isfinite(row.values[0])]
 
 
 def leader(record: StudyRecord) -> Row | None:

@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 
 from mnist_sweep.data import Images
-from mnist_sweep.errors import UserError
+from mnist_sweep.errors import UserError, explain
 from mnist_sweep.inspection import figures, predictions
 from mnist_sweep.inspection.predictions import Predictions
 from mnist_sweep.report.blocks import Picture
@@ -65,6 +65,8 @@ def best_network(record: StudyRecord) -> tuple[dict[str, tuple[Picture, Figure]]
         errors = errors_of(record.best[0])
     except UserError as error:
         return {}, str(error)
+    except OSError as error:  # it is another user's
+        return {}, explain(error)
     name = errors.name
     drawn = {
         "confusion": (f"labels against predictions of {name}", errors.confusion),

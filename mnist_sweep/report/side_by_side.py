@@ -9,7 +9,7 @@ import optuna
 
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.read_only import open_to_read
+from mnist_sweep.sweep.read_only import answering, open_to_read
 from mnist_sweep.sweep.study_record import ReportError, Row, StudyRecord, of_storage
 
 Curve = list[tuple[float, float]]  # (after how much, the best so far), in order
@@ -41,7 +41,8 @@ def read_groups(names: Sequence[str], address: str) -> list[Group]:
     study has, for fewer than two groups, and for studies that cannot be compared.
     """
     storage = open_to_read(address)
-    known = sorted(optuna.get_all_study_names(storage))
+    with answering(address):
+        known = sorted(optuna.get_all_study_names(storage))
     groups = []
     for name in dict.fromkeys(names):
         found = [name] if name in known else [each for each in known if fnmatchcase(each, name)]
@@ -50,7 +51,8 @@ def read_groups(names: Sequence[str], address: str) -> list[Group]:
                 f"studies={','.join(names)}: {name} is not in {without_password(address)}; it has "
                 f"{', '.join(known) or 'none'}"
             )
-        groups.append(Group(name, [of_storage(each, address, storage) for each in found]))
+        with answering(address):
+            groups.append(Group(name, [of_storage(each, address, storage) for each in found]))
     if len(groups) < 2:
         raise ReportError(
             f"studies={','.join(names)} is one line of a chart: name two studies or patterns, "

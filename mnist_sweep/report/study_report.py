@@ -29,9 +29,8 @@ class StudyReport:
 
 
 def study_report(record: StudyRecord) -> StudyReport:
-    """Make the report on a study, with what a confirmation has left in its folder."""
-    home = record.folder or record.home
-    confirmed = read_conclusions(home) if home else []
+    """Make the report on a study, with what a confirmation has left in its folders."""
+    confirmed = read_conclusions(record.homes)
     drawn: dict[str, tuple[Picture, Figure]] = charts(record, confirmed)
     pictures, missing = best_network(record) if record.ours else ({}, None)
     drawn |= pictures

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from mnist_sweep.files import replacing
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.outcomes import NAMED, RECORDED
 from mnist_sweep.text import visible
@@ -20,7 +21,7 @@ def write_trials(record: StudyRecord, path: Path) -> None:
         if (record.ours and name not in NAMED) or any(name in r.attributes for r in record.rows)
     ]
     settings = sorted({name for row in record.rows for name in row.settings})
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as new, new.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         objectives = [f"objective {name}" for name in record.objectives]
         times = ["began", "ended"]

@@ -22,7 +22,7 @@ import optuna
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
-from mnist_sweep.confirm.conclusion import CONFIRMATION, FILE
+from mnist_sweep.confirm.conclusion import FILE, confirmations
 from mnist_sweep.report.arms import FailedSeeds, arms
 from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation, write
 from mnist_sweep.sweep.study import SEED
@@ -45,6 +45,7 @@ def main(asked: Results) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if not (asked.study or asked.confirmation):
         raise ArgumentError("name a study=, or the folder of a confirmation=")
+    arguments.check_effect(asked, ["storage"], bool(asked.study), "without study=")
     record = read_study(asked.study, asked.storage) if asked.study else None
     summary = _summary(asked, record)
     path = Path(asked.to or f"{_name(asked).replace('/', '-')}.json")
@@ -66,8 +67,8 @@ def _summary(asked: Results, record: StudyRecord | None) -> dict[str, Any]:
     if asked.confirmation:
         return of_confirmation(Path(asked.confirmation), record)
     assert record is not None
-    found = sorted(record.home.glob(f"{CONFIRMATION}*/{FILE}")) if record.home else []
-    if arms(record) or (SEED in record.searched and not found):
+    found = confirmations(record.homes)
+    if len(arms(record)) > 1 or (SEED in record.searched and not found):
         return of_arms(record)
     return of_confirmation(_only_confirmation(record, found), record)
 
@@ -81,11 +82,11 @@ def _only_confirmation(record: StudyRecord, found: list[Path]) -> Path:
             "axis, as search=ablation/batch_size does"
         )
     if len(found) > 1:
-        several = ", ".join(str(path.parent) for path in found)
+        several = ", ".join(map(str, found))
         raise ResultsError(
             f"study {record.name} has several confirmations: {several}; name one with confirmation="
         )
-    return found[0].parent
+    return found[0]
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from omegaconf import DictConfig
 from mnist_sweep.config import check
 from mnist_sweep.confirm.default import DRAWN
 from mnist_sweep.run.directory import RecordError, RunDirectory
+from mnist_sweep.sweep.study import ARGUMENTS
 from mnist_sweep.sweep.study_record import StudyRecord
 
-PLACES = ("data.root",)  # settings that are of one machine
+# Settings that are of one machine, or of one call.
+PLACES = ("data.root", "hydra.sweeper.storage", "hydra.sweeper.study_name", "hydra.sweeper.n_jobs")
 # Settings that say how a run was trained on a machine, and not what.
 ASIDE = (
     *("seed", "study", "trial", "lease", "resume", "name", "notes", "progress", "dry_run"),
@@ -29,13 +31,32 @@ def command(record: StudyRecord) -> str | None:
     """Return the line that searches the same; None where it is not known how."""
     if record.program is None:
         return None
-    settings = (record.definition.get("search") or {}).get("settings") or {}
-    fixed = [
-        f"{name}={value}"
-        for name, value in settings.items()
-        if not DRAWN.match(str(value)) and name not in PLACES
-    ]
-    return record.program.command(["-m", *fixed])
+    lines = record.study.user_attrs.get(ARGUMENTS)
+    if not (isinstance(lines, list) and all(isinstance(line, str) for line in lines)):
+        lines = _fixed(record)
+    if lines is None:
+        return None
+    kept = [line for line in lines if _is_of_the_search(line.lstrip("+~").partition("=")[0])]
+    return record.program.command(["-m", *kept])
+
+
+def _is_of_the_search(name: str) -> bool:
+    """Whether a setting says what is searched and how, and not where, or when."""
+    is_hydras = name.startswith(("hydra.", "hydra/"))
+    return name not in PLACES and (not is_hydras or name.startswith(("hydra.sweeper", "hydra/sw")))
+
+
+def _fixed(record: StudyRecord) -> list[str] | None:
+    """Return the overrides that held for all trials of a study that records no command line.
+
+    None where the command line said what is searched, which such a study does not tell.
+    """
+    search = record.definition.get("search") or {}
+    settings = search.get("settings") or {}
+    if settings.get("search") == "command_line":
+        return None
+    fixed = [f"{name}={text}" for name, text in settings.items() if not DRAWN.match(str(text))]
+    return [*fixed, *map(str, search.get("deletions") or [])]
 
 
 def settings_of(config: DictConfig) -> dict[str, Any]:

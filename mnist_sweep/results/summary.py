@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.config import load_recorded
-from mnist_sweep.confirm.candidates import key_of
 from mnist_sweep.confirm.conclusion import FILE, Conclusion, Standing, read_conclusion
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.confirm.race import Dropped
@@ -39,6 +38,11 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
 
     Raises ResultsError where there are no two configurations with two seeds each.
     """
+    if len(record.directions) > 1:
+        raise ResultsError(
+            f"study {record.name} has the objectives {', '.join(record.objectives)}, and a mean "
+            "over seeds is of one: search with a single objective"
+        )
     found = arms(record)
     failed = failed_seeds(record)
     if len(found) < 2:
@@ -178,7 +182,7 @@ def _configuration(
 
 
 def _home(folder: Path, standing: Standing, seed: int) -> Path:
-    return folder / key_of(standing.title) / str(seed)
+    return folder / standing.folder / str(seed)
 
 
 def _plain(value: Interval | Dropped | None) -> dict[str, Any] | None:
@@ -190,4 +194,6 @@ def write(summary: Mapping[str, Any], path: Path) -> None:
     with writing("to", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+            temporary.write_text(
+                json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8"
+            )

@@ -188,7 +188,11 @@ def open_sweep(
         if moved:
             studies.replace_definition(study, definition)
         studies.record_format(study)
-        studies.record_start(study, relative(given.directory), given.program.recorded())
+        lines = [
+            *given_overrides(given.config.hydra, "hydra"),
+            *given_overrides(given.config.hydra, "task"),
+        ]
+        studies.record_start(study, relative(given.directory), given.program.recorded(), lines)
         name_objectives(study, objective_names(given.config))
         earlier = studies.count_sweep(study)
         study.sampler = sampling.reseed(study.sampler, settings.sampler, earlier)

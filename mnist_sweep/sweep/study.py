@@ -22,6 +22,7 @@ from mnist_sweep.text import one_line
 from mnist_sweep.untrusted_files import MAPPING, TEXTS, Check, Kinds, check_kinds
 
 COMMAND = "command"  # the study's user attribute that says how its last sweep was started
+ARGUMENTS = "arguments"  # the study's user attribute with what that sweep's command line gave
 DIRECTORY = "directory"  # the study's user attribute that says where that sweep wrote
 ID = "id"  # the study's user attribute that a directory of runs is recognized by
 TOTAL = "total"  # the study's user attribute that says how many launched trials its sweep wants
@@ -213,9 +214,12 @@ def record_format(study: optuna.Study) -> None:
         study.set_user_attr(formats.STUDY_KEY, formats.STUDY)
 
 
-def record_start(study: optuna.Study, directory: str, command: dict[str, Any]) -> None:
-    """Record where a sweep writes, and how to start its program again."""
-    for key, value in ((DIRECTORY, directory), (COMMAND, command)):
+def record_start(
+    study: optuna.Study, directory: str, command: dict[str, Any], arguments: Sequence[str] = ()
+) -> None:
+    """Record where a sweep writes, how to start its program again, and with which overrides."""
+    known = [str(without_password(line)) for line in arguments]
+    for key, value in ((DIRECTORY, directory), (COMMAND, command), (ARGUMENTS, known)):
         if study.user_attrs.get(key) != value:
             study.set_user_attr(key, value)
 

@@ -91,6 +91,12 @@ class StudyRecord:
             return None
         return Path("multirun", self.name)
 
+    @property
+    def homes(self) -> list[Path]:
+        """The folders in which what was found out about it may lie: its sweep's, and `home`."""
+        known = [each for each in (self.folder, self.home) if each is not None]
+        return list({each.resolve(): each for each in known}.values())
+
     @cached_property
     def searched(self) -> dict[str, BaseDistribution]:
         """What was drawn, by name, and from where; in the order of the first trials.

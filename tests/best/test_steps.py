@@ -74,3 +74,9 @@ def test_a_background_job_which_ignores_ctrl_c_can_be_ended_all_the_same() -> No
         assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_what_is_shown_of_a_step_has_no_password() -> None:
+    words = ["mnist_sweep.report", "study=s", "storage=postgresql+psycopg://me:secret@host/db"]
+    assert "secret" not in steps.shown(words)
+    assert "postgresql+psycopg://me:***@host/db" in steps.shown(words)

@@ -4,10 +4,13 @@ import json
 from dataclasses import asdict
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from mnist_sweep.best import steps, work
 from mnist_sweep.best.allowance import Costs
 from mnist_sweep.best.ledger import read_ledger
+from mnist_sweep.best.planning import plan_words
 from mnist_sweep.best.question import QuestionError, read_question
 from mnist_sweep.best.steps import StepFailed
 from mnist_sweep.best.work import Terms, Work
@@ -115,3 +118,25 @@ def test_a_resumed_question_keeps_its_epochs_also_with_more_hours(called, questi
 def test_epochs_that_are_given_are_not_made_fewer(called):
     with pytest.raises(QuestionError, match=r"hours=0\.05 is too short"):
         called(hours=0.05, question=read_question([*ASKED, "epochs=20"]))
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "postgresql+psycopg://me@host/db?sslmode=require",
+        "sqlite:///multirun/a,b.db",
+        "journal:///multirun/[x]#1.log",
+        "sqlite:///multirun/${x}.db",
+    ],
+)
+def test_the_plan_is_of_the_storage_whatever_its_address_has_in_it(storage):
+    *_, line = plan_words(read_question(["data=mnist_5k"]), storage, "json")
+    parsed = OverridesParser.create().parse_override(line)
+    assert parsed.key_or_group == "hydra.sweeper.storage"
+    assert not parsed.is_sweep_override()
+    assert OmegaConf.create({"a": str(parsed.value())})["a"] == storage
+
+
+def test_the_usual_storage_is_left_out_of_the_plan():
+    words = plan_words(read_question(["data=mnist_5k"]), Terms(1.0).storage, "true")
+    assert words[-1] == "dry_run=true"

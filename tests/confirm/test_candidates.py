@@ -10,6 +10,7 @@ from mnist_sweep.confirm.candidates import (
     ConfirmError,
     add,
     check_same_data,
+    key_of,
     of_runs,
     of_trials,
     seeds_for,
@@ -96,10 +97,9 @@ def test_a_study_in_which_nothing_is_complete_is_refused():
         of_trials("s", {}, 3, AS_IT_WAS)
 
 
-@pytest.mark.parametrize("directory", [None, "multirun/s/4"])
-def test_a_trial_whose_run_is_not_here_is_refused(directory):
-    with pytest.raises(ConfirmError, match=f"trial 4 of study=s ran in {directory}, but that"):
-        of_trials("s", {4: directory}, 3, AS_IT_WAS)
+def test_a_trial_whose_run_is_not_here_is_refused():
+    with pytest.raises(ConfirmError, match="trial 4 of study=s ran in multirun/s/4, but that"):
+        of_trials("s", {4: "multirun/s/4"}, 3, AS_IT_WAS)
 
 
 def test_a_folder_that_is_no_run_is_refused():
@@ -172,3 +172,16 @@ def test_fresh_seeds_leave_out_those_that_the_configurations_were_chosen_by(reco
     runs = of_runs([recorded("one", "seed=1001"), recorded("other", "seed=1003")], AS_IT_WAS)
     assert seeds_for(runs, 4, 1000) == [1000, 1002, 1004, 1005]
     assert seeds_for(runs, 3, 0) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [("trial 17", "trial-17"), ("..", "-"), (".", "-"), ("", "-"), ("a/../b", "a-..-b")],
+)
+def test_a_configurations_folder_is_a_name_below_its_own(title, name):
+    assert key_of(title) == name
+
+
+def test_a_trial_without_a_run_directory_is_said_to_have_none():
+    with pytest.raises(ConfirmError, match="trial 3 of study=x has no run directory"):
+        of_trials("x", {3: None}, 1, Changes())

@@ -144,11 +144,11 @@ def test_a_run_of_other_epochs_or_data_is_not_held_against_the_fresh_ones(ended,
 
 def test_conclusions_are_read_as_they_were_written(ended, tmp_path):
     found = conclude(ended("good", GOOD, val_acc=0.99) + ended("bad", BAD), Terms("val_acc"))
-    assert read_conclusions(tmp_path) == []
+    assert read_conclusions([tmp_path]) == []
     for name in ("confirmation-mnist", "confirmation", "12"):
         (tmp_path / name).mkdir()
         write_conclusion(found, tmp_path / name)
-    assert read_conclusions(tmp_path) == [found, found]
+    assert read_conclusions([tmp_path]) == [found, found]
 
 
 def test_everything_that_was_concluded_is_in_the_record(ended, tmp_path):
@@ -160,7 +160,7 @@ def test_everything_that_was_concluded_is_in_the_record(ended, tmp_path):
     found = replace(found, ablation=Ablation("bad", 3, [step]), missing={"good": 2})
     (tmp_path / "confirmation").mkdir()
     write_conclusion(found, tmp_path / "confirmation")
-    (read,) = read_conclusions(tmp_path, "confirmation")
+    (read,) = read_conclusions([tmp_path], "confirmation")
     assert read == found
     assert (read.against_default.title, read.against_default.sign) == ("bad", 1)
 
@@ -179,7 +179,7 @@ def test_a_record_of_before_there_were_races_is_read(ended, tmp_path):
         for name in ("p", "equivalence", "equivalent"):
             del comparison[name]
     path.write_text(json.dumps(old))
-    (read,) = read_conclusions(tmp_path)
+    (read,) = read_conclusions([tmp_path])
     assert (read.race, read.default, read.comparisons[0].sign) == (False, None, 1)
     assert read.against_default is None
     assert any(s.startswith("good is better than bad") for s in sentences(read))
@@ -243,7 +243,7 @@ def test_a_damaged_conclusion_is_said_to_be_so(tmp_path, content):
     (tmp_path / "confirmation").mkdir()
     (tmp_path / "confirmation" / "confirmation.json").write_text(content)
     with pytest.raises(ConfirmError, match=r"confirmation.json is damaged \("):
-        read_conclusions(tmp_path)
+        read_conclusions([tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -281,7 +281,7 @@ def test_a_conclusion_with_an_entry_of_the_wrong_kind_is_damaged(
     (found if where is None else found[where][0])[key] = value
     path.write_text(json.dumps(found))
     with pytest.raises(ConfirmError, match=r"confirmation.json is damaged \("):
-        read_conclusions(tmp_path)
+        read_conclusions([tmp_path])
 
 
 @pytest.mark.parametrize(

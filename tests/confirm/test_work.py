@@ -13,9 +13,10 @@ import pytest
 from filelock import FileLock
 
 from mnist_sweep.cli import arguments
+from mnist_sweep.cli.arguments import ArgumentError, parse
 from mnist_sweep.confirm import __main__ as entry
-from mnist_sweep.confirm.__main__ import Confirm
-from mnist_sweep.confirm.asked import folder_of
+from mnist_sweep.confirm.__main__ import Confirm, table
+from mnist_sweep.confirm.asked import check_asked, folder_of
 from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_runs
 from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.confirm.runs import errors_in, planned
@@ -51,7 +52,7 @@ def test_two_configurations_are_trained_with_fresh_seeds_and_compared(runs, comm
     assert "workers: 2 processes of this machine, their output in outputs/confirmation" in said
     assert "(4/4); 0s left" in said
     assert "figures: outputs/confirmation/confirmation.json" in said
-    (conclusion,) = read_conclusions(FOLDER.parent)
+    (conclusion,) = read_conclusions([FOLDER.parent])
     assert {s.title for s in conclusion.standings} == {"linear", "mlp"}
     assert (conclusion.images, conclusion.data) == (500, "mnist_5k")
     for standing in conclusion.standings:
@@ -73,7 +74,7 @@ def test_two_configurations_are_trained_with_fresh_seeds_and_compared(runs, comm
     assert "6 runs, 4 of them done" in capsys.readouterr().out
     assert len(before) == 4
     assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())
-    (conclusion,) = read_conclusions(FOLDER.parent)
+    (conclusion,) = read_conclusions([FOLDER.parent])
     assert [len(s.seeds) for s in conclusion.standings] == [3, 3]
 
     with pytest.raises(ConfirmError, match=r"has run with other settings than linear has now"):
@@ -116,7 +117,7 @@ def test_runs_that_fail_are_said_and_tried_again_by_the_same_command(runs):
         entry.main(Confirm(runs="linear", seeds=2, n_jobs=1))
     (refused.directory / "metrics.jsonl").rmdir()
     entry.main(Confirm(runs="linear", seeds=2, n_jobs=1))
-    assert len(read_conclusions(FOLDER.parent)) == 1
+    assert len(read_conclusions([FOLDER.parent])) == 1
 
 
 def test_data_that_are_not_there_are_said_before_anything_is_trained(runs, monkeypatch):
@@ -261,3 +262,23 @@ def test_other_work_has_a_folder_of_its_own(asked, folder):
 def test_what_cannot_be_asked_is_refused(asked, message):
     with pytest.raises(arguments.ArgumentError, match=message):
         entry.main(asked)
+
+
+def test_a_wide_table_fits_a_terminal_by_giving_long_names_a_line():
+    header = ("configuration", "parameters", "test accuracy")
+    rows = [("outputs/2026-11-27/07-19-01", "18,978", "99.65 ± 0.03%"), ("trial 0", "7,850", "92%")]
+    assert max(map(len, table(header, rows).splitlines())) > 50
+    lines = table(header, rows, 42).splitlines()
+    assert max(map(len, lines)) <= 42
+    assert lines[1] == "outputs/2026-11-27/07-19-01"
+    assert lines[2].split() == ["18,978", "99.65", "±", "0.03%"]
+    assert lines[3].startswith("trial 0")
+
+
+@pytest.mark.parametrize("word", ["top=4", "storage=sqlite:///x.db", "default=false"])
+def test_what_is_of_a_study_has_no_effect_on_runs_alone(word):
+    asked = parse(Confirm, ["runs=outputs/a", word])
+    with pytest.raises(
+        ArgumentError, match=f"{word.split('=')[0]}=.* has no effect without study="
+    ):
+        check_asked(asked)

@@ -109,7 +109,7 @@ READERS: dict[str, Callable[[], object]] = {
     "run/result.json": lambda: load_trained("run", CPU),
     "run/metrics.jsonl": lambda: RunDirectory(Path("run")).read_metrics(),
     "run/.hydra/config.yaml": lambda: load_trained("run", CPU),
-    "c/confirmation.json": lambda: read_conclusions(Path(), "c"),
+    "c/confirmation.json": lambda: read_conclusions([Path()], "c"),
     "digit.png": lambda: read_brightness(Path("digit.png")),
 }
 

@@ -1,13 +1,21 @@
 """A study's figures as a file."""
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 
-from mnist_sweep.cli.arguments import ArgumentError
-from mnist_sweep.confirm.conclusion import Comparison, Conclusion, Standing, write_conclusion
+from mnist_sweep.cli.arguments import ArgumentError, parse
+from mnist_sweep.confirm.conclusion import (
+    Comparison,
+    Conclusion,
+    Standing,
+    confirmations,
+    write_conclusion,
+)
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.results import __main__ as entry
 from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation
@@ -82,6 +90,66 @@ def test_a_study_without_an_axis_of_seeds_is_refused():
     usual = create_usual()
     with pytest.raises(ResultsError, match="study usual has no configurations with two seeds"):
         of_arms(read_study(usual, ADDRESS))
+
+
+def test_several_objectives_are_said_to_have_no_mean():
+    study = create("two", ["maximize", "minimize"], objective=["val_acc", "parameters"])
+    assert study.directions
+    with pytest.raises(ResultsError, match="has the objectives val_acc, parameters, and a mean"):
+        of_arms(read_study("two", ADDRESS))
+
+
+def test_an_infinite_value_is_one_that_failed():
+    grid(create("endless"), {16: (0.991, 0.993), 32: (0.984, float("inf"), 0.985)})
+    found = of_arms(read_study("endless", ADDRESS))
+    assert found["failed"] == [{"settings": {"batch_size": 32}, "seeds": [1]}]
+    json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("given", "overrides"),
+    [
+        (
+            ["search=command_line", "model.hidden=range(5,60)"],
+            "search=command_line 'model.hidden=range(5,60)'",
+        ),
+        (
+            ["~tracking", "data.root=/home/me", "hydra.sweeper.storage=sqlite:///x.db"],
+            "'~tracking'",
+        ),
+        (
+            [
+                "hydra.sweeper.pruner.min_resource=5",
+                "hydra.sweep.dir=x",
+                "hydra.sweeper.study_name=a",
+            ],
+            "hydra.sweeper.pruner.min_resource=5",
+        ),
+    ],
+)
+def test_the_command_is_what_the_sweep_was_given_but_for_its_places(given, overrides):
+    swept()
+    studies.record_start(optuna.load_study(study_name="arms", storage=ADDRESS), "arms", {}, given)
+    found = of_arms(read_study("arms", ADDRESS))["command"]
+    assert found == f"python -m mnist_sweep.train -m {overrides}"
+
+
+def test_a_study_that_records_no_command_line_has_none_where_that_said_what_is_searched():
+    definition = swept().definition
+    study = optuna.load_study(study_name="arms", storage=ADDRESS)
+    definition["search"]["settings"]["search"] = "command_line"
+    study.set_user_attr(studies.DEFINITION, definition)
+    assert of_arms(read_study("arms", ADDRESS))["command"] is None
+    definition["search"] |= {"settings": {"search": "schedule"}, "deletions": ["~tracking"]}
+    study.set_user_attr(studies.DEFINITION, definition)
+    found = of_arms(read_study("arms", ADDRESS))["command"]
+    assert found == "python -m mnist_sweep.train -m search=schedule '~tracking'"
+
+
+def test_settings_without_an_effect_are_refused():
+    asked = parse(entry.Results, ["confirmation=confirmed", "storage=sqlite:///x.db"])
+    with pytest.raises(ArgumentError, match=r"storage=.* has no effect without study="):
+        entry.main(asked)
 
 
 def test_seeds_that_failed_are_named_in_the_file_and_by_the_command(capsys):
@@ -222,3 +290,27 @@ def test_of_several_confirmations_one_must_be_named():
         (folder / "confirmation.json").write_text("{}")
     with pytest.raises(ResultsError, match=r"has several confirmations: .*name one with"):
         entry.main(entry.Results(usual, ADDRESS))
+
+
+def test_two_configurations_with_one_name_for_a_folder_have_each_their_own_figures(confirmed):
+    path = confirmed / "confirmation.json"
+    found = json.loads(path.read_text())
+    (confirmed / "trial-7").rename(confirmed / "trial-4-again")
+    found["standings"][1] |= {"title": "trial/4", "key": "trial-4-again"}
+    path.write_text(json.dumps(found))
+    first, second = of_confirmation(confirmed)["configurations"]
+    assert (first["seeds"]["1"]["val_acc"], second["seeds"]["1"]["val_acc"]) == (0.98, 0.97)
+
+
+def test_a_confirmation_is_found_in_a_sweeps_folder_that_cannot_be_written_to(
+    confirmed, monkeypatch
+):
+    create("published")
+    shipped = Path("shipped")
+    shipped.mkdir()
+    confirmed.rename(shipped / "confirmation")
+    record = replace(read_study("published", ADDRESS), folder=shipped)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert record.home == Path("multirun/published")
+    assert [each.name for each in record.homes] == ["shipped", "published"]
+    assert confirmations(record.homes) == [shipped / "confirmation"]

@@ -77,7 +77,7 @@ def test_what_the_folder_records_has_the_new_name(confirmed):
     home = Path("multirun/t")
     assert json.loads((home / "1/result.json").read_text())["study"] == "t"
     assert parse_config(home / "1/.hydra/config.yaml").study == "t"
-    kept = conclusion.read_conclusions(home)[0].standings[0]
+    kept = conclusion.read_conclusions([home])[0].standings[0]
     assert kept.directory == "multirun/t/1"
     text = summary.path_in(home).read_text()
     assert "study_name: t\n" in text

@@ -1,6 +1,9 @@
+from datetime import datetime
+
 import optuna
 import pytest
 from omegaconf import OmegaConf
+from optuna.trial import create_trial
 
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.errors import SweepError
@@ -84,6 +87,16 @@ def test_trials_since_the_best_are_those_that_ended_after_it_did(study):
     add(study, TrialStatus.REJECTED, excess=1.0, reason="1 over")
     assert Tally(study).since_best == 2
     assert Tally(optuna.create_study()).since_best == 0
+
+
+def test_trials_that_another_machine_with_a_slow_clock_ends_later_count_since_the_best(study):
+    tally = Tally(study)
+    before = tally.since_best
+    trial = create_trial(value=0.1, user_attrs={"status": "complete"})
+    trial.datetime_complete = datetime(2001, 1, 1)
+    study.add_trial(trial)
+    tally.renew()
+    assert tally.since_best == before + 1
 
 
 def written(directory):

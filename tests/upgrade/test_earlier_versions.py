@@ -63,7 +63,7 @@ def test_a_run_is_loaded_with_its_weights_and_its_checkpoint_read():
 
 
 def test_a_confirmation_is_read():
-    (conclusion,) = read_conclusions(OLD)
+    (conclusion,) = read_conclusions([OLD])
     (standing,) = conclusion.standings
     assert (standing.title, standing.seeds) == ("trial 0", [1000, 1001])
 

@@ -1,6 +1,7 @@
 """The live pages: what is made of a storage as it is now, for the list and for each study."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -147,16 +148,12 @@ def _version(*parts: object) -> str:
 def _of_record(record: StudyRecord) -> str:
     """Return what changes where a study's report does."""
     rows = [(row.number, row.status, row.reason, row.values, len(row.curve)) for row in record.rows]
-    return _version(
-        rows, sorted(record.study.user_attrs.items()), _confirmed(record.folder or record.home)
-    )
+    return _version(rows, sorted(record.study.user_attrs.items()), _confirmed(record.homes))
 
 
-def _confirmed(folder: Path | None) -> list[tuple[str, int]]:
-    if folder is None:
-        return []
-    found = folder.glob(f"{conclusion.CONFIRMATION}*/{conclusion.FILE}")
-    return sorted((str(path), path.stat().st_mtime_ns) for path in found)
+def _confirmed(folders: Sequence[Path]) -> list[tuple[str, int]]:
+    found = [each / conclusion.FILE for each in conclusion.confirmations(folders)]
+    return [(str(path), path.stat().st_mtime_ns) for path in found]
 
 
 def _clock() -> str:

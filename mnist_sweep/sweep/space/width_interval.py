@@ -44,20 +44,25 @@ def _models(root: DictConfig) -> list[Any]:
 
 
 def _searched_models(root: DictConfig) -> list[str]:
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
     found: list[str] = []
     for line in given_overrides(root.hydra, "task"):
         if line.startswith("model="):
-            override = OverridesParser.create().parse_override(line)
+            override = _parsed(line)
             found = [str(v) for v in override.sweep_iterator()] if _is_sweep(line) else []
     return found
 
 
 def _is_sweep(line: str) -> bool:
+    return bool(_parsed(line).is_sweep_override())
+
+
+def _parsed(line: str) -> Any:
+    """Return an override of Hydra's, whose glob(...) needs to know which options there are."""
+    from hydra.core.global_hydra import GlobalHydra
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    return OverridesParser.create().parse_override(line).is_sweep_override()
+    loader = GlobalHydra.instance().config_loader()
+    return OverridesParser.create(config_loader=loader).parse_overrides([line])[0]
 
 
 def _is_of_model(line: str) -> bool:

@@ -1,6 +1,6 @@
 """A study's trials counted and ranked, at a cost of what has changed since the last look."""
 
-from bisect import bisect_right, insort
+from bisect import insort
 from collections import Counter
 from datetime import datetime
 
@@ -23,7 +23,8 @@ class Tally:
     """What the trials of a study are, as of the last `renew`.
 
     `trials` has all by number, `open` those that have not ended, and `ended` the others in the
-    order in which they were seen to end. Optuna changes no trial that has ended: each is counted
+    order in which they were seen to end: clocks of several machines do not agree, so that only what
+    is new in one look is ordered by them. Optuna changes no trial that has ended: each is counted
     once. A renewal lists all trials, in one call of the storage, and looks at those only that were
     open or new.
     """
@@ -36,7 +37,7 @@ class Tally:
         self.closest: FrozenTrial | None = None  # of the rejected ones
         self.epochs_saved = 0  # those that pruned trials were spared
         self._by_status: Counter[TrialStatus] = Counter()  # of `ended`
-        self._times: list[datetime] = []  # when launched trials ended, in order
+        self._places: dict[int, int] = {}  # of launched trials that have ended, in their order
         self._ranking: list[tuple[Losses, int]] = []  # feasible complete trials, the best first
         self._front: list[tuple[Losses, int]] = []  # of those, what none is better than
         self.renew()
@@ -45,12 +46,11 @@ class Tally:
         """Read the study, and count what has changed."""
         before, was_open = len(self.trials), self.open
         self.trials = self.study.get_trials(deepcopy=False)
-        self.open = []
-        for trial in (*(self.trials[old.number] for old in was_open), *self.trials[before:]):
-            if trial.state.is_finished():
-                self._count(trial)
-            else:
-                self.open.append(trial)
+        looked_at = [*(self.trials[old.number] for old in was_open), *self.trials[before:]]
+        self.open = [trial for trial in looked_at if not trial.state.is_finished()]
+        ended = [trial for trial in looked_at if trial.state.is_finished()]
+        for trial in sorted(ended, key=lambda trial: trial.datetime_complete or datetime.min):
+            self._count(trial)
 
     @property
     def counts(self) -> Counter[TrialStatus]:
@@ -112,16 +112,16 @@ class Tally:
     @property
     def since_best(self) -> int:
         """How many launched trials ended after the best one did; 0 while there is none."""
-        ends = [best.datetime_complete for best in self.best if best.datetime_complete]
-        return len(self._times) - bisect_right(self._times, max(ends)) if ends else 0
+        places = [self._places[best.number] for best in self.best if best.number in self._places]
+        return len(self._places) - 1 - max(places) if places else 0
 
     def _count(self, trial: FrozenTrial) -> None:
         """Count a trial that has ended."""
         self.ended.append(trial)
         status = status_of(trial)
         self._by_status[status] += 1
-        if status in FINISHED and trial.datetime_complete is not None:
-            insort(self._times, trial.datetime_complete)
+        if status in FINISHED:
+            self._places[trial.number] = len(self._places)
         if trial.state == TrialState.COMPLETE and is_feasible(trial):
             self._rank(trial)
         if trial.state == TrialState.PRUNED:

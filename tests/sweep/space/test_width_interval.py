@@ -3,7 +3,9 @@
 import re
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from mnist_sweep import train
@@ -13,8 +15,9 @@ from mnist_sweep.run.build import count_model
 def widths(*overrides, search="schedule"):
     """The ends of the widths that a search asks for, and the model that it is composed with."""
     with initialize_config_dir(train.config_directory()):
-        config = compose(
-            "config", overrides=[f"search={search}", *overrides], return_hydra_config=True
+        loader = GlobalHydra.instance().config_loader()
+        config = loader.load_configuration(
+            "config", [f"search={search}", *overrides], RunMode.MULTIRUN
         )
         text = config.hydra.sweeper.params["model.width"]
     low, high = map(float, re.fullmatch(r"interval\((.+), (.+)\)", text).groups())
@@ -47,6 +50,13 @@ def test_half_of_the_widths_and_more_meet_any_budget_and_the_widest_do_not(model
 )
 def test_widths_without_a_budget_are_around_the_models_own(overrides, ends):
     assert widths(*overrides)[:2] == ends
+
+
+def test_models_that_are_searched_by_a_pattern_are_those_of_a_list():
+    fewest = "budget.max_parameters=2000"
+    listed = widths("model=choice(baseline,wide)", fewest)[:2]
+    assert widths("model=glob([base*,wi*])", fewest)[:2] == listed
+    assert widths("model=baseline", fewest)[:2] != listed
 
 
 def test_the_front_reaches_down_to_small_networks():
