@@ -41,7 +41,7 @@ from mnist_sweep.report.blocks import Section
 from mnist_sweep.report.drawing import any_letters
 from mnist_sweep.report.live import server
 from mnist_sweep.report.page import page
-from mnist_sweep.report.study_report import study_report
+from mnist_sweep.report.study_report import StudyReport, study_report
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
 from mnist_sweep.sweep.study_record import ReportError, StudyRecord, read_study
@@ -85,8 +85,9 @@ def main(asked: Report) -> None:
         raise ReportError(
             f"study={record.name!r} cannot be a folder's name; name a folder with to="
         )
+    made = study_report(record)
     with _written_to(folder):
-        _write(record, folder)
+        _write(record, made, folder)
 
 
 def _serve(asked: Report) -> None:
@@ -131,9 +132,8 @@ def _compare(names: str, asked: Report) -> None:
     print(f"report: {relative(folder / 'index.html')}, with report.md beside it")
 
 
-def _write(record: StudyRecord, folder: Path) -> None:
+def _write(record: StudyRecord, made: StudyReport, folder: Path) -> None:
     write_trials(record, folder / "trials.csv")
-    made = study_report(record)
     _write_pages(record.name, made.sections, made.figures, folder, made.trials)
     name = printable(record.name)
     print(f"study {name}: {len(record.rows)} trials, {len(record.best)} of them ranked")

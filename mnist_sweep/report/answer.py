@@ -158,7 +158,7 @@ def _commands(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[tupl
         confirm = program.entry("confirm", study=record.name, storage=record.address)
         found.append(("confirm the best with fresh seeds", confirm))
     run = row.attributes.get("run_directory")
-    if record.ours and run and record.home and RunDirectory(Path(str(run))).best.is_file():
+    if record.ours and run and record.home and _has_weights(Path(str(run))):
         bundle = relative(record.home / "bundles" / f"trial-{row.number}")
         found.append(
             ("export it", program.entry("export", run=relative(Path(str(run))), to=bundle))
@@ -167,6 +167,13 @@ def _commands(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[tupl
     again = record.command(row)
     verb = "train" if record.ours else "run"
     return [*found, (f"{verb} {which} once more", again)] if again else found
+
+
+def _has_weights(run: Path) -> bool:
+    try:
+        return RunDirectory(run).best.is_file()
+    except OSError:  # another user's
+        return False
 
 
 def confirmable(record: StudyRecord) -> bool:

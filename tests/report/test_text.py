@@ -1,4 +1,5 @@
 import csv
+import errno
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from mnist_sweep.report.content import sections
 from mnist_sweep.report.importance import at_the_ends, importances
 from mnist_sweep.report.text import markdown
 from mnist_sweep.sweep.study_record import read_study
+from mnist_sweep.sweep.trials.status import TrialStatus
 from tests.report.conftest import ADDRESS, add, create, ran
 
 
@@ -189,3 +191,23 @@ def test_the_entry_writes_a_row_for_every_trial(usual, confirmed, capsys):
     )
     assert {"confirmed-1.png", "confirmed-2.png"} <= {p.name for p in Path("elsewhere").iterdir()}
     assert Path("elsewhere/report.md").exists()
+
+
+def test_a_run_of_another_users_costs_its_pictures_and_not_the_report(monkeypatch, capsys):
+    study = create("theirs")
+    run = Path("multirun/theirs/0")
+    run.mkdir(parents=True)
+    add(study, TrialStatus.COMPLETE, 0.98, [0.98], **ran(0) | {"run_directory": str(run)})
+    is_file = Path.is_file
+
+    def refuses(self):
+        if run in self.parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return is_file(self)
+
+    monkeypatch.setattr(Path, "is_file", refuses)
+    entry.main(entry.Report("theirs", ADDRESS, to="out"))
+    said = capsys.readouterr().out
+    assert "no pictures of the best network: multirun/theirs/0/.hydra/config.yaml: " in said
+    assert "cannot be written" not in said
+    assert Path("out/index.html").read_text(encoding="utf-8")
