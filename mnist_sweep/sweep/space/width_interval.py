@@ -48,7 +48,8 @@ def _searched_models(root: DictConfig) -> list[str]:
     for line in given_overrides(root.hydra, "task"):
         if line.startswith("model="):
             override = _parsed(line)
-            found = [str(v) for v in override.sweep_iterator()] if _is_sweep(line) else []
+            is_sweep = override.is_sweep_override()
+            found = [str(v) for v in override.sweep_iterator()] if is_sweep else []
     return found
 
 
