@@ -1,7 +1,7 @@
 """A study as a table of its trials, its best and its confirmation; reading changes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +47,7 @@ class Study:
     trials: list[dict[str, Any]]
     front: list[dict[str, Any]]
     folder: Path | None
-    _homes: Sequence[Path] = ()
+    _homes: Sequence[Path] = field(default=(), repr=False)
 
     @property
     def best(self) -> dict[str, Any] | None:
