@@ -38,6 +38,7 @@ from omegaconf import DictConfig
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
+from mnist_sweep.cli.text_table import in_columns
 from mnist_sweep.config import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
@@ -254,11 +255,7 @@ def table(found: Comparison, names: list[str]) -> list[str]:
     for epoch, figures in found.epochs.items():
         apart = [_apart(figures[name]) if name in figures else "" for name in names]
         cells.append([str(epoch), *apart])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
-        for line in cells
-    ]
+    return in_columns(cells, first=str.rjust, others=str.rjust)
 
 
 def _apart(pair: Pair) -> str:

@@ -1,6 +1,5 @@
 """The settings in the config files: those of a run, of each group's options, and of a sweep."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -15,7 +14,6 @@ from mnist_sweep.cli.config_files import ConfigFiles
 from mnist_sweep.cli.settings_help import plain, written
 from mnist_sweep.config import RunConfig
 from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.sweeper import BudgetSweeper
 from tools.markdown import code, prose
 from tools.setting import Setting, hints, of_value, values
 
@@ -123,7 +121,6 @@ def of_sweeper(root: Any, files: ConfigFiles) -> Iterator[Setting]:
     """Yield the sweeper's own settings, with what this project's searches set."""
     types, comments = hints(Settings), files.settings("hydra/sweeper", "mnist_sweep")
     given = plain(root.hydra.sweeper)
-    texts = docstring_texts(BudgetSweeper.__doc__ or "")
     for field in fields(Settings):
         if field.name in PARTS:
             continue
@@ -133,9 +130,7 @@ def of_sweeper(root: Any, files: ConfigFiles) -> Iterator[Setting]:
         here = "" if raw == default else f"; here {code(written(raw))}"
         comment = comments.get(full, "")
         taken = values(types[field.name], _bounds(field.metadata), comment)
-        yield Setting(
-            field.name, code(written(default)), taken, texts.get(field.name, comment) + here
-        )
+        yield Setting(field.name, code(written(default)), taken, comment + here)
 
 
 def searched(name: str, files: ConfigFiles) -> list[Searched]:
@@ -155,18 +150,6 @@ def searched(name: str, files: ConfigFiles) -> list[Searched]:
         Searched(key, sweep, f"only where {code(outer)} is {' or '.join(map(code, found))}")
         for (key, sweep, outer), found in where.items()
     ]
-
-
-def docstring_texts(text: str) -> dict[str, str]:
-    """Return what a docstring says of settings: a name and a colon, and indented lines below."""
-    found = re.findall(r"(?m)^ +(\w+):\n((?: {8}.*\n?)+)", text)
-    return {name: _as_comment(" ".join(said.split())) for name, said in found}
-
-
-def _as_comment(sentence: str) -> str:
-    """Return a docstring's sentence in the manner of the config files."""
-    text = re.sub(r"\bNone\b", "null", sentence).removesuffix(".")
-    return text[0].lower() + text[1:]
 
 
 def _bounds(metadata: Mapping[str, Any]) -> list[Allowed]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mnist_sweep.confirm.conclusion import CONFIRMATION, Conclusion, read_conclusions
+from mnist_sweep.confirm.conclusion import Conclusion, read_conclusions
 from mnist_sweep.errors import UserError
+from mnist_sweep.study_folder import CONFIRMATION
 from mnist_sweep.sweep.read_only import StorageError
 from mnist_sweep.sweep.study_record import ReportError, Row, read_study
 from mnist_sweep.text import shortened

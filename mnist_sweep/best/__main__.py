@@ -28,18 +28,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from mnist_sweep.best.answer import lines
-from mnist_sweep.best.ledger import FILE, read_ledger
+from mnist_sweep.best.ledger import read_ledger
 from mnist_sweep.best.question import QuestionError, read_question
 from mnist_sweep.best.work import Terms, Work
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
-from mnist_sweep.files import writing
+from mnist_sweep.folder_lock import alone_in
+from mnist_sweep.study_folder import ANSWER, ANSWER_LOCK
 from mnist_sweep.sweep.read_only import file_of
-
-LOCK = ".answer.lock"
 
 
 def main(words: Sequence[str]) -> None:
@@ -71,27 +68,19 @@ def _check(terms: Terms) -> None:
 @contextmanager
 def _alone_in(home: Path) -> Iterator[None]:
     """Keep a second call out, whose time would count twice; leave no folder where nothing began."""
-    with writing("hydra.sweep.dir", home):
-        home.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(home / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise QuestionError(
-            f"the same question is being answered in {home} by another process: wait for it, or "
-            "name another study with hydra.sweeper.study_name="
-        ) from error
-    except OSError as error:
-        raise QuestionError(f"{home} cannot be written: {error.strerror}") from error
-    try:
-        yield
-    finally:
-        if {path.name for path in home.iterdir()} <= {FILE, LOCK}:
-            (home / FILE).unlink(missing_ok=True)
-        lock.release()
-        with suppress(OSError):
-            (home / LOCK).unlink()
-            home.rmdir()  # unless it holds anything
+    busy = QuestionError(
+        f"the same question is being answered in {home} by another process: wait for it, or "
+        "name another study with hydra.sweeper.study_name="
+    )
+    with alone_in(home, "hydra.sweep.dir", busy, ANSWER_LOCK):
+        try:
+            yield
+        finally:
+            if {path.name for path in home.iterdir()} <= {ANSWER, ANSWER_LOCK}:
+                (home / ANSWER).unlink(missing_ok=True)
+    with suppress(OSError):
+        (home / ANSWER_LOCK).unlink()
+        home.rmdir()  # unless it holds anything
 
 
 if __name__ == "__main__":

@@ -8,17 +8,15 @@ from mnist_sweep.best.question import Question, QuestionError
 from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.confirm import headline
 from mnist_sweep.confirm.conclusion import (
-    CONFIRMATION,
     Conclusion,
     Standing,
     read_conclusions,
 )
 from mnist_sweep.run.directory import COMPLETE, RunDirectory
+from mnist_sweep.study_folder import BUNDLES, CONFIRMATION
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted, duration, relative
-
-BUNDLES = "bundles"  # below the study's directory
 
 
 @dataclass(frozen=True)

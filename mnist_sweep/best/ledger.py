@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mnist_sweep.best.question import QuestionError
 from mnist_sweep.files import replacing, writing
+from mnist_sweep.study_folder import ANSWER
 from mnist_sweep.text import one_line
 from mnist_sweep.untrusted_files import (
     COUNTED,
@@ -19,7 +20,6 @@ from mnist_sweep.untrusted_files import (
     text_of,
 )
 
-FILE = "answer.json"
 SECONDS = Check(
     "numbers of seconds by step",
     lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
@@ -76,7 +76,7 @@ class Ledger:
 
 def read_ledger(home: Path) -> Ledger:
     """Return a study's ledger, an empty one where there is none. Raises QuestionError."""
-    path = home / FILE
+    path = home / ANSWER
     if not path.exists():
         return Ledger(path)
     try:

@@ -36,17 +36,14 @@ for all comparisons together. docs/confirmation.md has the statistics.
 
 import shutil
 import sys
-import textwrap
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.printed_commands import for_study
+from mnist_sweep.cli.text_table import in_columns, wrapped
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.ablate import ablate
 from mnist_sweep.confirm.asked import Confirm, check_asked, folder_of
@@ -67,12 +64,12 @@ from mnist_sweep.confirm.default import default_of
 from mnist_sweep.confirm.runs import SeedRun, planned
 from mnist_sweep.confirm.work import Workers
 from mnist_sweep.errors import UserError
-from mnist_sweep.files import where, writing
+from mnist_sweep.files import writing
+from mnist_sweep.folder_lock import alone_in
 from mnist_sweep.passwords import without_password
+from mnist_sweep.study_folder import WORKERS
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.text import duration, printable, relative
-
-COLUMNS = "  "
 
 
 def main(asked: Confirm) -> None:
@@ -86,7 +83,11 @@ def main(asked: Confirm) -> None:
     check_same_data(candidates)
     folder = folder_of(asked, record)
     seeds = seeds_for(candidates, asked.seeds, asked.first)
-    with _alone_in(folder):
+    busy = ConfirmError(
+        f"another confirmation is running in {folder}: wait for it, or choose another folder with "
+        "to="
+    )
+    with alone_in(folder, "to", busy):
         runs = planned(candidates, seeds, folder, asked.split_seeds)
         terms = Terms(ranked_by, asked.margin / 100, None, default, asked.split_seeds)
         try:
@@ -99,9 +100,9 @@ def main(asked: Confirm) -> None:
         with writing("to", folder):
             path = write_conclusion(conclusion, folder)
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(table(wording.HEADER, [wording.row(each) for each in conclusion.standings], columns))
+    _print_table([wording.HEADER, *map(wording.row, conclusion.standings)], columns)
     if wording.steps(conclusion):
-        print(table(wording.STEPS, wording.steps(conclusion), columns))
+        _print_table([wording.STEPS, *wording.steps(conclusion)], columns)
     for sentence in wording.sentences(conclusion):
         print(wrapped(sentence, columns))
     print(f"{duration(time.monotonic() - started)}; figures: {relative(path)}")
@@ -119,7 +120,7 @@ def _confirmed(
     folder: Path,
 ) -> Conclusion:
     """Train what is to be trained, look at test, and return what follows."""
-    with Workers(runs, folder / "workers", asked.n_jobs) as workers:
+    with Workers(runs, folder / WORKERS, asked.n_jobs) as workers:
         dropped = Course(runs, seeds, terms.ranked_by, asked.race).run(workers, deadline)
         terms = replace(terms, dropped=dropped if asked.race else None)
         look_at_test(runs, terms, workers)
@@ -170,54 +171,8 @@ def _candidates(asked: Confirm, record: StudyRecord | None) -> tuple[list[Candid
     return candidates, ranked_by
 
 
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Keep a second confirmation out, which would train the same runs. Raises ConfirmError."""
-    lock = FileLock(folder / ".lock")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ConfirmError(
-            f"another confirmation is running in {folder}: wait for it, or choose another "
-            "folder with to="
-        ) from error
-    except OSError as error:
-        raise ConfirmError(f"to={folder} cannot be written: {where(error, folder)}") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def wrapped(sentence: str, columns: int | None) -> str:
-    """Return a sentence in lines of whole words; in one where no width is given."""
-    if columns is None:
-        return sentence
-    return textwrap.fill(sentence, columns, break_long_words=False, break_on_hyphens=False)
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], columns: int | None = None) -> str:
-    """Return rows under their header as lines of text, in columns.
-
-    Where they are wider than so many `columns`, a name that is too long has a line to itself.
-    """
-    lines = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    if columns is not None:
-        others = sum(widths[1:]) + len(COLUMNS) * len(widths[1:])
-        widths[0] = min(widths[0], max(len(header[0]), columns - others))
-    found = []
-    for name, *cells in lines:
-        fits = len(name) <= widths[0]
-        found += [] if fits else [name]
-        found.append(
-            COLUMNS.join(
-                [(name if fits else "").ljust(widths[0])]
-                + [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
-            ).rstrip()
-        )
-    return "\n".join(found)
+def _print_table(rows: Sequence[Sequence[str]], columns: int | None) -> None:
+    print("\n".join(in_columns(rows, columns, others=str.rjust)))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.confirm.candidates import ConfirmError
 from mnist_sweep.confirm.comparisons import MARGIN
-from mnist_sweep.confirm.conclusion import CONFIRMATION
+from mnist_sweep.study_folder import CONFIRMATION
 from mnist_sweep.sweep.study_record import StudyRecord
 
 

@@ -12,6 +12,7 @@ from mnist_sweep.confirm.intervals import LEVEL, Interval
 from mnist_sweep.confirm.race import Dropped
 from mnist_sweep.confirm.scores import INDICES, NUMBERS
 from mnist_sweep.files import replacing
+from mnist_sweep.study_folder import CONFIRMATION
 from mnist_sweep.text import one_line
 from mnist_sweep.untrusted_files import (
     LINE,
@@ -28,7 +29,6 @@ from mnist_sweep.untrusted_files import (
     text_of,
 )
 
-CONFIRMATION = "confirmation"  # what folders that hold one are called, or begin with
 FILE = "confirmation.json"
 
 FLOAT = Check(

@@ -44,6 +44,7 @@ from mnist_sweep.report.page import page
 from mnist_sweep.report.study_report import StudyReport, study_report
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
+from mnist_sweep.study_folder import REPORT
 from mnist_sweep.sweep.study_record import ReportError, StudyRecord, read_study
 from mnist_sweep.text import counted, one_line, printable, relative
 
@@ -78,7 +79,7 @@ def main(asked: Report) -> None:
     if asked.to:
         folder = Path(asked.to)
     elif record.home:
-        folder = record.home / "report"
+        folder = record.home / REPORT
         if record.folder not in (None, record.home):
             print(f"{record.folder} is read-only: the report goes to {folder}")
     else:

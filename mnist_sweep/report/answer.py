@@ -12,6 +12,7 @@ from mnist_sweep.report.noise import Judged, accuracy, alike, judged
 from mnist_sweep.report.objective_values import writer
 from mnist_sweep.report.ranking import front, none_complete, ranked, size_of
 from mnist_sweep.run.directory import RunDirectory
+from mnist_sweep.study_folder import BUNDLES
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted, duration, relative
@@ -159,7 +160,7 @@ def _commands(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[tupl
         found.append(("confirm the best with fresh seeds", confirm))
     run = row.attributes.get("run_directory")
     if record.ours and run and record.home and _has_weights(Path(str(run))):
-        bundle = relative(record.home / "bundles" / f"trial-{row.number}")
+        bundle = relative(record.home / BUNDLES / f"trial-{row.number}")
         found.append(
             ("export it", program.entry("export", run=relative(Path(str(run))), to=bundle))
         )

@@ -32,6 +32,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from mnist_sweep import study_folder
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.printed_commands import entry, override
 from mnist_sweep.conf.composed import compose_sweep
@@ -82,7 +83,7 @@ def main(words: Sequence[str]) -> None:
     check_array(asked)
     _check_storage(asked.storage)
     sweep = _read_sweep([word for word in words if word not in own])
-    logs = sweep.home / "workers"
+    logs = sweep.home / study_folder.WORKERS
     text = script(
         asked, sweep_words(sweep.overrides, _quoted(asked.storage)), sweep.study, logs.resolve()
     )

@@ -12,6 +12,7 @@ from mnist_sweep.passwords import without_password
 from mnist_sweep.studies.errors import StudiesError
 from mnist_sweep.studies.folder import check_unused, identify, own_folder, twins
 from mnist_sweep.studies.opening import Owners, load
+from mnist_sweep.study_folder import SUMMARY
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.text import counted, megabytes, printable, relative
@@ -66,7 +67,7 @@ def _remove(folder: Path, name: str) -> None:
     """Remove a folder without following a link; its summary, by which it is recognized, last."""
     try:
         for entry in folder.iterdir():
-            if entry.name == summary.FILE:
+            if entry.name == SUMMARY:
                 continue
             if entry.is_symlink() or not entry.is_dir():
                 entry.unlink()

@@ -8,7 +8,9 @@ from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
 from mnist_sweep.errors import explain
+from mnist_sweep.folder_lock import LOCK
 from mnist_sweep.studies.errors import StudiesError
+from mnist_sweep.study_folder import ANSWER_LOCK, CONFIRMATION, HYDRAS, SUMMARY, WORKERS
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.moved_runs import Places
@@ -20,9 +22,9 @@ from mnist_sweep.text import one_line, relative
 from mnist_sweep.untrusted_files import parse_config
 
 IDENTITY = re.compile(r"[0-9a-f]{32}")  # as sweep/study.py makes one
-BESIDE_RUNS = ("workers", "multirun.yaml")  # in a folder in which no trial has ended
+BESIDE_RUNS = (WORKERS, HYDRAS)  # in a folder in which no trial has ended
 # Files that programs which train in a study's folder lock while they do.
-LOCKS = ("confirmation*/.lock", ".answer.lock")
+LOCKS = (f"{CONFIRMATION}*/{LOCK}", ANSWER_LOCK)
 
 
 def own_folder(study: optuna.Study, storage: Storage) -> Path | None:
@@ -89,7 +91,7 @@ def identify(folder: Path, study: optuna.Study, storage: Storage) -> None:
 def _check_alone(folder: Path, identity: str, name: str, storage: Storage) -> None:
     """Raise StudiesError where other studies' folders lie in a study's."""
     inner = [n for n in optuna.get_all_study_names(storage.optuna) if n.startswith(f"{name}/")]
-    for path in folder.rglob(summary.FILE):
+    for path in folder.rglob(SUMMARY):
         if path.is_symlink() or path.parent == folder:
             continue
         if _identity(path) != identity:

@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.confirm import conclusion
 from mnist_sweep.files import replacing
+from mnist_sweep.study_folder import CONFIRMATION
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.text import one_line, relative
@@ -28,7 +29,7 @@ def relabel(folder: Path, old: str, new: str) -> None:
     for run in _runs(folder):
         _with_result(run, old, new)
         _with_config(run, old, new)
-    for path in sorted(folder.glob(f"{conclusion.CONFIRMATION}*/{conclusion.FILE}")):
+    for path in sorted(folder.glob(f"{CONFIRMATION}*/{conclusion.FILE}")):
         _with_directories(path, folder)
     _with_summary(summary.path_in(folder), folder, new)
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from mnist_sweep.cli.text_table import in_columns
 from mnist_sweep.studies.listing import Entry, State
 from mnist_sweep.text import duration, printable
 
 HEADER = ("study", "trials", "state", "best", "params", "started", "changed")
-GAP = "  "
-NARROWEST = 12  # letters of a name that are worth a column of their own
 DAYS = 48 * 3600  # seconds, from which on an age is said in days
 
 
@@ -17,18 +16,7 @@ def table(entries: Sequence[Entry], width: int, now: datetime) -> list[str]:
 
     A name that its column cannot hold has a line to itself. Times are ages: how long before `now`.
     """
-    rows = [HEADER, *(cells(entry, now) for entry in entries)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rest = sum(widths[1:]) + len(GAP) * len(widths[1:])
-    widths[0] = min(widths[0], max(NARROWEST, width - rest))
-    return [line for row in rows for line in _lines(row, widths)]
-
-
-def _lines(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    name, *others = row
-    own = [] if len(name) <= widths[0] else [name]
-    shown = ["" if own else name, *others]
-    return [*own, GAP.join(map(str.ljust, shown, widths)).rstrip()]
+    return in_columns([HEADER, *(cells(entry, now) for entry in entries)], width)
 
 
 def cells(entry: Entry, now: datetime) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The plugin that Hydra loads at every start: settings only, so that it costs nothing to import."""
+"""The launchers' plugins, which Hydra loads at every start: cheap to import."""
 
 import atexit
 import logging

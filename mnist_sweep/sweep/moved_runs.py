@@ -7,8 +7,8 @@ from typing import Any
 import optuna
 from omegaconf import OmegaConf
 
+from mnist_sweep.study_folder import SUMMARY
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.read_only import file_of
 from mnist_sweep.text import relative
 
@@ -50,7 +50,7 @@ class Places:
             yield base / "multirun" / self.name
             yield base
         for base in self.bases:  # renamed
-            yield from sorted(path.parent for path in base.glob(f"*/{summary.FILE}"))
+            yield from sorted(path.parent for path in base.glob(f"*/{SUMMARY}"))
 
     def run(self, number: int, recorded: Any) -> str | None:
         """Return the directory of a trial's run, and what is recorded where that is nowhere here.
@@ -76,7 +76,7 @@ class Places:
         """Return the identity of the study whose sweep wrote to a folder."""
         if folder not in self.known:
             try:
-                loaded = OmegaConf.load(folder / summary.FILE)
+                loaded = OmegaConf.load(folder / SUMMARY)
                 found = OmegaConf.select(loaded, "study_id", default=UNKNOWN)
             except Exception:  # none, or not readable, or of another program
                 found = UNKNOWN

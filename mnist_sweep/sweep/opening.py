@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.cli.ineffective_settings import beginning, check_effects
 from mnist_sweep.config import given_overrides
+from mnist_sweep.study_folder import WORKERS
 from mnist_sweep.sweep import sampling, summary
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.cluster_launchers import ClusterLauncher
@@ -117,7 +118,7 @@ def choose_backend(given: Given) -> Backend:
     """
     settings, launcher = given.settings, given.launcher
     _check_workers(given)
-    logs = given.directory / "workers" if given.task.names_trials else None
+    logs = given.directory / WORKERS if given.task.names_trials else None
     asked = settings.n_jobs, logs, settings.trial_timeout, settings.preload
     if isinstance(launcher, WorkersLauncher):
         return launcher.backend(*asked, worker_memory=settings.worker_memory)

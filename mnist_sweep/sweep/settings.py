@@ -1,7 +1,6 @@
 """The sweeper's own settings, checked before a study is opened."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -10,6 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
+from mnist_sweep import study_folder
 from mnist_sweep.allowed_values import DRY_RUN, DRY_RUN_CHOICES
 from mnist_sweep.config import given_overrides, typed
 from mnist_sweep.errors import UserError
@@ -31,7 +31,7 @@ def _setting(default: Any, least: int | None = None, positive: bool = False) -> 
 class Settings:
     """Every setting of the sweeper, with its type, default and bound.
 
-    `BudgetSweeper` says what they mean; conf/hydra/sweeper/mnist_sweep.yaml has the same names.
+    conf/hydra/sweeper/mnist_sweep.yaml says what each does.
     """
 
     sampler: Any = None
@@ -147,12 +147,6 @@ def _check_shapes(direction: Any, params: Any, conditional: Any) -> None:
             _require_mapping(f"conditional.{outer}.{value}", "settings to sweeps", inner)
 
 
-# What a study's directory has.
-OF_A_STUDY = re.compile(
-    r"\d+|\..*|best|confirmation(-.*)?|optimization_results\.yaml|report|workers", re.DOTALL
-)
-
-
 def _require_mapping(name: str, what: str, value: Any) -> None:
     if not isinstance(value, Mapping | DictConfig):
         raise SweepError(f"hydra.sweeper.{name} must map {what}, but got {value!r}")
@@ -179,7 +173,7 @@ def why_no_directory(name: str | None) -> str | None:
     if first == "artifacts" or first.startswith("optuna.db"):
         return f"multirun/{first} is used for other files"
     for part in inner:
-        if OF_A_STUDY.fullmatch(part):
+        if study_folder.is_taken(part):
             return f"{part} is a name that a study's directory uses"
     return None
 

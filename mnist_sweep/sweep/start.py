@@ -8,6 +8,7 @@ import optuna
 from mnist_sweep.cli.interruption import exit_interrupted, interruptible
 from mnist_sweep.errors import explain, is_the_machines
 from mnist_sweep.passwords import said_of, without_password
+from mnist_sweep.study_folder import WORKERS
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.callbacks import DataCheck
 from mnist_sweep.sweep.console import Console
@@ -109,6 +110,6 @@ class _Made:
             return
         with suppress(*OUTAGE, KeyError):  # KeyError: another sweep of it failed as well
             optuna.delete_study(study_name=self.study.study_name, storage=self.storage.optuna)
-        for folder in (self.given.directory / "workers", self.given.directory):
+        for folder in (self.given.directory / WORKERS, self.given.directory):
             with suppress(OSError):  # there is something in it
                 folder.rmdir()

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.files import remove_leftovers, replacing
 from mnist_sweep.passwords import without_password
+from mnist_sweep.study_folder import BEST, SUMMARY
 from mnist_sweep.sweep import study as studies
 from mnist_sweep.sweep.best import point_to, remove_unfinished
 from mnist_sweep.sweep.callbacks import SweepCallback
@@ -21,7 +22,6 @@ from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, is_feasi
 from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import counted, relative
 
-FILE = "optimization_results.yaml"  # a study's summary, in its sweep's directory
 OLD = 60.0  # seconds; no sweep writes one for that long
 
 
@@ -81,7 +81,7 @@ def spared(epochs: int) -> str:
 
 def path_in(directory: Path) -> Path:
     """Return where a sweep directory has its results."""
-    return directory / FILE
+    return directory / SUMMARY
 
 
 def check_directory(study: optuna.Study, directory: Path) -> None:
@@ -110,7 +110,7 @@ def write_results(tally: Tally, storage: str | None, directory: Path, final: boo
         found["best_trial"] = best[0].number if best else None
         found["best_run_directory"] = best[0].user_attrs.get("run_directory") if best else None
         if best:
-            point_to(directory / "best", Path(best[0].user_attrs.get("run_directory", "")))
+            point_to(directory / BEST, Path(best[0].user_attrs.get("run_directory", "")))
     else:
         found["solutions"] = [
             {"params": t.params, "values": t.values, "trial": t.number} for t in best
@@ -151,5 +151,5 @@ class SummaryFile(SweepCallback):
     def ended(self) -> None:
         """Write what was found; remove what killed sweeps have left of such files."""
         remove_leftovers(self.directory, OLD)
-        remove_unfinished(self.directory / "best", OLD)
+        remove_unfinished(self.directory / BEST, OLD)
         write_results(self.tally, self.storage, self.directory)

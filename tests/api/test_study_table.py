@@ -9,8 +9,8 @@ import pytest
 from mnist_sweep import study
 from mnist_sweep.api.study_table import NotInstalled
 from mnist_sweep.confirm.conclusion import write_conclusion
+from mnist_sweep.study_folder import SUMMARY
 from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.read_only import StorageError
 from mnist_sweep.sweep.study_record import ReportError
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -89,7 +89,7 @@ def test_a_confirmation_of_the_study_is_its_conclusion(usual, confirmed):
     stored = optuna.load_study(study_name=usual, storage=ADDRESS)
     stored.set_user_attr(studies.ID, "one")
     stored.set_user_attr(studies.DIRECTORY, str(folder))
-    (folder / summary.FILE).write_text("study_id: one\n")
+    (folder / SUMMARY).write_text("study_id: one\n")
     write_conclusion(confirmed, folder / "confirmation")
     found = study(usual, ADDRESS)
     assert found.folder == folder

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.best.ledger import FILE, Ledger, read_ledger
+from mnist_sweep.best.ledger import Ledger, read_ledger
 from mnist_sweep.best.question import QuestionError
+from mnist_sweep.study_folder import ANSWER
 
 
 class Clock:
@@ -32,7 +33,7 @@ def test_time_adds_up_over_calls_of_the_command() -> None:
 
 def test_a_process_that_is_killed_loses_only_the_time_since_its_last_tick() -> None:
     clock = Clock()
-    ledger = Ledger(Path("home", FILE), clock=clock)
+    ledger = Ledger(Path("home", ANSWER), clock=clock)
     tick = ledger.timer("search")
     clock.now = 5
     tick()
@@ -43,6 +44,6 @@ def test_a_process_that_is_killed_loses_only_the_time_since_its_last_tick() -> N
 @pytest.mark.parametrize("text", ["", "[]", '{"seconds": 3}', '{"seconds": {"search": "long"}}'])
 def test_a_damaged_ledger_is_one_line_that_says_what_to_do(text: str) -> None:
     Path("home").mkdir()
-    Path("home", FILE).write_text(text)
-    with pytest.raises(QuestionError, match=f"home/{FILE} is damaged .*delete it"):
+    Path("home", ANSWER).write_text(text)
+    with pytest.raises(QuestionError, match=f"home/{ANSWER} is damaged .*delete it"):
         read_ledger(Path("home"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mnist_sweep.confirm.__main__ import table
+from mnist_sweep.cli.text_table import in_columns
 from mnist_sweep.confirm.conclude import Terms, conclude
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.confirm.wording import HEADER, percent, row, sentences, verdict
@@ -64,7 +64,7 @@ def test_it_says_that_pairs_are_compared_where_the_intervals_overlap(ended):
 def test_a_table_of_trials_fits_80_columns(ended):
     wrong = {seed: range(40 + seed) for seed in range(1, 11)}
     found = conclude(ended("trial 123", wrong, val_acc=0.95), Terms("val_acc"))
-    lines = table(HEADER, [row(each) for each in found.standings]).splitlines()
+    lines = in_columns([HEADER, *map(row, found.standings)])
     assert max(map(len, lines)) <= 80
     assert lines[0].split()[-2:] == ["searched", "seeds"]
     assert "searched is the val_acc of the run that each was taken from" in next(sentences(found))

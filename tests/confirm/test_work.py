@@ -15,13 +15,14 @@ from filelock import FileLock
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError, parse
 from mnist_sweep.confirm import __main__ as entry
-from mnist_sweep.confirm.__main__ import Confirm, table
+from mnist_sweep.confirm.__main__ import Confirm
 from mnist_sweep.confirm.asked import check_asked, folder_of
 from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_runs
 from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.confirm.runs import errors_in, planned
 from mnist_sweep.confirm.work import Workers, look_at_test, train_seed
 from mnist_sweep.data import DataError
+from mnist_sweep.files import FileError
 from tests.conftest import read_json_lines
 
 RUNS = "linear,mlp"
@@ -205,16 +206,8 @@ def test_two_confirmations_of_one_folder_do_not_run_at_once(runs):
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(runs):
     Path("file").touch()
-    with pytest.raises(ConfirmError, match="to=file cannot be written: File exists"):
+    with pytest.raises(FileError, match="to=file cannot be written: File exists"):
         entry.main(Confirm(runs=runs, to="file"))
-
-
-def test_sentences_are_lines_of_whole_words_in_a_terminal_and_one_line_elsewhere():
-    sentence = "a/run-of-mine and trial 2 cannot be told apart: " + "+0.65 points " * 9
-    lines = entry.wrapped(sentence, 30).splitlines()
-    assert " ".join(lines) == sentence.strip()
-    assert max(map(len, lines)) <= 30
-    assert entry.wrapped(sentence, None) == sentence
 
 
 @pytest.mark.parametrize(
@@ -262,17 +255,6 @@ def test_other_work_has_a_folder_of_its_own(asked, folder):
 def test_what_cannot_be_asked_is_refused(asked, message):
     with pytest.raises(arguments.ArgumentError, match=message):
         entry.main(asked)
-
-
-def test_a_wide_table_fits_a_terminal_by_giving_long_names_a_line():
-    header = ("configuration", "parameters", "test accuracy")
-    rows = [("outputs/2026-11-27/07-19-01", "18,978", "99.65 ± 0.03%"), ("trial 0", "7,850", "92%")]
-    assert max(map(len, table(header, rows).splitlines())) > 50
-    lines = table(header, rows, 42).splitlines()
-    assert max(map(len, lines)) <= 42
-    assert lines[1] == "outputs/2026-11-27/07-19-01"
-    assert lines[2].split() == ["18,978", "99.65", "±", "0.03%"]
-    assert lines[3].startswith("trial 0")
 
 
 @pytest.mark.parametrize("word", ["top=4", "storage=sqlite:///x.db", "default=false"])

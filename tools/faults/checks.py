@@ -12,8 +12,8 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist_sweep.study_folder import SUMMARY
 from mnist_sweep.sweep.storage import JOURNAL, Storage
-from mnist_sweep.sweep.summary import FILE
 from mnist_sweep.sweep.trials.status import FINISHED, was_launched
 from tools.faults.course import CHECKPOINT, METRICS, course, read_metrics
 from tools.faults.sweeps import Study
@@ -122,13 +122,13 @@ def _files(study: Study) -> Iterator[str]:
         except (OSError, ValueError) as error:
             yield f"{path.relative_to(study.folder)} is damaged: {error}"
     try:
-        counts = OmegaConf.select(OmegaConf.load(study.runs / FILE), "trials")
+        counts = OmegaConf.select(OmegaConf.load(study.runs / SUMMARY), "trials")
     except Exception as error:  # YAML has no public base of its errors that OmegaConf names
-        yield f"{FILE} is damaged: {error}"
+        yield f"{SUMMARY} is damaged: {error}"
         return
     told = sum(counts[status] for status in FINISHED)
     if told != study.trials:
-        yield f"{FILE} knows {told} finished trials"
+        yield f"{SUMMARY} knows {told} finished trials"
 
 
 def opens_clean(study: Study) -> Iterator[str]:

@@ -26,6 +26,7 @@ from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.run.directory import COMPLETE, RunDirectory
 from mnist_sweep.run.tracking import AsSeen, ComparedSettings
 from mnist_sweep.run.tracking.mlflow_store import MLflowError, Store
+from mnist_sweep.study_folder import SUMMARY
 from mnist_sweep.text import one_line
 from mnist_sweep.training.loop import Epoch
 
@@ -254,7 +255,7 @@ class SweepRun(Callback):
         failure = sys.exc_info()[1]
         stopped = isinstance(failure, KeyboardInterrupt | SystemExit)
         status = "FINISHED" if failure is None else "KILLED" if stopped else "FAILED"
-        results = Path(config.hydra.sweep.dir) / "optimization_results.yaml"
+        results = Path(config.hydra.sweep.dir) / SUMMARY
         try:
             _add_results(self.store.client, self.run_id, results)
         finally:

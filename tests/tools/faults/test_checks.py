@@ -7,8 +7,8 @@ from pathlib import Path
 import optuna
 import pytest
 
+from mnist_sweep.study_folder import SUMMARY
 from mnist_sweep.sweep.storage import Storage
-from mnist_sweep.sweep.summary import FILE
 from mnist_sweep.sweep.trials.leases import SWEEP, this_process
 from mnist_sweep.sweep.trials.records import TrialRecords
 from tools.faults import checks
@@ -35,7 +35,7 @@ def finish(study, numbers=(0, 1)):
         for line in checks.read_metrics(folder):
             trial.report(line["state"], line["epoch"])
         opened.tell(trial, value)
-    (study.runs / FILE).write_text("trials: {complete: 2, pruned: 0, failed: 0}\n")
+    (study.runs / SUMMARY).write_text("trials: {complete: 2, pruned: 0, failed: 0}\n")
     storage.close()
 
 
@@ -55,7 +55,7 @@ LOSSES = {
     "a run directory": (lambda s: shutil.rmtree(s.runs / "1"), "run directories are [0]"),
     "an epoch": (lambda s: cut(s.runs / "1" / METRICS), "the metrics of trial 1 are"),
     "a checkpoint": (lambda s: (s.runs / "1" / CHECKPOINT).write_text("{"), "is damaged"),
-    "a summary": (lambda s: (s.runs / FILE).write_text("a: [b"), f"{FILE} is damaged"),
+    "a summary": (lambda s: (s.runs / SUMMARY).write_text("a: [b"), f"{SUMMARY} is damaged"),
     "half a file": (lambda s: (s.runs / "0" / ".x.0123abcd.tmp").touch(), "was left behind"),
     "a folder of links": (lambda s: (s.runs / ".best.0123abcd").mkdir(), "was left behind"),
     "an end": (lambda s: damage(s), "multirun/studies"),
