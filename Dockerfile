@@ -1,4 +1,4 @@
-# The two commands, `train` and, with -m, a sweep: docs/cluster.md.
+# Build it, and train one run in it; with -m it searches: docs/cluster.md.
 #   docker build -t mnist-sweep .
 #   docker run --rm -v "$PWD:/work" mnist-sweep mnist_sweep.train model=baseline
 FROM python:3.11-slim

@@ -11,7 +11,7 @@ SHOWN = 60  # letters of either end of a path that is too long to be read
 class UserError(Exception):
     """An error a user can cause: one line that echoes the value and says what to do.
 
-    `mnist_sweep.train.main` prints it without a traceback and exits with code 1.
+    Every command prints it without a traceback and exits with code 1.
     """
 
 

@@ -1,4 +1,4 @@
-"""How durations, numbers and paths are written for people."""
+"""How durations, numbers, paths and names are written for people."""
 
 import difflib
 import html

@@ -1,6 +1,7 @@
 """Imports go one way, as docs/code.md has it."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,13 @@ def imported(path):
         ):
             base = node.module.split(".")[1:]
             yield from ((*base, name.name)[0] for name in node.names)
+
+
+def test_the_page_on_the_code_has_the_packages_in_this_order():
+    page = (PACKAGE.parent / "docs" / "code.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| [")]
+    named = [name for row in rows for name in re.findall(r"\[(\w+)/\]", row)]
+    assert [name for name in named if name != PACKAGE.name] == list(ORDER)
 
 
 def test_every_package_has_its_place_in_the_order():

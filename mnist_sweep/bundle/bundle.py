@@ -50,17 +50,18 @@ class Written:
 
 
 def write_bundle(trained: Trained, to: Path, onnx: bool = False, html: bool = False) -> Written:
-    """Write a run's model, with everything that using it needs, to a folder that is not there yet.
+    """Write a run's model, with everything that using it needs, to a new or empty folder.
 
     With `onnx` as ONNX too, with `html` as a page to draw on. Raises BundleError where the folder
-    is there, FileError where it cannot be written, and OnnxError.
+    holds something or the page is for other images, FileError where it cannot be written, and
+    OnnxError.
     """
     with writing("to", to):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
             raise BundleError(f"to={to} exists already; name a new or an empty folder")
     data = (trained.result.get("data") or {}).get("name")
     if html and data not in (None, *DIGITS):
-        raise OnnxError(
+        raise BundleError(
             f"html=true is for networks that read digits, and this one was trained on {data}; "
             "leave html=true out"
         )

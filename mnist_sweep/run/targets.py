@@ -16,8 +16,8 @@ from mnist_sweep.allowed_targets import KINDS, locate, name_of, plain, users_pat
 from mnist_sweep.config import ConfigError, typed
 from mnist_sweep.text import one_line, shortened
 
-# What Hydra's `instantiate` reads in a node; here a node is a target and its settings.
 OF_TORCH = "\nException raised from "  # how torch's list of C++ frames begins
+# What Hydra's `instantiate` reads in a node; here a node is a target and its settings.
 HYDRA_KEYS = ("_args_", "_convert_", "_execution_whitelist_", "_partial_", "_recursive_")
 
 

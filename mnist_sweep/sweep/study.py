@@ -1,4 +1,4 @@
-"""The study in its storage: opening and resuming it, and the status of its trials."""
+"""The study in its storage: opening and resuming it, and what it records of itself."""
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,1 +1,1 @@
-"""The training loop. It takes objects, never config, and knows nothing of files."""
+"""Training: the loop, losses, averaged weights, distillation, CUDA graphs; no config, no files."""

@@ -1,1 +1,1 @@
-"""Where a trial's job runs: worker processes, or any Hydra launcher."""
+"""Where a trial's job runs: worker processes, tasks of Ray or Dask, or any Hydra launcher."""
