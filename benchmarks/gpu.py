@@ -22,7 +22,8 @@ from mnist_sweep.data import Dataset, Images
 from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.run.machine import set_seeds
 from mnist_sweep.training.cuda_graph import KEPT
-from mnist_sweep.training.loop import Epoch, Precision, fit
+from mnist_sweep.training.epochs import Epoch
+from mnist_sweep.training.loop import Precision, fit
 
 IMAGES, WHOLE = 10_000, 5  # a repetition's images; the epochs of a whole run
 

@@ -40,7 +40,8 @@ from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trial import Reporter
 from mnist_sweep.sweep.trials.leases import SWEEP, Heartbeat, Lease
 from mnist_sweep.sweep.trials.records import TrialRecords
-from mnist_sweep.training.loop import Epoch, Precision, evaluate, forward_backward, train_epoch
+from mnist_sweep.training.epochs import Epoch
+from mnist_sweep.training.loop import Precision, evaluate, forward_backward, train_epoch
 
 EPOCHS, TRIALS, WHOLE_TRIAL = 2, 6, 20
 

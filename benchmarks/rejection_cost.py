@@ -24,9 +24,9 @@ from optuna.trial import TrialState
 
 from benchmarks.common import title
 from mnist_sweep import train
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.gate import parameter_budget
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.distributions import suggest
 from mnist_sweep.sweep.space.parsing import parse_space
@@ -60,7 +60,7 @@ def measure(address: str) -> dict[str, list[float]]:
     loader = hydra.config_loader
     names = lambda number: ["study=benchmark", f"trial={number}"]  # noqa: E731
     compose = Composer(loader, config)
-    current = Current(config, compose)
+    current = BaseConfig(config, compose)
     gated_space = GatedSpace(space, current, compose, parameter_budget, None, names)
     proposer = Proposer(TrialRecords(swept, storage.optuna), gated_space, resamples=0)
 
@@ -72,7 +72,7 @@ def measure(address: str) -> dict[str, list[float]]:
     def by_sweeper() -> None:
         proposal = proposer.propose(swept.ask())
         assert proposal.reason is not None
-        studies.end(swept, proposal.trial, TrialStatus.REJECTED, None)
+        study_store.tell_end(swept, proposal.trial, TrialStatus.REJECTED, None)
 
     times: dict[str, list[float]] = {"optuna alone": [], "sweeper": []}
     for number in range(PROPOSALS):

@@ -37,13 +37,14 @@ from mnist_sweep.data import Dataset, load_dataset
 from mnist_sweep.run.build import build_pipeline, build_training, count_model
 from mnist_sweep.run.machine import set_seeds
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.distributions import suggest
 from mnist_sweep.sweep.space.parsing import parse_space
-from mnist_sweep.sweep.study import VOLATILE
+from mnist_sweep.sweep.study_search import VOLATILE
 from mnist_sweep.sweep.trials.proposals import GatedSpace
-from mnist_sweep.training.loop import Diverged, Epoch, Precision, evaluate, fit
+from mnist_sweep.training.epochs import Epoch
+from mnist_sweep.training.loop import Diverged, Precision, evaluate, fit
 
 TRAINED, EPOCHS = 1_200, 4
 CONFIGURATIONS, REPEATED, SEEDS = 450, 40, 3
@@ -85,7 +86,7 @@ def gated_space() -> GatedSpace:
     config = hydra.compose_config("config", chosen, RunMode.MULTIRUN)
     sweeper = config.hydra.sweeper
     compose = Composer(hydra.config_loader, config)
-    current = Current(config, compose)
+    current = BaseConfig(config, compose)
     space = parse_space(sweeper.params, sweeper.conditional, given)
     return GatedSpace(space, current, compose, counted, None, immaterial=VOLATILE)
 

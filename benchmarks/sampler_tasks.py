@@ -20,7 +20,7 @@ from sklearn.model_selection import KFold
 
 from benchmarks import sampler_table
 from mnist_sweep.data import load_dataset
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.values import override_value
@@ -238,7 +238,7 @@ MADE_UP_BEST, MADE_UP_LUCK = 0.994, 0.0007  # accuracies, of the best and a stan
 def conditional() -> Task:
     """Return a space of networks with conditional settings, and a made-up function over it."""
     config = OmegaConf.create({"hydra": {"runtime": {"choices": {}}}})
-    current = Current(config)
+    current = BaseConfig(config)
     space = parse_space(SETTINGS, CONDITIONAL, [])
     return Task(
         "conditional",

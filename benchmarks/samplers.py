@@ -38,7 +38,7 @@ from scipy.stats import t, wilcoxon
 from benchmarks import sampler_tasks
 from benchmarks.common import spread, title
 from benchmarks.sampler_tasks import Task
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.space.enqueue import enqueue
 from mnist_sweep.sweep.space.untried import Points
 from mnist_sweep.sweep.trials.proposals import Proposal, Proposer
@@ -119,7 +119,7 @@ def sweep(task: Task, sampler: BaseSampler, seed: int, trials: int) -> tuple[dic
         while len(running) < WORKERS and launched < trials:
             proposal = proposed(study, proposer)
             if proposal.reason is not None:
-                studies.end(study, proposal.trial, TrialStatus.REJECTED, None)
+                study_store.tell_end(study, proposal.trial, TrialStatus.REJECTED, None)
                 rejected += 1
                 continue
             params = proposal.trial.params

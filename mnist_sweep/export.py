@@ -42,7 +42,7 @@ def main(asked: Export) -> None:
     written = write_bundle(trained, folder, asked.onnx, asked.html)
     print(f"{trained.name}, kept epoch {trained.result.get('best_epoch')}, from {asked.run}")
     print(f"bundle: {relative(folder)}")
-    print(f"  {calibrated(written.description['calibration'])}")
+    print(f"  {calibration_text(written.description['calibration'])}")
     if written.difference is not None and asked.onnx:
         print(f"  {ONNX}: its logits differ from torch's by at most {written.difference:.1g}")
     if asked.html:
@@ -50,7 +50,7 @@ def main(asked: Export) -> None:
     print(f"  try it: {entry('predict', bundle=asked.to, images='digit.png')}")
 
 
-def calibrated(calibration: Mapping[str, Any]) -> str:
+def calibration_text(calibration: Mapping[str, Any]) -> str:
     """Return what was done for the probabilities, as a line."""
     if calibration.get("images") is None:
         return f"probabilities are not calibrated: {calibration['reason']}"

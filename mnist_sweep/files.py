@@ -61,7 +61,9 @@ def writing(setting: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FileError(f"{setting}={path} cannot be written: {where(error, path)}") from error
+        raise FileError(
+            f"{setting}={path} cannot be written: {reason_and_place(error, path)}"
+        ) from error
 
 
 def size_of(folder: Path) -> int:
@@ -74,7 +76,7 @@ def size_of(folder: Path) -> int:
     return found
 
 
-def where(error: OSError, path: Path | None = None) -> str:
+def reason_and_place(error: OSError, path: Path | None = None) -> str:
     """Return `reason`, after the file that it happened to where that is another than the path."""
     names = [name for name in (error.filename, error.filename2) if name is not None]
     named = os.fsdecode(names[0]) if names and not isinstance(names[0], int) else ""

@@ -39,7 +39,7 @@ from mnist_sweep.cli.encoding import error_line
 from mnist_sweep.cli.terminal import columns
 from mnist_sweep.data import DataError
 from mnist_sweep.errors import UserError
-from mnist_sweep.files import FileError, replacing, where, writing
+from mnist_sweep.files import FileError, reason_and_place, replacing, writing
 from mnist_sweep.run.exported import Bundle, read_bundle
 from mnist_sweep.run.machine import choose_device, describe
 from mnist_sweep.text import ending, one_line, relative
@@ -196,7 +196,7 @@ def find_pictures(images: str) -> list[Path]:
             else:
                 raise DataError(f"images={name}: no such file or folder")
         except (OSError, ValueError) as error:  # a name that cannot be one is a ValueError
-            said = where(error, path) if isinstance(error, OSError) else one_line(error)
+            said = reason_and_place(error, path) if isinstance(error, OSError) else one_line(error)
             raise DataError(f"images={name} cannot be read: {said}") from error
     if not files:
         raise DataError(f"images={images} names no picture")

@@ -44,8 +44,8 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
 from mnist_sweep.run.build import build_dataset, model_name
 from mnist_sweep.run.comparison import (
-    Comparison,
     Pair,
+    RunComparison,
     changed,
     compare,
     largest_difference,
@@ -212,7 +212,7 @@ def _weights_apart(original: RunDirectory, again: RunDirectory) -> float | None:
 
 
 def _record(
-    found: Comparison, other: dict[str, tuple[str, str]], original: str, folder: Path
+    found: RunComparison, other: dict[str, tuple[str, str]], original: str, folder: Path
 ) -> None:
     content = {
         "original": original,
@@ -224,7 +224,7 @@ def _record(
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def sentences(found: Comparison, tolerance: float = 0.0) -> list[str]:
+def sentences(found: RunComparison, tolerance: float = 0.0) -> list[str]:
     """Return what was found, as lines for a terminal."""
     names = list(dict.fromkeys(name for figures in found.epochs.values() for name in figures))
     epochs = counted(len(found.epochs), "epoch")
@@ -245,11 +245,11 @@ def sentences(found: Comparison, tolerance: float = 0.0) -> list[str]:
     return [*lines, f"{verdict} {what}"]
 
 
-def _differ(found: Comparison) -> bool:
+def _differ(found: RunComparison) -> bool:
     return any(not pair.identical for figures in found.epochs.values() for pair in figures.values())
 
 
-def table(found: Comparison, names: list[str]) -> list[str]:
+def table(found: RunComparison, names: list[str]) -> list[str]:
     """Return a line for each epoch: by how much each figure differs, "=" where it does not."""
     cells = [["epoch", *names]]
     for epoch, figures in found.epochs.items():

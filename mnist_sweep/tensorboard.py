@@ -18,7 +18,7 @@ from pathlib import Path
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.errors import UserError
-from mnist_sweep.sweep.best import EVENTS
+from mnist_sweep.sweep.best_link import EVENTS
 from mnist_sweep.text import counted, nearest
 
 # `maxNamesToEnableByDefault` in TensorBoard's page (seen in 2.21).

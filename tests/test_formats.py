@@ -10,7 +10,7 @@ from mnist_sweep import formats
 from mnist_sweep.confirm.conclusion import read_conclusions, write_conclusion
 from mnist_sweep.formats import FormatError, check_format
 from mnist_sweep.run.directory import RunDirectory
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import confirmed
 from tests.studies.conftest import SQLITE, swept
@@ -62,7 +62,7 @@ def test_a_study_of_a_later_format_is_neither_read_nor_swept(command, capsys):
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = swept()
     assert formats.STUDY_KEY not in study.user_attrs
-    studies.record_format(study)
+    study_store.record_format(study)
     read_study("s", SQLITE)
     study.set_user_attr(formats.STUDY_KEY, formats.STUDY + 1)
     with pytest.raises(FormatError, match=f"study 's' has format {formats.STUDY + 1}"):

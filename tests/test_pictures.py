@@ -10,7 +10,7 @@ from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.data import DataError, Images
 from mnist_sweep.inspection import plots
 from mnist_sweep.pictures import Pictures, choose_image
-from mnist_sweep.sweep.best import point_to
+from mnist_sweep.sweep.best_link import point_to
 
 
 @pytest.fixture

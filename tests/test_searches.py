@@ -16,7 +16,7 @@ from mnist_sweep import train
 from mnist_sweep.run.build import count_model
 from mnist_sweep.sweep.gate import parameter_budget
 from mnist_sweep.sweep.sampling import SAMPLER_TARGETS, take_grid
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.conditions import check_conditions
 from mnist_sweep.sweep.space.following import follow
@@ -35,7 +35,7 @@ class Search:
     def __init__(self, *words):
         self.config = compose("config", overrides=list(words), return_hydra_config=True)
         self.compose = Composer(GlobalHydra.instance().config_loader(), self.config)
-        self.current = Current(self.config, self.compose)
+        self.current = BaseConfig(self.config, self.compose)
         sweeper = self.config.hydra.sweeper
         self.space = parse_space(sweeper.params, sweeper.conditional, words, self.current)
 

@@ -9,7 +9,7 @@ from mnist_sweep.confirm.conclusion import Conclusion, read_conclusions
 from mnist_sweep.errors import UserError
 from mnist_sweep.study_folder import CONFIRMATION
 from mnist_sweep.sweep.read_only import StorageError
-from mnist_sweep.sweep.study_record import ReportError, Row, read_study
+from mnist_sweep.sweep.study_record import Row, StudyReadError, read_study
 from mnist_sweep.text import shortened
 
 if TYPE_CHECKING:
@@ -54,10 +54,10 @@ class Study:
     def best(self) -> dict[str, Any] | None:
         """The best complete trial that meets the budget; None while there is none.
 
-        Raises ReportError where there are several objectives.
+        Raises StudyReadError where there are several objectives.
         """
         if len(self.objectives) > 1:
-            raise ReportError(
+            raise StudyReadError(
                 f"study {self.name} has the objectives {', '.join(self.objectives)}: its best "
                 "trials are a front, .front"
             )
@@ -92,7 +92,7 @@ def study(name: str, storage: str = STORAGE) -> Study:
     """Read a study, of this project or of another application that our sweeper has searched.
 
     `storage`: its address, as `hydra.sweeper.storage` has it. The sweep may be running. Raises
-    StorageError where there is no such storage, and ReportError where it has no study of that name.
+    StorageError where there is no such storage, and StudyReadError where it has no such study.
     """
     if not isinstance(storage, str):
         raise StorageError(

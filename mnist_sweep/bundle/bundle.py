@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from mnist_sweep.bundle.calibration import calibrate
-from mnist_sweep.bundle.onnx import OnnxError, write_onnx
+from mnist_sweep.bundle.onnx import write_onnx
 from mnist_sweep.bundle.page import page
 from mnist_sweep.data.sources import DIGITS, SIZE
 from mnist_sweep.files import writing

@@ -16,7 +16,7 @@ from mnist_sweep.cli.interruption import exit_interrupted, interruptible
 from mnist_sweep.cli.waiting import waiting
 from mnist_sweep.config import typed
 from mnist_sweep.errors import UserError
-from mnist_sweep.files import where
+from mnist_sweep.files import reason_and_place
 
 Arguments = TypeVar("Arguments")
 
@@ -189,4 +189,4 @@ def run_words(usage: str, entry: Callable[[list[str]], Any], wait: str | None = 
         encoding.discard()
         sys.exit(141)
     except OSError as error:
-        encoding.fail(where(error))
+        encoding.fail(reason_and_place(error))

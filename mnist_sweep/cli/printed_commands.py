@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mnist_sweep.allowed_targets import ENVIRONMENT_VARIABLE
 from mnist_sweep.text import command_folder, relative
 
 TRAIN = ("python", "-m", "mnist_sweep.train")
 SCRIPT = "mnist-sweep"  # what an installation calls the same
-TARGETS = "MNIST_SWEEP_TARGETS"
 VENV, STORAGE = ".venv", "sqlite:///multirun/optuna.db"  # as the Makefile has them
 # Options of Hydra's that say what is composed, by the name of what they set.
 OPTIONS = {
@@ -74,7 +74,11 @@ def from_record(recorded: Any) -> Program:
     if not (isinstance(words, list) and words and isinstance(options, list)):
         return Program()
     named = environment if isinstance(environment, dict) else {}
-    kept = {TARGETS: str(named[TARGETS])} if TARGETS in named else {}
+    kept = (
+        {ENVIRONMENT_VARIABLE: str(named[ENVIRONMENT_VARIABLE])}
+        if ENVIRONMENT_VARIABLE in named
+        else {}
+    )
     return Program([str(word) for word in words], [str(option) for option in options], kept)
 
 
@@ -83,7 +87,7 @@ def by_make() -> bool:
     return "MAKELEVEL" in os.environ and this_program().ours
 
 
-def has_targets() -> bool:
+def has_makefile() -> bool:
     """Whether the command was given in this project's checkout, in the environment of its Makefile.
 
     In another environment its targets would first install theirs.
@@ -104,12 +108,12 @@ def for_study(
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """Return the line that starts an entry for a study: by make where its targets can be made."""
-    if has_targets():
-        return target(name, environment, study=study, storage=address)
+    if has_makefile():
+        return make_target(name, environment, study=study, storage=address)
     return entry(name, environment, study=study, storage=address)
 
 
-def target(
+def make_target(
     name: str,
     environment: Mapping[str, str] | None = None,
     *,
@@ -161,8 +165,8 @@ def _options(arguments: Sequence[str]) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    value = os.environ.get(TARGETS)
-    return {TARGETS: value} if value else {}
+    value = os.environ.get(ENVIRONMENT_VARIABLE)
+    return {ENVIRONMENT_VARIABLE: value} if value else {}
 
 
 def entry(name: str, environment: Mapping[str, str] | None = None, **settings: str | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from mnist_sweep.confirm.conclude import Terms, arms_of, is_tested, is_usable
 from mnist_sweep.confirm.progress import Progress
-from mnist_sweep.confirm.race import Arm, Dropped, drops, rounds
+from mnist_sweep.confirm.race import Dropped, Rival, drops, rounds
 from mnist_sweep.confirm.runs import VALIDATION, SeedRun, errors_in, scored
 from mnist_sweep.confirm.scores import Scored
 from mnist_sweep.confirm.work import Workers
@@ -82,10 +82,10 @@ class Course:
         """Return which configurations are dropped by what has been trained so far, by key."""
         if not self.race:
             return {}
-        arms: dict[str, Arm] = {}
+        arms: dict[str, Rival] = {}
         for key, own in self._by_key().items():
             ended = [run for run in own if run.done]
-            arms[key] = Arm(
+            arms[key] = Rival(
                 frozenset(run.seed for run in ended),
                 {run.seed: self._scored(run) for run in ended if is_usable(run.result)},
             )

@@ -20,7 +20,7 @@ SHARES = {2: 0.02, 3: 0.13, 5: 0.45, 10: 0.2, 20: 0.1, 50: 0.05, 100: 0.05}
 
 
 @dataclass(frozen=True)
-class Arm:
+class Rival:
     """A configuration's seeds so far: those that have `ended`, and the scores of the usable."""
 
     ended: frozenset[int]
@@ -59,7 +59,7 @@ def level_of(after: int, arms: int) -> float:
     return 1 - 2 * (1 - LEVEL) * SHARES[after] / max(arms - 1, 1)
 
 
-def drops(arms: Mapping[str, Arm], seeds: Sequence[int]) -> dict[str, Dropped]:
+def drops(arms: Mapping[str, Rival], seeds: Sequence[int]) -> dict[str, Dropped]:
     """Return which arms are dropped, by name, as far as their rounds are over.
 
     A round is over when all arms that were left have ended its seeds, the first of `seeds`.

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_sweep.config import load_recorded
 from mnist_sweep.confirm.candidates import Candidate, ConfirmError
 from mnist_sweep.confirm.scores import LOSS, Scored, read_listed
-from mnist_sweep.files import where
+from mnist_sweep.files import reason_and_place
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, RunDirectory
 from mnist_sweep.run.single import write_config
 from mnist_sweep.text import relative
@@ -119,7 +119,9 @@ def planned(
             if not run.done:  # one that is was trained by what is written there
                 write_config(run.config, run.directory)
     except OSError as error:
-        raise ConfirmError(f"to={folder} cannot be written: {where(error, folder)}") from error
+        raise ConfirmError(
+            f"to={folder} cannot be written: {reason_and_place(error, folder)}"
+        ) from error
     return runs
 
 

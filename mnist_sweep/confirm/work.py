@@ -22,7 +22,7 @@ from mnist_sweep.run.directory import COMPLETE, RunDirectory
 from mnist_sweep.run.execute import execute_or_resume
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.machine import choose_device
-from mnist_sweep.run.memory import RUN
+from mnist_sweep.run.memory import WORKER_GB
 from mnist_sweep.sweep.jobs.backend import Job, failed_return, run_all
 from mnist_sweep.sweep.jobs.resources import divide, gpus
 from mnist_sweep.sweep.jobs.worker_backend import WorkerBackend
@@ -47,7 +47,7 @@ class Workers:
     def __init__(self, runs: Sequence[SeedRun], logs: Path, n_jobs: int | None) -> None:
         configs = list({run.candidate.key: run.candidate.config for run in runs}.values())
         widest = next((config for config in configs if gpus(config)), configs[0])
-        workers = divide(widest, n_jobs, None, RUN)
+        workers = divide(widest, n_jobs, None, WORKER_GB)
         self.environments = workers.environments[: len(runs)]
         self.why = workers.why if len(self.environments) == len(workers.environments) else None
         self.logs = logs

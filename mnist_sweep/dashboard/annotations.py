@@ -13,8 +13,8 @@ from optuna.storages import BaseStorage
 from tqdm import tqdm
 
 from mnist_sweep.dashboard.notes import ENDED, study_note, trial_note
-from mnist_sweep.sweep.metric_names import name_objectives
 from mnist_sweep.sweep.study_record import StudyRecord
+from mnist_sweep.sweep.study_store import name_objectives
 from mnist_sweep.sweep.trials.records import TrialRecords
 
 WRITTEN = "mnist_sweep:note"  # the study's system attribute: a digest of the note written here

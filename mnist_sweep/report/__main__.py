@@ -45,7 +45,7 @@ from mnist_sweep.report.study_report import StudyReport, study_report
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
 from mnist_sweep.study_folder import REPORT
-from mnist_sweep.sweep.study_record import ReportError, StudyRecord, read_study
+from mnist_sweep.sweep.study_record import StudyReadError, StudyRecord, read_study
 from mnist_sweep.text import counted, one_line, printable, relative
 
 DOTS = 150  # an inch
@@ -83,7 +83,7 @@ def main(asked: Report) -> None:
         if record.folder not in (None, record.home):
             print(f"{record.folder} is read-only: the report goes to {folder}")
     else:
-        raise ReportError(
+        raise StudyReadError(
             f"study={record.name!r} cannot be a folder's name; name a folder with to="
         )
     made = study_report(record)
@@ -109,7 +109,7 @@ def _written_to(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise ReportError(
+        raise StudyReadError(
             f"{folder} cannot be written to: {one_line(error)}; name another with to="
         ) from error
 

@@ -16,8 +16,8 @@ from mnist_sweep.report.names import short_names, short_value
 from mnist_sweep.report.noise import judged
 from mnist_sweep.report.objective_values import in_percent
 from mnist_sweep.report.ranking import ranked
-from mnist_sweep.sweep.study import SEED
 from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.study_store import SEED
 from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 

@@ -13,8 +13,8 @@ from mnist_sweep.report.blocks import Picture
 from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.directory import RecordError
 from mnist_sweep.run.load import Trained, load_trained
-from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.study_store import DATA
 
 IMAGE = "maps-image"  # the figure of what the feature maps are of
 

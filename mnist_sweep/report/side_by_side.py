@@ -8,9 +8,9 @@ from statistics import median
 import optuna
 
 from mnist_sweep.passwords import without_password
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.read_only import answering, open_to_read
-from mnist_sweep.sweep.study_record import ReportError, Row, StudyRecord, of_storage
+from mnist_sweep.sweep.study_record import Row, StudyReadError, StudyRecord, of_storage
 
 Curve = list[tuple[float, float]]  # (after how much, the best so far), in order
 
@@ -37,8 +37,8 @@ class Band:
 def read_groups(names: Sequence[str], address: str) -> list[Group]:
     """Read the studies that names and patterns ("tpe-*") name, a group each.
 
-    A study of a literal name is that one. Raises StorageError, and ReportError for a name that no
-    study has, for fewer than two groups, and for studies that cannot be compared.
+    A study of a literal name is that one. Raises StorageError, and StudyReadError for a name that
+    no study has, for fewer than two groups, and for studies that cannot be compared.
     """
     storage = open_to_read(address)
     with answering(address):
@@ -47,14 +47,14 @@ def read_groups(names: Sequence[str], address: str) -> list[Group]:
     for name in dict.fromkeys(names):
         found = [name] if name in known else [each for each in known if fnmatchcase(each, name)]
         if not found:
-            raise ReportError(
+            raise StudyReadError(
                 f"studies={','.join(names)}: {name} is not in {without_password(address)}; it has "
                 f"{', '.join(known) or 'none'}"
             )
         with answering(address):
             groups.append(Group(name, [of_storage(each, address, storage) for each in found]))
     if len(groups) < 2:
-        raise ReportError(
+        raise StudyReadError(
             f"studies={','.join(names)} is one line of a chart: name two studies or patterns, "
             "separated by a comma, or give study="
         )
@@ -66,13 +66,13 @@ def _check_comparable(records: Sequence[StudyRecord]) -> None:
     first = records[0]
     for record in records:
         if len(record.directions) > 1:
-            raise ReportError(
+            raise StudyReadError(
                 f"study {record.name} has {len(record.directions)} objectives, and so no best so "
                 "far: leave it out"
             )
         aims = [f"{each.objectives[0]} ({each.directions[0]})" for each in (first, record)]
         if aims[0] != aims[1]:
-            raise ReportError(
+            raise StudyReadError(
                 f"study {first.name} has the objective {aims[0]}, but {record.name} has "
                 f"{aims[1]}: they cannot be compared"
             )
@@ -99,7 +99,7 @@ def cautions(groups: Sequence[Group]) -> list[str]:
 def _data(record: StudyRecord) -> str:
     names = {str(r.attributes["data"]) for r in record.rows if "data" in r.attributes}
     return (
-        " ".join([*sorted(names), str(record.study.user_attrs.get(studies.DATA, ""))]).strip()
+        " ".join([*sorted(names), str(record.study.user_attrs.get(study_store.DATA, ""))]).strip()
         or "unknown"
     )
 

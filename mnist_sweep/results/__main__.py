@@ -25,8 +25,8 @@ from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.confirm.conclusion import FILE, confirmations
 from mnist_sweep.report.arms import FailedSeeds, arms
 from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation, write
-from mnist_sweep.sweep.study import SEED
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
+from mnist_sweep.sweep.study_store import SEED
 from mnist_sweep.text import counted
 
 

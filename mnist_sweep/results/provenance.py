@@ -10,8 +10,8 @@ from omegaconf import DictConfig
 from mnist_sweep.config import check
 from mnist_sweep.confirm.default import DRAWN
 from mnist_sweep.run.directory import RecordError, RunDirectory
-from mnist_sweep.sweep.study import ARGUMENTS
 from mnist_sweep.sweep.study_record import StudyRecord
+from mnist_sweep.sweep.study_store import ARGUMENTS
 
 # Settings that are of one machine, or of one call.
 PLACES = ("data.root", "hydra.sweeper.storage", "hydra.sweeper.study_name", "hydra.sweeper.n_jobs")

@@ -27,7 +27,8 @@ from mnist_sweep.schedules import Schedule
 from mnist_sweep.text import one_line, shortened
 from mnist_sweep.training.averaging import Averaging
 from mnist_sweep.training.cuda_graph import repeats
-from mnist_sweep.training.loop import BestEpoch, Criterion, EarlyStopping, Training
+from mnist_sweep.training.epochs import BestEpoch, Criterion, EarlyStopping
+from mnist_sweep.training.loop import Training
 from mnist_sweep.training.losses import Loss
 
 

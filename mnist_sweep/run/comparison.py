@@ -36,7 +36,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """`epochs`: the figures by name, of each epoch that both have; `missing`: those only then.
 
     `kept`: the figures of result.json that both have. `weights`: the largest difference of a kept
@@ -67,7 +67,7 @@ def compare(
     result_then: Mapping[str, Any],
     result_now: Mapping[str, Any],
     weights: float | None,
-) -> Comparison:
+) -> RunComparison:
     """Compare the lines of two metrics.jsonl and two results, the original first."""
     again = {int(line["epoch"]): line for line in now}
     epochs = {
@@ -78,7 +78,7 @@ def compare(
     missing = [int(line["epoch"]) for line in then if line["epoch"] not in again]
     both = [name for name in KEPT if name in result_then and name in result_now]
     kept = {name: Pair(result_then[name], result_now[name]) for name in both}
-    return Comparison(epochs, missing, kept, weights)
+    return RunComparison(epochs, missing, kept, weights)
 
 
 def _pairs(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair]:

@@ -14,7 +14,7 @@ from mnist_sweep.cli.terminal import columns_of, handlers
 from mnist_sweep.config import RunConfig
 from mnist_sweep.models.layout import Layout
 from mnist_sweep.text import counted, duration, percent, relative
-from mnist_sweep.training.loop import Epoch
+from mnist_sweep.training.epochs import Epoch
 
 log = logging.getLogger("mnist_sweep")
 
@@ -69,7 +69,7 @@ class Narrator:
         self.first: tuple[int, float] | None = None  # which it was, and when it ended
         self.images: dict[str, int] = {}  # in each split
 
-    def decisions(self, facts: dict[str, Any], directory: Path) -> None:
+    def announce(self, facts: dict[str, Any], directory: Path) -> None:
         """Say what will be trained, on what and where."""
         run, data = self.run, facts["data"]
         self.images = dict(data["sizes"])

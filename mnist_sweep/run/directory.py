@@ -20,7 +20,7 @@ from mnist_sweep.files import remove_leftovers, replacing
 from mnist_sweep.formats import KEY, RUN, check_format
 from mnist_sweep.run.checkpoint import read_checkpoint
 from mnist_sweep.text import one_line
-from mnist_sweep.training.loop import Epoch
+from mnist_sweep.training.epochs import Epoch
 from mnist_sweep.untrusted_files import (
     COUNTED,
     LINE,

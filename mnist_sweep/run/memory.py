@@ -13,7 +13,7 @@ MIB = 1024**2
 # of two cores: two workers that had trained a network of 7,906 parameters on the full MNIST for 70
 # minutes, in batches of 64, had 0.55 and 0.64 GB to themselves, and a sweep at its start 0.33 GB;
 # the pages of libraries that the workers share were 0.42 GB.
-RUN = 0.8
+WORKER_GB = 0.8
 FILES = {1: "memory.limit_in_bytes", 2: "memory.max"}  # by the version of cgroups
 # What Slurm sets in a job, in MiB: for its whole node, or for each core
 # (slurm.schedmd.com/sbatch.html). Not every cluster holds its jobs to them.

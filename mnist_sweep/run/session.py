@@ -29,7 +29,8 @@ from mnist_sweep.run.directory import COMPLETE, DIVERGED, PRUNED, RecordError, R
 from mnist_sweep.run.tracking import Tracker, draws_figures, trackers
 from mnist_sweep.text import one_line, relative
 from mnist_sweep.training.distillation import Teacher
-from mnist_sweep.training.loop import Diverged, Epoch, Precision, Recipe, evaluate, fit
+from mnist_sweep.training.epochs import Epoch
+from mnist_sweep.training.loop import Diverged, Precision, Recipe, evaluate, fit
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -201,7 +202,7 @@ class Session:
     def _announce(self) -> None:
         # Now, and not where it was built: others may have been trained between.
         self.started = self.narrator.started = time.perf_counter()
-        self.narrator.decisions(self.facts, self.directory.path)
+        self.narrator.announce(self.facts, self.directory.path)
         self._check_lease()
         self.directory.write_result({"status": "running", **self.facts})
 

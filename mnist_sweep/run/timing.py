@@ -38,7 +38,8 @@ from mnist_sweep.run.directory import plain_weights
 from mnist_sweep.run.machine import choose_device, set_seeds, set_threads
 from mnist_sweep.run.teacher import read_teacher
 from mnist_sweep.training.distillation import Teacher
-from mnist_sweep.training.loop import Diverged, Epoch, Precision, Recipe, Training, fit
+from mnist_sweep.training.epochs import Epoch
+from mnist_sweep.training.loop import Diverged, Precision, Recipe, Training, fit
 
 # Training and test images of the sets of this size that torchvision downloads, as published.
 PUBLISHED = dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST"), (60_000, 10_000))

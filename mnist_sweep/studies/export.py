@@ -19,7 +19,7 @@ from mnist_sweep.studies.copying import copied
 from mnist_sweep.studies.errors import StudiesError
 from mnist_sweep.studies.opening import load
 from mnist_sweep.study_folder import BEST
-from mnist_sweep.sweep.best import MARKER
+from mnist_sweep.sweep.best_link import MARKER
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.settings import why_no_directory
 from mnist_sweep.text import counted, megabytes, printable, relative, visible

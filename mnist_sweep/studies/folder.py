@@ -11,8 +11,7 @@ from mnist_sweep.errors import explain
 from mnist_sweep.folder_lock import LOCK
 from mnist_sweep.studies.errors import StudiesError
 from mnist_sweep.study_folder import ANSWER_LOCK, CONFIRMATION, HYDRAS, SUMMARY, WORKERS
-from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep import summary
+from mnist_sweep.sweep import study_store, summary
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.read_only import file_of
 from mnist_sweep.sweep.storage import Storage
@@ -21,7 +20,7 @@ from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import one_line, relative
 from mnist_sweep.untrusted_files import parse_config
 
-IDENTITY = re.compile(r"[0-9a-f]{32}")  # as sweep/study.py makes one
+IDENTITY = re.compile(r"[0-9a-f]{32}")  # as sweep/study_store.py makes one
 BESIDE_RUNS = (WORKERS, HYDRAS)  # in a folder in which no trial has ended
 # Files that programs which train in a study's folder lock while they do.
 LOCKS = (f"{CONFIRMATION}*/{LOCK}", ANSWER_LOCK)
@@ -34,7 +33,7 @@ def own_folder(study: optuna.Study, storage: Storage) -> Path | None:
     for one that is a link, or holds other studies, the storage, or the folder of the command or of
     the user.
     """
-    identity = study.user_attrs.get(studies.ID)
+    identity = study.user_attrs.get(study_store.ID)
     if not (isinstance(identity, str) and IDENTITY.fullmatch(identity)):
         return None  # no sweep of ours has made it: a folder that it names may be anybody's
     folder = Places(study, str(storage.address)).folder or _begun(study)
@@ -58,7 +57,7 @@ def own_folder(study: optuna.Study, storage: Storage) -> Path | None:
 
 def _begun(study: optuna.Study) -> Path | None:
     """Return where a study's sweep began to write, if nothing but runs of its trials is there."""
-    recorded = study.user_attrs.get(studies.DIRECTORY)
+    recorded = study.user_attrs.get(study_store.DIRECTORY)
     if not isinstance(recorded, str) or not Path(recorded).is_dir():
         return None
     entries = [entry for entry in Path(recorded).iterdir() if entry.name not in BESIDE_RUNS]
@@ -113,13 +112,13 @@ def _identity(path: Path) -> object:
 
 def twins(study: optuna.Study, storage: Storage) -> list[str]:
     """Return the other studies of a storage that have a study's runs, as copies of it do."""
-    identity = study.user_attrs.get(studies.ID)
+    identity = study.user_attrs.get(study_store.ID)
     return [
         found.study_name
         for found in storage.optuna.get_all_studies()
         if identity is not None
         and found.study_name != study.study_name
-        and found.user_attrs.get(studies.ID) == identity
+        and found.user_attrs.get(study_store.ID) == identity
     ]
 
 

@@ -14,7 +14,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.formats import FormatError
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.settings import GRACE_PERIOD
@@ -39,7 +39,7 @@ BETWEEN = timedelta(seconds=15)
 # for the imports of what judges it.
 JUDGED = timedelta(minutes=1)
 
-Owners = MutableMapping[str, LivenessMonitor]  # by study, kept from one reading to the next
+Monitors = MutableMapping[str, LivenessMonitor]  # by study, kept from one reading to the next
 
 
 class State(str, Enum):
@@ -101,7 +101,7 @@ class Entry:
         return f"{self.done:,}" if self.total is None else f"{self.done:,}/{self.total:,}"
 
 
-def read_entries(storage: BaseStorage, address: str, owners: Owners | None = None) -> list[Entry]:
+def read_entries(storage: BaseStorage, address: str, owners: Monitors | None = None) -> list[Entry]:
     """Return the studies of a storage: those that run first, then by their last change.
 
     `owners`: what earlier readings saw of other machines' trials, which is added to. A study that
@@ -114,7 +114,7 @@ def read_entries(storage: BaseStorage, address: str, owners: Owners | None = Non
     return sorted(entries, key=lambda entry: entry.state != State.RUNNING)
 
 
-def _entry(name: str, storage: BaseStorage, address: str, owners: Owners) -> Entry:
+def _entry(name: str, storage: BaseStorage, address: str, owners: Monitors) -> Entry:
     try:
         return entry_of(optuna.load_study(study_name=name, storage=storage), address, owners)
     except OUTAGE:  # of all studies
@@ -125,15 +125,15 @@ def _entry(name: str, storage: BaseStorage, address: str, owners: Owners) -> Ent
         return Entry(name, State.UNREADABLE, reason=shortened(f"{type(error).__name__}: {error}"))
 
 
-def entry_of(study: optuna.Study, address: str, owners: Owners) -> Entry:
+def entry_of(study: optuna.Study, address: str, owners: Monitors) -> Entry:
     """Return a study as a list has it.
 
     Raises FormatError for a later version's, and whatever other people's values cause.
     """
-    studies.check_format(study)
+    study_store.check_format(study)
     trials = study.get_trials(deepcopy=False)
     counts = Counter(status_of(trial) for trial in trials)
-    recorded = study.user_attrs.get(studies.TOTAL)
+    recorded = study.user_attrs.get(study_store.TOTAL)
     total = recorded if isinstance(recorded, int) and not isinstance(recorded, bool) else None
     times = [time for trial in trials for time in _times(trial)]
     places = Places(study, address)
@@ -147,7 +147,7 @@ def entry_of(study: optuna.Study, address: str, owners: Owners) -> Entry:
         counts,
         total,
         objectives,
-        studies.direction_names(study),
+        study_store.direction_names(study),
         _best(front[0], objectives, places) if front else None,
         [trial.number for trial in front],
         min((trial.datetime_start for trial in trials if trial.datetime_start), default=None),
@@ -193,7 +193,7 @@ def _is_within(span: timedelta, time: datetime | None) -> bool:
 
 def _front(study: optuna.Study, trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """Return the feasible complete trials that none beats, the first by the first objective."""
-    falls = studies.direction_names(study)[0] == "minimize"
+    falls = study_store.direction_names(study)[0] == "minimize"
 
     def order(trial: FrozenTrial) -> tuple[float, int]:
         return (trial.values[0] if falls else -trial.values[0], trial.number)

@@ -8,7 +8,7 @@ from optuna.storages import BaseStorage
 
 from mnist_sweep.passwords import without_password
 from mnist_sweep.studies.errors import StudiesError
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.read_only import StorageError, answering, file_of, is_there, open_to_read
 from mnist_sweep.sweep.settings import GRACE_PERIOD
@@ -50,7 +50,7 @@ def load(setting: str, name: str, address: str, storage: BaseStorage) -> optuna.
             f"{setting}={name} is not in {without_password(address)}; it has {known}"
         )
     study = optuna.load_study(study_name=name, storage=storage)
-    studies.check_format(study)
+    study_store.check_format(study)
     return study
 
 
@@ -86,7 +86,7 @@ class Owners:
     def unknown(self) -> int | None:
         """Return a running trial of which it is not known yet. Raises StudiesError for a living."""
         unknown = None
-        for trial in studies.in_progress(self.study):
+        for trial in study_store.in_progress(self.study):
             alive = self.monitor.alive(trial)
             if alive:
                 raise StudiesError(

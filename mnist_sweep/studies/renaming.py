@@ -17,7 +17,7 @@ from mnist_sweep.studies.errors import StudiesError
 from mnist_sweep.studies.folder import check_unused, identify, own_folder
 from mnist_sweep.studies.opening import Owners, load
 from mnist_sweep.studies.relabelling import relabel
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.settings import why_no_directory
 from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.text import relative
@@ -96,10 +96,10 @@ def _copy(study: optuna.Study, new: str, storage: Storage, folder: Path | None) 
 
 def _is_whole(copy: optuna.Study, study: optuna.Study) -> bool:
     """Whether a study is all of another's copy, and not its beginning. Raises StudiesError."""
-    identity = study.user_attrs.get(studies.ID)
+    identity = study.user_attrs.get(study_store.ID)
     ours = copy.user_attrs.get(RENAMED) == study.study_name
     # A copy that was cut short may not have got as far as its identity.
-    if not ours or copy.user_attrs.get(studies.ID, identity) != identity or identity is None:
+    if not ours or copy.user_attrs.get(study_store.ID, identity) != identity or identity is None:
         raise StudiesError(f"to={copy.study_name} is a study already: choose another name")
     theirs, own = (each.get_trials(deepcopy=False) for each in (copy, study))
     if len(theirs) > len(own) or any(map(_differ, theirs, own)):
@@ -117,7 +117,7 @@ def _differ(one: FrozenTrial, other: FrozenTrial) -> bool:
 
 def _moved(study: optuna.Study, folder: Path | None) -> Callable[[Any], Any]:
     """Return what makes of a recorded directory where that is in a folder; of all else itself."""
-    before = study.user_attrs.get(studies.DIRECTORY)
+    before = study.user_attrs.get(study_store.DIRECTORY)
     if folder is None or not isinstance(before, str):
         return lambda value: value
     after, beginning = relative(folder), f"{before}/"

@@ -5,7 +5,7 @@ from typing import Any
 
 import optuna
 
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.trials.proposals import Proposal
 
 
@@ -84,4 +84,4 @@ class DataCheck(SweepCallback):
 
     def recorded(self, facts: Mapping[str, Any], figures: Mapping[str, Any]) -> None:
         """Raise SweepError where a run is on other data."""
-        studies.check_data(self.study, figures)
+        study_store.check_data(self.study, figures)

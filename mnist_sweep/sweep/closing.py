@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
-from mnist_sweep.cli.printed_commands import has_targets, target
+from mnist_sweep.cli.printed_commands import has_makefile, make_target
 from mnist_sweep.files import size_of
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import summary
-from mnist_sweep.sweep.best import EVENTS
+from mnist_sweep.sweep.best_link import EVENTS
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.proportion import wilson
-from mnist_sweep.sweep.study import SEED
+from mnist_sweep.sweep.study_store import SEED
 from mnist_sweep.sweep.trial_line import Change
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of
 from mnist_sweep.sweep.trials.tally import Tally
@@ -105,8 +105,8 @@ class Closing:
     def _again(self, trial: FrozenTrial) -> str:
         attributes, program = attributes_of(trial), self.given.program
         run = attributes.get("run_directory")
-        if program.ours and run and has_targets():
-            return target("reproduce", program.environment, run=run)
+        if program.ours and run and has_makefile():
+            return make_target("reproduce", program.environment, run=run)
         return str(without_password(program.command(attributes.get("overrides", []))))
 
     def _counts(self, seconds: float) -> Iterator[str]:
@@ -138,15 +138,15 @@ class Closing:
                 yield program.for_study("confirm", name, address)
         if any(self.given.directory.glob(f"*/{EVENTS}*")):
             yield self._tensorboard()
-        if address and program.ours and has_targets():
-            yield target("dashboard", program.environment, storage=address)
+        if address and program.ours and has_makefile():
+            yield make_target("dashboard", program.environment, storage=address)
         elif address:
             yield program.entry("dashboard", storage=address)
 
     def _tensorboard(self) -> str:
         folder, program = self.given.directory.resolve(), self.given.program
         usual = relative(folder.parent) == "multirun"  # where the command looks
-        if usual and has_targets():
-            return target("tensorboard", program.environment, study=folder.name)
+        if usual and has_makefile():
+            return make_target("tensorboard", program.environment, study=folder.name)
         sweeps = None if usual else relative(folder.parent)
         return program.entry("tensorboard", study=folder.name, sweeps=sweeps)

@@ -18,7 +18,7 @@ from mnist_sweep.sweep.closing import Closing
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.live_view import LiveView
 from mnist_sweep.sweep.objective_text import ObjectiveText
-from mnist_sweep.sweep.opening import Decisions, Opened
+from mnist_sweep.sweep.opening import Chosen, Opened
 from mnist_sweep.sweep.progress import Progress
 from mnist_sweep.sweep.storage import OUTAGE
 from mnist_sweep.sweep.trial_line import BARS, PLAIN_BARS, Change, TrialLine, changes
@@ -49,7 +49,7 @@ class Console(SweepCallback):
             self.total,
             self.written,
             self.directory,
-            opened.decisions.slots,
+            opened.chosen.slots,
             self.settings.timeout,
         )
         done = self.progress.done()
@@ -61,27 +61,27 @@ class Console(SweepCallback):
             f"{without_password(self.settings.storage) or 'memory'}: "
             f"{done} of {counted(self.total, 'trial')} done"
         )
-        self._say_decisions(opened.decisions)
+        self._say_chosen(opened.chosen)
         if sys.stderr.isatty():
-            workers = min(opened.decisions.slots, max(self.total - done, 1))
+            workers = min(opened.chosen.slots, max(self.total - done, 1))
             self.view = LiveView(self.total, done, workers)
 
-    def _say_decisions(self, decided: Decisions) -> None:
+    def _say_chosen(self, chosen: Chosen) -> None:
         """Say what was decided for the user: sampler, pruner, workers, what is not searched."""
-        off = decided.pruning_off
-        pruner = f"off, since {off}" if off else decided.pruner
-        self._say(f"sampler: {decided.sampler}; pruner: {pruner}")
-        self._say(f"workers: {decided.backend}")
-        if decided.missing:
-            names = ", ".join(decided.missing)
+        off = chosen.pruning_off
+        pruner = f"off, since {off}" if off else chosen.pruner
+        self._say(f"sampler: {chosen.sampler}; pruner: {pruner}")
+        self._say(f"workers: {chosen.backend}")
+        if chosen.missing:
+            names = ", ".join(chosen.missing)
             self._say(f"not searched, since the config has no such setting: {names}")
-        for line in decided.unmet:
+        for line in chosen.unmet:
             self._say(f"not searched: {line}")
-        if decided.extended:
-            self._say(decided.extended)
-        if decided.left:
+        if chosen.extended:
+            self._say(chosen.extended)
+        if chosen.left:
             self._say(
-                f"{counted(decided.left, 'configuration')} of the search space left to try: each "
+                f"{counted(chosen.left, 'configuration')} of the search space left to try: each "
                 "runs once"
             )
 

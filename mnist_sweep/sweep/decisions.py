@@ -14,22 +14,21 @@ from mnist_sweep.sweep.events import (
     Died,
     End,
     Event,
+    FindFeasible,
     Forget,
     GiveUp,
     Idle,
     Launch,
-    LeaseGone,
+    LeaseLost,
     MachineFailed,
     NoneLeft,
     NothingFits,
-    Probe,
     Proposed,
     Refused,
     Rejected,
     Requeue,
     Retry,
     Returned,
-    Say,
     SlotFree,
     Stop,
     Tell,
@@ -40,9 +39,10 @@ from mnist_sweep.sweep.trials.retries import Deaths, RetryPolicy
 from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 
-# Rejections in a row, in a study that has launched nothing: then as many configurations are drawn
+# After so many rejections in a row, in a study that has launched nothing, configurations are drawn
 # at random, to see whether the search space has any that passes the gate.
-HOPELESS, PROBES = 5, 300
+HOPELESS = 5
+RANDOM_DRAWS = 300  # how many are drawn then
 
 # Refusals in a row, the first of a call: a mistake in the search, not bad luck.
 MAX_REFUSALS = 5
@@ -101,7 +101,7 @@ class Sweep:
                 return self._abandoned(number, deaths)
             case Told(trial):
                 return self._told(trial)
-            case LeaseGone(number):
+            case LeaseLost(number):
                 self.retries = [other for other in self.retries if other != number]
                 return [Forget(number)]
             case Idle(may_come_back):
@@ -142,7 +142,7 @@ class Sweep:
         if self.rejected_in_a_row >= self.rules.max_rejections:
             return [NothingFits(self.rejected_in_a_row)]
         if self.rejected_in_a_row == HOPELESS and not launched:
-            return [Probe(HOPELESS), Ask()]
+            return [FindFeasible(HOPELESS), Ask()]
         return [Ask()]
 
     def _refused(self, event: Refused) -> list[Action]:
@@ -159,7 +159,7 @@ class Sweep:
 
     def _none_left(self, event: NoneLeft) -> list[Action]:
         if event.exhausted and event.launched:
-            return [Say("every configuration of the search space has been tried")]
+            return [Stop("every configuration of the search space has been tried")]
         return [NothingFits(None)] if event.exhausted and event.rejected else []
 
     def _died(self, event: Died) -> list[Action]:

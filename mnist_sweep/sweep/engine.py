@@ -12,13 +12,13 @@ from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep import events as on
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.callbacks import Callbacks, SweepCallback
-from mnist_sweep.sweep.decisions import PROBES, Rules, Sweep
+from mnist_sweep.sweep.decisions import RANDOM_DRAWS, Rules, Sweep
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.jobs.backend import Backend, Finished, Job
 from mnist_sweep.sweep.launcher import PATIENCE
 from mnist_sweep.sweep.opening import Opened
-from mnist_sweep.sweep.run_figures import RunReader
+from mnist_sweep.sweep.run_reader import RunReader
 from mnist_sweep.sweep.storage import OUTAGE, with_backoff
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.sweep.trials.queue import NoTrial
@@ -133,8 +133,8 @@ class Engine:
         match action:
             case on.Ask():
                 return self._ask()
-            case on.Probe(rejections):
-                self._probe(rejections)
+            case on.FindFeasible(rejections):
+                self._find_feasible(rejections)
             case on.Launch(number):
                 self._launch(number)
             case on.Tell(trial):
@@ -151,7 +151,7 @@ class Engine:
             case on.Forget(number):
                 self.queue.forget(number)
                 self.callbacks.tell(lambda each: each.lease_lost(number))
-            case on.Stop(reason) | on.Say(reason):
+            case on.Stop(reason):
                 self.callbacks.tell(lambda each: each.stopped(reason))
             case on.Wait():
                 self.callbacks.tell(lambda each: each.waiting())
@@ -191,14 +191,14 @@ class Engine:
         self.callbacks.tell(lambda each: each.rejected(proposal))
         return on.Rejected(bool(self.tally.launched))
 
-    def _probe(self, rejections: int) -> None:
+    def _find_feasible(self, rejections: int) -> None:
         """Queue a configuration that passes the gate. Raises SweepError where none is found."""
-        params, closest = self.gated_space.probe(PROBES)
+        params, closest = self.gated_space.find_feasible(RANDOM_DRAWS)
         if params is not None:
             self.study.enqueue_trial(params)
         elif closest is not None:
             self.tally.renew()
-            raise SweepError(summary.nothing_fits(self.tally, rejections, PROBES, closest))
+            raise SweepError(summary.nothing_fits(self.tally, rejections, RANDOM_DRAWS, closest))
 
     def _launch(self, number: int) -> None:
         self.reader.launched(number)
@@ -219,14 +219,14 @@ class Engine:
             return on.MachineFailed(number, refused)
         if finished.died or removed or outcomes.lost_its_lease(finished):
             if not with_backoff(lambda: self.queue.holds(number)):
-                return on.LeaseGone(number)
+                return on.LeaseLost(number)
             self.died[number] = replace(finished, reason=reason)
             deaths = with_backoff(lambda: self.queue.count_death(number))
             return on.Died(number, reason, deaths, self.began)
         try:
             return with_backoff(lambda: self.reader.returned(finished))
         except (LeaseLost, UpdateFinishedTrialError):
-            return on.LeaseGone(number)
+            return on.LeaseLost(number)
 
     def _give_up(self, trial: on.Returned) -> on.Event | None:
         """End a trial that no process of this sweep ran; None where its owner lives after all."""
@@ -244,7 +244,7 @@ class Engine:
                 with_backoff(lambda: self.reader.record_death(died))
             with_backoff(lambda: self.queue.tell(trial.number, trial.status, trial.reason, values))
         except (LeaseLost, UpdateFinishedTrialError):
-            return on.LeaseGone(trial.number)
+            return on.LeaseLost(trial.number)
         self._say_ended(trial)
         return on.Told(trial)
 

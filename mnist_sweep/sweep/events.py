@@ -105,7 +105,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class LeaseGone:
+class LeaseLost:
     """A trial of this sweep that another sweep has taken over."""
 
     number: int
@@ -129,7 +129,7 @@ Event: TypeAlias = (
     | MachineFailed
     | Abandoned
     | Told
-    | LeaseGone
+    | LeaseLost
     | Idle
 )
 
@@ -143,7 +143,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Probe:
+class FindFeasible:
     """A search for a configuration that passes the gate, after so many rejections."""
 
     rejections: int
@@ -197,14 +197,7 @@ class Forget:
 
 @dataclass(frozen=True)
 class Stop:
-    """The end of launching, with the reason to be printed."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Say:
-    """A line for the user: nothing is left to launch, and why."""
+    """The end of launching, with the reason to be printed: a limit, or nothing left to launch."""
 
     reason: str
 
@@ -228,14 +221,17 @@ class Abort:
 
 @dataclass(frozen=True)
 class NothingFits:
-    """The end of the sweep, since nothing passes the gate; None where the space has no others."""
+    """The end of the sweep, since nothing passes the gate.
+
+    `rejections`: in a row; None where every configuration of the space was rejected.
+    """
 
     rejections: int | None
 
 
 Action: TypeAlias = (
     Ask
-    | Probe
+    | FindFeasible
     | Launch
     | Tell
     | Retry
@@ -243,7 +239,6 @@ Action: TypeAlias = (
     | GiveUp
     | Forget
     | Stop
-    | Say
     | Wait
     | End
     | Abort

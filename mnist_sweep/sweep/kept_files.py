@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mnist_sweep.errors import UserError
-from mnist_sweep.files import where
+from mnist_sweep.files import reason_and_place
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.sweep.trials.status import TrialStatus, status_of
@@ -67,7 +67,7 @@ class KeptFiles(SweepCallback):
         try:
             remove(RunDirectory(path))
         except (OSError, UserError) as error:
-            said = where(error) if isinstance(error, OSError) else error
+            said = reason_and_place(error) if isinstance(error, OSError) else error
             log.warning("%s keeps what is not needed any more: %s", relative(path), said)
 
     def _is_ours(self, number: int) -> bool:

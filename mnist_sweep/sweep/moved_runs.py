@@ -8,7 +8,7 @@ import optuna
 from omegaconf import OmegaConf
 
 from mnist_sweep.study_folder import SUMMARY
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.read_only import file_of
 from mnist_sweep.text import relative
 
@@ -25,8 +25,8 @@ class Places:
 
     def __init__(self, study: optuna.Study, address: str) -> None:
         self.name = study.study_name
-        self.identity = study.user_attrs.get(studies.ID)
-        self.recorded = study.user_attrs.get(studies.DIRECTORY)
+        self.identity = study.user_attrs.get(study_store.ID)
+        self.recorded = study.user_attrs.get(study_store.DIRECTORY)
         path = file_of(address)
         # A study's folder lies beside its database, or holds it.
         self.bases = [Path("multirun"), *([path.parent] if path else [])]

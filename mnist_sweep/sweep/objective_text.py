@@ -6,7 +6,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from mnist_sweep.objectives import FIGURES, Figure
-from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.study_store import DATA
 from mnist_sweep.sweep.trials.outcomes import validation_images
 from mnist_sweep.text import percent
 

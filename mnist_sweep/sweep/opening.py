@@ -12,8 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_sweep.cli.ineffective_settings import beginning, check_effects
 from mnist_sweep.config import given_overrides
 from mnist_sweep.study_folder import WORKERS
-from mnist_sweep.sweep import sampling, summary
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import sampling, study_search, study_store, summary
 from mnist_sweep.sweep.cluster_launchers import ClusterLauncher
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.extension import Difference, extend
@@ -22,10 +21,9 @@ from mnist_sweep.sweep.jobs.backend import Backend
 from mnist_sweep.sweep.jobs.launcher_backend import LauncherBackend
 from mnist_sweep.sweep.kept_files import SETTING
 from mnist_sweep.sweep.launcher import PoolLauncher, WorkersLauncher
-from mnist_sweep.sweep.metric_names import name_objectives
 from mnist_sweep.sweep.pruning import build_pruner, why_off
 from mnist_sweep.sweep.settings import check_objective, check_study_name, objective_names
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.conditions import check_conditions, check_searches
 from mnist_sweep.sweep.space.enqueue import enqueue
@@ -36,6 +34,7 @@ from mnist_sweep.sweep.space.searchable import check_name, check_space
 from mnist_sweep.sweep.space.untried import Points
 from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.sweep.storage_address import is_sqlite
+from mnist_sweep.sweep.study_store import name_objectives
 from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.trials.queue import Limits, TrialQueue
 from mnist_sweep.sweep.trials.records import TrialRecords
@@ -53,14 +52,14 @@ class Search:
     """
 
     space: SearchSpace
-    current: Current
+    current: BaseConfig
     compose: Composer
     unmet: list[str]
     missing: list[str]
 
 
 @dataclass(frozen=True)
-class Decisions:
+class Chosen:
     """What was decided for the user, to be said once at the start.
 
     `pruning_off`: why nothing will be pruned although a pruner is named. `left`: how many
@@ -88,14 +87,14 @@ class Opened:
     gated_space: GatedSpace
     queue: TrialQueue
     total: int
-    decisions: Decisions
+    chosen: Chosen
 
 
 def read_search(given: Given, arguments: list[str]) -> Search:
     """Parse what is searched, and check it against the config. Raises SweepError."""
     loader = given.context.config_loader
     compose = Composer(loader, given.config)
-    current = Current(given.config, compose)
+    current = BaseConfig(given.config, compose)
     settings = given.settings
     space = parse_space(settings.params, settings.conditional, arguments, current, loader)
     follow(space, groups_of(settings.zip))
@@ -175,27 +174,27 @@ def open_sweep(
     )
     given.directory.mkdir(parents=True, exist_ok=True)
     with lock():
-        known = studies.exists(settings.study_name, storage)
-        study = studies.open_study(
+        known = study_store.exists(settings.study_name, storage)
+        study = study_store.open_study(
             settings.study_name, storage, sampler, pruner, settings.directions
         )
         if not known:
             made(study, storage)
-        studies.check_format(study)
+        study_store.check_format(study)
         definition, moved = match_study(given, search, study, grid=points is not None)
         if task.names_trials:
             summary.check_directory(study, given.directory)
         extended = extend(study, moved, space.distributions())
         if moved:
-            studies.replace_definition(study, definition)
-        studies.record_format(study)
+            study_search.replace_definition(study, definition)
+        study_store.record_format(study)
         lines = [
             *given_overrides(given.config.hydra, "hydra"),
             *given_overrides(given.config.hydra, "task"),
         ]
-        studies.record_start(study, relative(given.directory), given.program.recorded(), lines)
+        study_store.record_start(study, relative(given.directory), given.program.recorded(), lines)
         name_objectives(study, objective_names(given.config))
-        earlier = studies.count_sweep(study)
+        earlier = study_store.count_sweep(study)
         study.sampler = sampling.reseed(study.sampler, settings.sampler, earlier)
         enqueue(study, space, search.current, settings.enqueue, settings.default_first)
     tally = Tally(study)
@@ -204,7 +203,7 @@ def open_sweep(
     left = trials_left(tally, untried, total)
     if left is not None:
         total = tally.launched + left
-    studies.record_total(study, total)
+    study_store.record_total(study, total)
     records = TrialRecords(study, storage.optuna)
     gated_space = GatedSpace(
         space,
@@ -214,7 +213,7 @@ def open_sweep(
         given.extender,
         partial(task.trial_overrides, study.study_name),
         check_name if task.names_trials else lambda name: None,
-        None if untried is None else studies.VOLATILE,
+        None if untried is None else study_search.VOLATILE,
     )
     proposer = Proposer(records, gated_space, settings.resamples, untried)
     queue = TrialQueue(
@@ -224,9 +223,9 @@ def open_sweep(
         proposer,
         Limits(total, settings.n_trials, points),
         settings.grace_period,
-        lambda: studies.record_definition(study, definition),
+        lambda: study_search.record_definition(study, definition),
     )
-    decisions = Decisions(
+    chosen = Chosen(
         str(proposer.sampler),
         type(pruner).__name__,
         str(backend),
@@ -237,7 +236,7 @@ def open_sweep(
         left,
         extended,
     )
-    return Opened(study, tally, gated_space, queue, total, decisions)
+    return Opened(study, tally, gated_space, queue, total, chosen)
 
 
 def check_given(given: Given) -> None:
@@ -262,10 +261,10 @@ def match_study(
     may not.
     """
     space = search.space
-    space.settings |= studies.decided(study, _computed(given.config, space))
+    space.settings |= study_search.drawn_ranges(study, _computed(given.config, space))
     definition = given.task.definition(space.describe())
     moved = _check_definition(given, study, definition, may_move=not grid)
-    studies.check_distributions(study, space.distributions())
+    study_search.check_distributions(study, space.distributions())
     return definition, moved
 
 
@@ -305,7 +304,7 @@ def _check_definition(
     A grid's points are what it is: its ranges may not move. Returns the ranges that were moved.
     """
     try:
-        return studies.check_definition(study, definition, may_move)
+        return study_search.check_definition(study, definition, may_move)
     except SweepError:
         if given.gate is not None and given.task.names_trials:
             given.task.judge(given.gate)

@@ -9,7 +9,7 @@ from mnist_sweep.cli.interruption import exit_interrupted, interruptible
 from mnist_sweep.errors import explain, is_the_machines
 from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.study_folder import WORKERS
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.callbacks import DataCheck
 from mnist_sweep.sweep.console import Console
 from mnist_sweep.sweep.engine import Engine
@@ -97,7 +97,7 @@ class _Made:
 
     def holds_nothing(self) -> bool:
         """Whether this call made the study, and none of its trials has begun or been judged."""
-        if self.study is None or not studies.is_empty(self.study):
+        if self.study is None or not study_store.is_empty(self.study):
             return False
         trials = self.study.get_trials(deepcopy=False)
         if self.given.task.names_trials:

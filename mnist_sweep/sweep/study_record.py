@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial
 from mnist_sweep.cli.printed_commands import Program, from_record
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.read_only import answering, open_to_read
@@ -34,7 +34,7 @@ from mnist_sweep.untrusted_files import TEXTS
 TRIAL_OF_OURS = {"epochs", "max_epochs", "parameters"}
 
 
-class ReportError(UserError):
+class StudyReadError(UserError):
     """An error that a user can cause when a study is read or reported on."""
 
 
@@ -117,7 +117,7 @@ class StudyRecord:
     @cached_property
     def program(self) -> Program | None:
         """How its sweep was started; None where that is not known."""
-        recorded = self.study.user_attrs.get(studies.COMMAND)
+        recorded = self.study.user_attrs.get(study_store.COMMAND)
         return from_record(recorded) if recorded is not None or self.ours else None
 
     def command(self, row: Row) -> str | None:
@@ -180,7 +180,7 @@ def _both(one: BaseDistribution, other: BaseDistribution) -> BaseDistribution:
 def read_study(name: str, address: str) -> StudyRecord:
     """Read a study, which changes nothing.
 
-    Raises StorageError where there is no such storage, and ReportError where it has none of that
+    Raises StorageError where there is no such storage, and StudyReadError where it has none of that
     name.
     """
     with answering(address):
@@ -188,17 +188,17 @@ def read_study(name: str, address: str) -> StudyRecord:
 
 
 def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
-    """Read a study of an opened storage. Raises ReportError where it has none of that name."""
+    """Read a study of an opened storage. Raises StudyReadError where it has none of that name."""
     names = optuna.get_all_study_names(storage)
     if name not in names:
         known = ", ".join(sorted(names)) or "none"
-        raise ReportError(f"study={name} is not in {without_password(address)}; it has {known}")
+        raise StudyReadError(f"study={name} is not in {without_password(address)}; it has {known}")
     study = optuna.load_study(study_name=name, storage=storage)
-    studies.check_format(study)
-    definition = studies.definition_of(study)
+    study_store.check_format(study)
+    definition = study_search.definition_of(study)
     places = Places(study, address)
     rows = [row(trial, places) for trial in study.get_trials(deepcopy=False)]
-    directions = studies.direction_names(study)
+    directions = study_store.direction_names(study)
     return StudyRecord(
         study,
         name,
@@ -214,7 +214,7 @@ def of_storage(name: str, address: str, storage: BaseStorage) -> StudyRecord:
 
 def objectives_of(study: optuna.Study) -> list[str]:
     """Return what a study's sweep calls its values; "value" and the like where it has no names."""
-    objective = studies.definition_of(study).get("objective") or "value"
+    objective = study_search.definition_of(study).get("objective") or "value"
     names = [objective] if isinstance(objective, str) else objective
     if not TEXTS.holds(names):  # another application may mean something else by it
         names = ["value"]

@@ -12,8 +12,8 @@ from optuna.trial import FrozenTrial, TrialState
 from mnist_sweep.files import remove_leftovers, replacing
 from mnist_sweep.passwords import without_password
 from mnist_sweep.study_folder import BEST, SUMMARY
-from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.best import point_to, remove_unfinished
+from mnist_sweep.sweep import study_store
+from mnist_sweep.sweep.best_link import point_to, remove_unfinished
 from mnist_sweep.sweep.callbacks import SweepCallback
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
@@ -43,19 +43,19 @@ def rejections(study: optuna.Study) -> list[FrozenTrial]:
 def nothing_fits(
     tally: Tally,
     in_a_row: int | None = None,
-    probes: int = 0,
+    draws: int = 0,
     closest_probe: Verdict | None = None,
 ) -> str:
     """Say that the gate let nothing pass, and how close the closest configuration came.
 
-    `in_a_row`: after how many proposals; None where the space holds no others. `probes`: how many
+    `in_a_row`: after how many proposals; None where the space holds no others. `draws`: how many
     more were drawn, and the closest of those.
     """
     closest = tally.closest
     assert closest is not None
     what, more = "no configuration of the search space passes the gate", ""
-    if probes:
-        what += f" among {in_a_row} proposals and {probes} more draws"
+    if draws:
+        what += f" among {in_a_row} proposals and {draws} more draws"
     elif in_a_row is not None:
         what = f"{counted(in_a_row, 'proposal')} in a row did not pass the gate"
         more = " or hydra.sweeper.max_rejections"
@@ -86,13 +86,13 @@ def path_in(directory: Path) -> Path:
 
 def check_directory(study: optuna.Study, directory: Path) -> None:
     """Raise SweepError for a sweep directory that has runs of another study."""
-    identity, path = studies.identity(study), path_in(directory)
+    identity, path = study_store.identity(study), path_in(directory)
     recorded = OmegaConf.select(OmegaConf.load(path), "study_id") if path.exists() else None
     runs = [p for p in directory.glob("*") if p.name.isdigit()] if recorded is None else []
     if recorded not in (None, identity) or (runs and not study.get_trials(deepcopy=False)):
         raise SweepError(
             f"{relative(directory)} has runs of another study with that name, which is not in this "
-            f"database: move the folder away, or {studies.another_name()}"
+            f"database: move the folder away, or {study_store.another_name()}"
         )
 
 
@@ -118,9 +118,9 @@ def write_results(tally: Tally, storage: str | None, directory: Path, final: boo
     by_status = tally.counts
     found |= {
         "study_name": study.study_name,
-        "study_id": studies.identity(study),
+        "study_id": study_store.identity(study),
         "storage": without_password(storage),
-        "directions": studies.direction_names(study),
+        "directions": study_store.direction_names(study),
         "trials": {status.value: by_status[status] for status in TrialStatus},
         "epochs_saved": tally.epochs_saved,
     }

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mnist_sweep.sweep.space.base_config import NOTHING, Current
+from mnist_sweep.sweep.space.base_config import NOTHING, BaseConfig
 from mnist_sweep.sweep.space.grammar import plain_name
 from mnist_sweep.sweep.space.values import override_value, same, value_of
 
@@ -95,7 +95,7 @@ class Change:
         return self.value if self.group else self.text
 
 
-def changes(params: Mapping[str, Any], names: Collection[str], current: Current) -> list[Change]:
+def changes(params: Mapping[str, Any], names: Collection[str], current: BaseConfig) -> list[Change]:
     """Return what a trial has chosen otherwise than the `current` config, in the order of choice.
 
     `names` are all that the study searches: a setting is called by the last part of its name where

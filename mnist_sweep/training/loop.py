@@ -1,9 +1,9 @@
-"""The training loop. It takes objects, never config, and knows nothing of files."""
+"""The loop over epochs and steps, on objects that `run.build` makes."""
 
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,86 +19,12 @@ from mnist_sweep.schedules import Schedule
 from mnist_sweep.training.averaging import Averaging
 from mnist_sweep.training.cuda_graph import Captured, Pass
 from mnist_sweep.training.distillation import Teacher
+from mnist_sweep.training.epochs import BestEpoch, Criterion, EarlyStopping, Epoch
 from mnist_sweep.training.losses import Loss
 
 
 class Diverged(UserError):
     """The training loss is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """The figures of one epoch: accuracies as fractions, time in seconds.
-
-    `train_loss` is what training minimized, a sample; `val_loss` is cross entropy in nats a sample,
-    whatever that was. The training figures are of the weights as they changed, the validation
-    figures of the weights that may be kept; `lr` is the rate of the first step.
-    """
-
-    epoch: int
-    lr: float
-    train_loss: float
-    train_acc: float
-    val_loss: float
-    val_acc: float
-    seconds: float
-    images_per_second: float
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """Which figure of an `Epoch` is watched, and whether it should fall ("min") or rise ("max")."""
-
-    monitor: str = "val_loss"
-    mode: str = "min"
-
-    def improves(self, new: Epoch, old: float | None, by: float = 0.0) -> bool:
-        """Whether the epoch is better than a previous value by more than `by`; NaN never is."""
-        value: float = getattr(new, self.monitor)
-        if math.isnan(value):
-            return False
-        if old is None:
-            return True
-        return value < old - by if self.mode == "min" else value > old + by
-
-
-@dataclass
-class BestEpoch:
-    """The best value so far under a criterion, its epoch, and the epochs without an improvement."""
-
-    criterion: Criterion
-    min_delta: float = 0.0
-    best: float | None = None
-    best_epoch: int = 0
-    stale: int = 0
-
-    def update(self, epoch: Epoch) -> bool:
-        """Take in an epoch; return whether it is the best so far."""
-        improved = self.criterion.improves(epoch, self.best, self.min_delta)
-        if improved:
-            self.best = getattr(epoch, self.criterion.monitor)
-            self.best_epoch, self.stale = epoch.epoch, 0
-        else:
-            self.stale += 1
-        return improved
-
-
-@dataclass
-class EarlyStopping:
-    """Stop after `patience` epochs without an improvement by more than the tracker's min_delta."""
-
-    tracker: BestEpoch
-    patience: int
-
-    @property
-    def reason(self) -> str | None:
-        """Why the run should stop now, or None."""
-        if self.tracker.stale < self.patience:
-            return None
-        name = self.tracker.criterion.monitor
-        return (
-            f"{name} has not improved for {self.patience} epoch{'s' if self.patience > 1 else ''}"
-        )
 
 
 def random_state() -> dict[str, Any]:
@@ -147,8 +73,8 @@ class Training:
             "schedule": self.schedule.state_dict(),
             "generator": self.generator.get_state(),
             **self.random,
-            "kept": _tracker_state(self.kept),
-            "early_stopping": _tracker_state(stopping.tracker) if stopping else None,
+            "kept": self.kept.state_dict(),
+            "early_stopping": stopping.best.state_dict() if stopping else None,
             **({"averaging": self.averaging.state_dict()} if self.averaging else {}),
         }
 
@@ -160,24 +86,11 @@ class Training:
         self.schedule.load_state_dict(state["schedule"])
         self.generator.set_state(state["generator"].cpu())
         self.random = {name: state[name] for name in ("torch_rng", "cuda_rng")}
-        _load_tracker(self.kept, state["kept"])
+        self.kept.load_state_dict(state["kept"])
         if self.early_stopping and state["early_stopping"]:
-            _load_tracker(self.early_stopping.tracker, state["early_stopping"])
+            self.early_stopping.best.load_state_dict(state["early_stopping"])
         if self.averaging:
             self.averaging.load_state_dict(state["averaging"])
-
-
-TRACKED = ("best", "best_epoch", "stale")
-
-
-def _tracker_state(tracker: BestEpoch) -> dict[str, Any]:
-    state = asdict(tracker)
-    return {name: state[name] for name in TRACKED}
-
-
-def _load_tracker(tracker: BestEpoch, state: dict[str, Any]) -> None:
-    for name in TRACKED:
-        setattr(tracker, name, state[name])
 
 
 @dataclass(frozen=True)
@@ -373,7 +286,7 @@ def finish_epoch(
     training.epoch, training.random = figures.epoch, random_state()
     is_best = training.kept.update(figures)
     if training.early_stopping:
-        training.early_stopping.tracker.update(figures)
+        training.early_stopping.best.update(figures)
     reason = after_epoch(figures, is_best)
     if reason is None and not math.isfinite(figures.train_loss):
         raise Diverged(

@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.errors import UserError
-from mnist_sweep.studies.listing import Entry, Owners, State, entry_of
+from mnist_sweep.studies.listing import Entry, Monitors, State, entry_of
 from mnist_sweep.studies.table import age, best_cells
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.objective_text import ObjectiveText
@@ -63,7 +63,7 @@ class Sight:
                 yield f"{self.entry.counts[status]} {status.value}"
 
 
-def look(study: optuna.Study, address: str, owners: Owners) -> Sight:
+def look(study: optuna.Study, address: str, owners: Monitors) -> Sight:
     """Return what is to be seen of a study. Raises SightError for what no sweep writes."""
     try:
         return _look(study, address, owners)
@@ -76,7 +76,7 @@ def look(study: optuna.Study, address: str, owners: Owners) -> Sight:
         ) from error
 
 
-def _look(study: optuna.Study, address: str, owners: Owners) -> Sight:
+def _look(study: optuna.Study, address: str, owners: Monitors) -> Sight:
     entry = entry_of(study, address, owners)
     trials = study.get_trials(deepcopy=False)
     places = Places(study, address)

@@ -7,7 +7,7 @@ import optuna
 from mnist_sweep.cli.printed_commands import for_study
 from mnist_sweep.passwords import without_password
 from mnist_sweep.report.live.source import Source
-from mnist_sweep.studies.listing import Owners, State
+from mnist_sweep.studies.listing import Monitors, State
 from mnist_sweep.sweep.read_only import StorageError, answering, file_of
 from mnist_sweep.sweep.trial_line import TrialLine
 from mnist_sweep.text import printable
@@ -27,7 +27,7 @@ class Watching:
     def __init__(self, study: str, storage: str, screen: Screen) -> None:
         self.name, self.address, self.screen = study, storage, screen
         self.source = Source(storage)
-        self.owners: Owners = {}
+        self.owners: Monitors = {}
         self.last: Sight | None = None
         self.said: str | None = None  # why nothing is seen at present
         self.over = False

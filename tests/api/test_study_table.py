@@ -10,9 +10,9 @@ from mnist_sweep import study
 from mnist_sweep.api.study_table import NotInstalled
 from mnist_sweep.confirm.conclusion import write_conclusion
 from mnist_sweep.study_folder import SUMMARY
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.read_only import StorageError
-from mnist_sweep.sweep.study_record import ReportError
+from mnist_sweep.sweep.study_record import StudyReadError
 from mnist_sweep.sweep.trials.status import TrialStatus
 from tests.report.conftest import ADDRESS, add, confirmed, create, create_usual, ran, usual
 
@@ -53,7 +53,7 @@ def test_of_several_objectives_there_is_a_front():
         add(several, TrialStatus.COMPLETE, values, **ran(0))
     found = study("front", ADDRESS)
     assert [trial["values"]["parameters"] for trial in found.front] == [18_000, 8_000]
-    with pytest.raises(ReportError, match=r"has the objectives val_acc, parameters: .* \.front"):
+    with pytest.raises(StudyReadError, match=r"has the objectives val_acc, parameters: .* \.front"):
         _ = found.best
 
 
@@ -87,8 +87,8 @@ def test_a_confirmation_of_the_study_is_its_conclusion(usual, confirmed):
     (folder / "confirmation").mkdir(parents=True)
     (folder / "confirmation-epochs=2").mkdir()
     stored = optuna.load_study(study_name=usual, storage=ADDRESS)
-    stored.set_user_attr(studies.ID, "one")
-    stored.set_user_attr(studies.DIRECTORY, str(folder))
+    stored.set_user_attr(study_store.ID, "one")
+    stored.set_user_attr(study_store.DIRECTORY, str(folder))
     (folder / SUMMARY).write_text("study_id: one\n")
     write_conclusion(confirmed, folder / "confirmation")
     found = study(usual, ADDRESS)
@@ -98,7 +98,7 @@ def test_a_confirmation_of_the_study_is_its_conclusion(usual, confirmed):
 
 def test_what_is_not_there_is_one_line():
     create_usual()
-    with pytest.raises(ReportError, match=r"study=other is not in .*; it has usual"):
+    with pytest.raises(StudyReadError, match=r"study=other is not in .*; it has usual"):
         study("other", ADDRESS)
     with pytest.raises(StorageError, match="there is no file"):
         study("usual")

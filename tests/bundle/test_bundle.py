@@ -13,7 +13,7 @@ from mnist_sweep.bundle.onnx import OnnxError
 from mnist_sweep.config import ConfigError
 from mnist_sweep.data import load_dataset
 from mnist_sweep.errors import UserError
-from mnist_sweep.export import calibrated
+from mnist_sweep.export import calibration_text
 from mnist_sweep.files import FileError
 from mnist_sweep.inspection import predictions
 from mnist_sweep.inspection.calibration import fit_temperature
@@ -239,7 +239,7 @@ def test_where_the_runs_images_are_not_here_a_bundle_says_that_it_is_not_calibra
         assert reason in calibration["reason"]
         assert reason in read_bundle(str(folder), CPU).uncalibrated
         assert "not calibrated: " in (folder / "README.md").read_text()
-        assert calibrated(calibration).startswith("probabilities are not calibrated: ")
+        assert calibration_text(calibration).startswith("probabilities are not calibrated: ")
 
 
 @pytest.mark.parametrize("temperature", [0, -1, "1", True, float("inf")])

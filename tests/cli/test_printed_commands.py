@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from mnist_sweep.cli import arguments, printed_commands
 from mnist_sweep.cli.printed_commands import (
-    TARGETS,
+    ENVIRONMENT_VARIABLE,
     Program,
     entry,
     for_study,
@@ -25,7 +25,7 @@ from mnist_sweep.cli.printed_commands import (
 )
 from mnist_sweep.report.__main__ import Report
 from mnist_sweep.run.console import Narrator
-from mnist_sweep.sweep.study import another_name
+from mnist_sweep.sweep.study_store import another_name
 
 TEXTS = [
     "plain", "a b", " a ", "it's", 'say "x"', "a=b", "a,b", "f(x)", "a&b", "é", "c$5", "$HOME",
@@ -75,20 +75,24 @@ def test_an_entry_of_ours_takes_any_text(text):
 
 
 def test_the_environment_stands_before_a_command():
-    program = Program(["python", "my app.py"], ["--config-dir", "my conf"], {TARGETS: "a.*,b c"})
+    program = Program(
+        ["python", "my app.py"], ["--config-dir", "my conf"], {ENVIRONMENT_VARIABLE: "a.*,b c"}
+    )
     line = program.command(["x='a b'"])
     done = subprocess.run(
-        ["bash", "-c", f'python() {{ echo "${TARGETS}" "$@"; }}; {line}'],
+        ["bash", "-c", f'python() {{ echo "${ENVIRONMENT_VARIABLE}" "$@"; }}; {line}'],
         capture_output=True,
         text=True,
         check=True,
     )
     assert done.stdout == "a.*,b c my app.py --config-dir my conf x='a b'\n"
-    assert program.entry("report", study="s").startswith(f"{TARGETS}='a.*,b c' python -m ")
+    assert program.entry("report", study="s").startswith(
+        f"{ENVIRONMENT_VARIABLE}='a.*,b c' python -m "
+    )
 
 
 def test_a_program_comes_back_from_its_record():
-    program = Program(["python", "app.py"], ["--config-name", "b"], {TARGETS: "x.*"})
+    program = Program(["python", "app.py"], ["--config-name", "b"], {ENVIRONMENT_VARIABLE: "x.*"})
     assert from_record(program.recorded()) == program
     assert not program.ours
 
@@ -102,8 +106,12 @@ def test_what_is_no_record_is_our_own_entry(recorded):
 
 
 def test_a_record_sets_no_other_variable():
-    recorded = {"words": ["a"], "options": [], "environment": {"PATH": "/x", TARGETS: "y.*"}}
-    assert from_record(recorded).environment == {TARGETS: "y.*"}
+    recorded = {
+        "words": ["a"],
+        "options": [],
+        "environment": {"PATH": "/x", ENVIRONMENT_VARIABLE: "y.*"},
+    }
+    assert from_record(recorded).environment == {ENVIRONMENT_VARIABLE: "y.*"}
 
 
 @pytest.mark.parametrize(
@@ -123,13 +131,13 @@ def test_hydras_options_are_read_as_hydra_reads_them(monkeypatch, given, options
 
 
 def test_an_interrupted_run_says_how_it_goes_on(caplog, monkeypatch):
-    monkeypatch.setenv(TARGETS, "mine.*")
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "mine.*")
     caplog.set_level("INFO", "mnist_sweep")
     directory = Path("it's, here/a=b (é) $5")
     Narrator(SimpleNamespace(trial=None, epochs=5)).interrupted(3, directory)
     line = caplog.messages[-1].partition("resume with: ")[2]
     variable, *program, resume = shlex.split(line)
-    assert (variable, program) == (f"{TARGETS}=mine.*", list(printed_commands.TRAIN))
+    assert (variable, program) == (f"{ENVIRONMENT_VARIABLE}=mine.*", list(printed_commands.TRAIN))
     assert as_hydra_reads(resume) == ("resume", str(directory))
 
 
@@ -229,7 +237,12 @@ study: 3
 def environment(monkeypatch):
     root = str(Path(printed_commands.__file__).parents[2])
     scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PYTHONPATH": root, "PATH": scripts, TARGETS: "mine.*,yours.*"}
+    return {
+        **os.environ,
+        "PYTHONPATH": root,
+        "PATH": scripts,
+        ENVIRONMENT_VARIABLE: "mine.*,yours.*",
+    }
 
 
 @pytest.mark.slow
@@ -259,7 +272,7 @@ def test_another_applications_command_trains_its_best_again(environment):
     (report,) = re.findall(r"look next: (.*)", said)
     study = optuna.load_study(study_name="it's", storage="sqlite:///my studies.db")
     expected = {"x": study.best_params["x"], "text": text, "study": 4}
-    assert f"{TARGETS}='mine.*,yours.*' python 'my app/it'\"'\"'s.py'" in again
+    assert f"{ENVIRONMENT_VARIABLE}='mine.*,yours.*' python 'my app/it'\"'\"'s.py'" in again
     assert composed(run(again)) == expected
     run(report)
     (page,) = Path("multirun").rglob("report.md")

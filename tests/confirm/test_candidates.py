@@ -15,7 +15,7 @@ from mnist_sweep.confirm.candidates import (
     of_trials,
     seeds_for,
 )
-from mnist_sweep.sweep.best import point_to
+from mnist_sweep.sweep.best_link import point_to
 
 AS_IT_WAS = Changes()
 

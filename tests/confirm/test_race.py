@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mnist_sweep.confirm.intervals import LEVEL
-from mnist_sweep.confirm.race import SHARES, Arm, drops, level_of, rounds
+from mnist_sweep.confirm.race import SHARES, Rival, drops, level_of, rounds
 from mnist_sweep.confirm.scores import Scored
 
 IMAGES = 400
@@ -18,7 +18,7 @@ def arm(accuracies, seed=0, ended=None):
         for n, accuracy in enumerate(accuracies)
         if accuracy is not None
     }
-    return Arm(frozenset(range(len(accuracies) if ended is None else ended)), scores)
+    return Rival(frozenset(range(len(accuracies) if ended is None else ended)), scores)
 
 
 @pytest.mark.parametrize(

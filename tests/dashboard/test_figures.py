@@ -9,8 +9,8 @@ from PIL import Image
 
 from mnist_sweep.dashboard.figures import PREFIX, Drawing, add_figures, without_figures
 from mnist_sweep.sweep.read_only import open_to_annotate, open_to_read
-from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.study_record import of_storage
+from mnist_sweep.sweep.study_store import DATA
 from tests.report.conftest import ADDRESS, add, create, ran
 
 

@@ -3,7 +3,7 @@ import shlex
 import pytest
 
 from mnist_sweep.dashboard.notes import WIDTH, study_note, trial_note
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, add, create, create_usual, ran
 
@@ -70,9 +70,9 @@ def test_a_long_command_is_continued_over_lines_and_means_the_same():
 @pytest.mark.parametrize("words", [["python", "app.py"], ["an-app"]])
 def test_another_applications_notes_have_its_own_command_and_no_word_of_ours(words):
     study = create("s", objective=None)
-    study.set_user_attr(studies.DEFINITION, {"search": {"settings": {"kernel": "rbf"}}})
+    study.set_user_attr(study_search.DEFINITION, {"search": {"settings": {"kernel": "rbf"}}})
     recorded = {"words": words, "options": [], "environment": {}}
-    study.set_user_attr(studies.COMMAND, recorded)
+    study.set_user_attr(study_store.COMMAND, recorded)
     add(study, "complete", 0.9, overrides=["svm.C=1"], reason="it is done")
     note, (trial,) = notes("s")
     assert code(note) == code(trial) == [*words, "svm.C=1"]
@@ -84,5 +84,5 @@ def test_another_applications_notes_have_its_own_command_and_no_word_of_ours(wor
 
 def test_a_separator_of_cells_in_a_setting_stays_in_its_cell():
     study = create("s")
-    study.set_user_attr(studies.DEFINITION, {"search": {"settings": {"a": "x|y"}}})
+    study.set_user_attr(study_search.DEFINITION, {"search": {"settings": {"a": "x|y"}}})
     assert r"| `a` | `x\|y` |" in notes("s")[0]

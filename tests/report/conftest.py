@@ -6,7 +6,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from mnist_sweep.confirm.conclusion import Comparison, Conclusion, Standing
 from mnist_sweep.confirm.intervals import Interval
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.trials.status import STATES, TrialStatus
 
 ADDRESS = "sqlite:///studies.db"
@@ -30,7 +30,7 @@ def create(name, directions=("maximize",), objective="val_acc", storage=ADDRESS,
         "budget": {"max_parameters": 19_999} if budget else {},
         "objective": objective,
     }
-    study.set_user_attr(studies.DEFINITION, definition)
+    study.set_user_attr(study_search.DEFINITION, definition)
     return study
 
 
@@ -53,7 +53,7 @@ def ran(number, epochs=4, parameters=15_000, **more):
     return {
         "run_directory": f"multirun/usual/{number}",
         "parameters": parameters,
-        studies.DATA: "abc",
+        study_store.DATA: "abc",
         "epochs": epochs,
         "max_epochs": 4,
         "seconds": 30.0,

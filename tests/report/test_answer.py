@@ -8,7 +8,7 @@ import pytest
 
 from mnist_sweep.report.answer import answer
 from mnist_sweep.report.blocks import Commands, Headline, Picture, Points
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, add, create, ran
 
@@ -101,7 +101,7 @@ def test_the_trial_that_was_confirmed_first_is_the_one_to_train_again(usual, con
 def test_another_applications_study_has_its_own_words(usual):
     study = create("svm", objective="score", budget=False)
     command = {"words": ["python", "svm.py"], "options": [], "environment": {}}
-    study.set_user_attr(studies.COMMAND, command)
+    study.set_user_attr(study_store.COMMAND, command)
     for number, score in enumerate((0.5, 0.75)):
         add(study, "complete", score, overrides=[f"svm.C={number}"])
     headline, lines, commands, picture = said("svm")

@@ -12,9 +12,9 @@ from mnist_sweep.report.arms import arms, called, differences, headline, leader,
 from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import sections
 from mnist_sweep.report.text import markdown
-from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep import study_search
 from mnist_sweep.sweep.study_record import read_study
+from mnist_sweep.sweep.study_store import DATA
 from tests.report.conftest import ADDRESS, create
 
 BY_SEED = {16: (0.991, 0.993, 0.992), 32: (0.984, 0.986, 0.985), 64: (0.985, 0.995, 0.99)}
@@ -117,7 +117,7 @@ def test_what_follows_a_searched_setting_is_among_an_arms_settings():
     branches = dict(zip(("16", "32"), follows, strict=True))
     settings = {"batch_size": "choice", "seed": "choice"}
     definition = {"search": {"settings": settings, "conditional": {"batch_size": branches}}}
-    study.set_user_attr(studies.DEFINITION, definition | {"objective": "val_acc"})
+    study.set_user_attr(study_search.DEFINITION, definition | {"objective": "val_acc"})
     for size, name in ((16, "constant"), (32, "four_phase")):
         line = [f"batch_size={size}", f"scheduler={name}"]
         grid(study, {size: (0.9, 0.91 + size / 1000)}, {"overrides": line})

@@ -10,7 +10,7 @@ from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import sections
 from mnist_sweep.report.settings_charts import MOST_AXES, parallel_settings, undrawn
 from mnist_sweep.report.text import markdown
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_search
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, add, create
 
@@ -21,11 +21,11 @@ def drawn(name):
 
 def test_a_setting_that_no_complete_trial_has_is_named_and_has_no_empty_panel():
     study = create("conditional")
-    definition = study.user_attrs[studies.DEFINITION]
+    definition = study.user_attrs[study_search.DEFINITION]
     definition["search"]["conditional"] = {
         "scheduler": {"one_cycle": {"scheduler.peak": "FloatDistribution(high=5.0, low=0.5)"}}
     }
-    study.set_user_attr(studies.DEFINITION, definition)
+    study.set_user_attr(study_search.DEFINITION, definition)
     add(study, "complete", 0.9)
     add(study, "complete", 0.8, lr=0.02)
     record = read_study("conditional", ADDRESS)

@@ -18,8 +18,8 @@ from mnist_sweep.report.content import sections
 from mnist_sweep.report.drawing import svg
 from mnist_sweep.report.page import page
 from mnist_sweep.sweep.storage import open_storage
-from mnist_sweep.sweep.study import DATA
 from mnist_sweep.sweep.study_record import read_study
+from mnist_sweep.sweep.study_store import DATA
 from tests.report.conftest import ADDRESS, SPACE, create
 
 NO_END = {"meta", "link", "img", "path", "use", "wbr"}

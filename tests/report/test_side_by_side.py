@@ -19,7 +19,7 @@ from mnist_sweep.report.side_by_side import (
     cautions,
     read_groups,
 )
-from mnist_sweep.sweep.study_record import ReportError, read_study
+from mnist_sweep.sweep.study_record import StudyReadError, read_study
 from tests.report.conftest import ADDRESS, create
 
 START = datetime(2026, 11, 26, 9)
@@ -102,7 +102,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(record):
         (["a", "loss"], r"a has the objective val_acc \(maximize\), but loss has val_loss"),
         (["a", "front"], "front has 2 objectives"),
     ):
-        with pytest.raises(ReportError, match=said):
+        with pytest.raises(StudyReadError, match=said):
             read_groups(names, ADDRESS)
 
 

@@ -20,7 +20,7 @@ from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.results import __main__ as entry
 from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation
 from mnist_sweep.run.single import write_config
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, create, create_usual
 from tests.report.test_arms import BY_SEED, grid
@@ -36,7 +36,7 @@ def swept(name="arms"):
     drawn = "CategoricalDistribution(choices=(16, 32, 64))"
     settings = {"search": "ablation/batch_size", "data.root": "/home/me", "batch_size": drawn}
     definition = {"search": {"settings": settings}, "objective": "val_acc"}
-    study.set_user_attr(studies.DEFINITION, definition)
+    study.set_user_attr(study_search.DEFINITION, definition)
     run = Path("multirun/arms/0")
     run.mkdir(parents=True)
     result = {
@@ -47,7 +47,7 @@ def swept(name="arms"):
         "max_epochs": 20,
     }
     (run / "result.json").write_text(json.dumps(result))
-    known = {"parameters": 10, "seconds": 2.0, "run_directory": str(run), studies.DATA: "abc"}
+    known = {"parameters": 10, "seconds": 2.0, "run_directory": str(run), study_store.DATA: "abc"}
     grid(study, BY_SEED, known)
     return read_study(name, ADDRESS)
 
@@ -129,7 +129,9 @@ def test_an_infinite_value_is_one_that_failed():
 )
 def test_the_command_is_what_the_sweep_was_given_but_for_its_places(given, overrides):
     swept()
-    studies.record_start(optuna.load_study(study_name="arms", storage=ADDRESS), "arms", {}, given)
+    study_store.record_start(
+        optuna.load_study(study_name="arms", storage=ADDRESS), "arms", {}, given
+    )
     found = of_arms(read_study("arms", ADDRESS))["command"]
     assert found == f"python -m mnist_sweep.train -m {overrides}"
 
@@ -138,10 +140,10 @@ def test_a_study_that_records_no_command_line_has_none_where_that_said_what_is_s
     definition = swept().definition
     study = optuna.load_study(study_name="arms", storage=ADDRESS)
     definition["search"]["settings"]["search"] = "command_line"
-    study.set_user_attr(studies.DEFINITION, definition)
+    study.set_user_attr(study_search.DEFINITION, definition)
     assert of_arms(read_study("arms", ADDRESS))["command"] is None
     definition["search"] |= {"settings": {"search": "schedule"}, "deletions": ["~tracking"]}
-    study.set_user_attr(studies.DEFINITION, definition)
+    study.set_user_attr(study_search.DEFINITION, definition)
     found = of_arms(read_study("arms", ADDRESS))["command"]
     assert found == "python -m mnist_sweep.train -m search=schedule '~tracking'"
 

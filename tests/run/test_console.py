@@ -8,7 +8,7 @@ import pytest
 
 from mnist_sweep.run import console
 from mnist_sweep.run.console import Narrator
-from mnist_sweep.training.loop import Epoch
+from mnist_sweep.training.epochs import Epoch
 
 FACTS = {
     "model": "tiny",
@@ -47,7 +47,7 @@ def narrator(tmp_path, caplog):
         trial=None, epochs=20, batch_size=32, seed=0, budget=SimpleNamespace(max_parameters=None)
     )
     narrator = Narrator(run)
-    narrator.decisions(FACTS, tmp_path)
+    narrator.announce(FACTS, tmp_path)
     return narrator
 
 

@@ -6,7 +6,7 @@ import torch
 
 from mnist_sweep.models import StagedCNN
 from mnist_sweep.run.directory import RecordError, RunDirectory
-from mnist_sweep.training.loop import Epoch
+from mnist_sweep.training.epochs import Epoch
 
 
 def epoch(number, val_loss=1.0):

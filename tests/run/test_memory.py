@@ -4,7 +4,7 @@ import psutil
 import pytest
 
 from mnist_sweep.run import memory as module
-from mnist_sweep.run.memory import RUN, memory
+from mnist_sweep.run.memory import WORKER_GB, memory
 
 GIB = 1024**3
 V1_UNLIMITED = "9223372036854771712\n"
@@ -80,4 +80,4 @@ def test_a_job_of_slurms_has_what_slurm_says(monkeypatch, tmp_path):
 def test_the_searches_have_what_a_run_needs_as_it_was_measured(composed):
     from mnist_sweep.conf.composed import compose_sweep
 
-    assert compose_sweep([], {}).hydra.sweeper.worker_memory == RUN
+    assert compose_sweep([], {}).hydra.sweeper.worker_memory == WORKER_GB

@@ -6,8 +6,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep import summary
+from mnist_sweep.sweep import study_store, summary
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.outcomes import RESULT_OF_OURS
 from mnist_sweep.sweep.trials.tally import Tally
@@ -26,10 +25,10 @@ def _quiet():
 def swept(name="s", address=SQLITE, folder=None, trials=2, storage=None):
     """A study of some complete trials, each with a run in the study's folder."""
     study = create(name, storage=storage or open_storage(address).optuna)
-    studies.identity(study)
+    study_store.identity(study)
     folder = Path(folder or f"multirun/{name}")
-    studies.record_start(study, str(folder), {"words": ["python", "-m", "mnist_sweep.train"]})
-    studies.record_total(study, trials)
+    study_store.record_start(study, str(folder), {"words": ["python", "-m", "mnist_sweep.train"]})
+    study_store.record_total(study, trials)
     for number in range(trials):
         run = folder / str(number)
         (run / ".hydra").mkdir(parents=True)

@@ -10,7 +10,7 @@ from filelock import FileLock
 from mnist_sweep.studies import deletion
 from mnist_sweep.studies.errors import StudiesError
 from mnist_sweep.studies.opening import Owners, open_to_change
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.trials.leases import SWEEP, this_process
 from mnist_sweep.sweep.trials.records import TrialRecords
 from tests.studies.conftest import JOURNAL, SQLITE, names, swept
@@ -111,8 +111,8 @@ def test_a_folder_that_a_foreign_study_names_stays(identity):
     study = swept()
     Path("mine").mkdir()
     Path("mine/file").write_text("x")
-    study.set_user_attr(studies.ID, identity)
-    study.set_user_attr(studies.DIRECTORY, str(Path("mine").resolve()))
+    study.set_user_attr(study_store.ID, identity)
+    study.set_user_attr(study_store.DIRECTORY, str(Path("mine").resolve()))
     delete()
     assert names() == []
     assert Path("mine/file").read_text() == "x"

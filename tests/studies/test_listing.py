@@ -9,7 +9,7 @@ from optuna.trial import TrialState, create_trial
 
 from mnist_sweep import formats
 from mnist_sweep.studies.listing import State, as_data, entry_of, read_entries
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.read_only import open_to_read
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.leases import SWEEP, LivenessMonitor, this_process
@@ -42,7 +42,7 @@ def memory(total, ended=0):
     storage = open_storage(None).optuna
     study = optuna.create_study(storage=storage, direction="maximize")
     if total is not None:
-        studies.record_total(study, total)
+        study_store.record_total(study, total)
     before = datetime.now() - timedelta(days=1)
     for _ in range(ended):
         trial = create_trial(
@@ -133,7 +133,7 @@ def test_running_studies_lead_and_the_latest_follows():
 def test_a_study_with_other_peoples_values_is_an_entry_that_says_why(monkeypatch):
     swept("good")
     storage = open_storage(SQLITE).optuna
-    for name, key, value in (("a", studies.DEFINITION, 5), ("b", studies.DIRECTORY, [1])):
+    for name, key, value in (("a", study_search.DEFINITION, 5), ("b", study_store.DIRECTORY, [1])):
         study = optuna.create_study(study_name=name, storage=storage)
         study.set_user_attr(key, value)
     found = entries()

@@ -13,8 +13,7 @@ from mnist_sweep.reproduce import Reproduce, _original
 from mnist_sweep.studies import renaming
 from mnist_sweep.studies.errors import StudiesError
 from mnist_sweep.studies.opening import open_to_change
-from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep import summary
+from mnist_sweep.sweep import study_store, summary
 from mnist_sweep.sweep.study_record import read_study
 from mnist_sweep.untrusted_files import parse_config
 from tests.report.conftest import add
@@ -54,13 +53,13 @@ def test_the_study_has_its_trials_and_its_folder_under_the_new_name(address, new
     study = swept(address=address)
     add(study, "pruned", curve=(0.3, 0.4), reason="pruned")
     study.ask()  # left running
-    before, identity = plain(study), studies.identity(study)
+    before, identity = plain(study), study_store.identity(study)
     rename(new=new, address=address)
     assert names(address) == [new]
     record = read_study(new, address)
     assert plain(record.study) == before
-    assert record.study.user_attrs[studies.ID] == identity
-    assert record.study.user_attrs[studies.DIRECTORY] == f"multirun/{new}"
+    assert record.study.user_attrs[study_store.ID] == identity
+    assert record.study.user_attrs[study_store.DIRECTORY] == f"multirun/{new}"
     assert record.folder == Path("multirun", new)
     stored = [t.user_attrs.get("run_directory") for t in record.study.get_trials()]
     assert stored[:2] == [f"multirun/{new}/0", f"multirun/{new}/1"]

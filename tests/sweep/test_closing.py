@@ -14,7 +14,7 @@ from mnist_sweep.sweep import closing as module
 from mnist_sweep.sweep.closing import Closing
 from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.study_store import DATA
 from mnist_sweep.sweep.trial_line import Change
 from mnist_sweep.sweep.trials.tally import Tally
 
@@ -78,8 +78,8 @@ def test_the_answer_is_the_first_line_and_each_command_is_there_once(closing):
 
 
 def test_the_commands_are_those_of_the_makefile_where_it_can_be_used(closing, monkeypatch):
-    monkeypatch.setattr(module, "has_targets", lambda: True)
-    monkeypatch.setattr(printed_commands, "has_targets", lambda: True)
+    monkeypatch.setattr(module, "has_makefile", lambda: True)
+    monkeypatch.setattr(printed_commands, "has_makefile", lambda: True)
     closing.tally.study.add_trial(trial(0.97))
     closing.tally.renew()
     said = "\n".join(closing.lines(65))
@@ -161,7 +161,7 @@ def test_a_trial_of_a_front_has_each_figure_once(closing):
 
 
 def test_tensorboard_is_told_of_a_sweeps_folder_that_it_does_not_look_in(closing, monkeypatch):
-    monkeypatch.setattr(module, "has_targets", lambda: True)
+    monkeypatch.setattr(module, "has_makefile", lambda: True)
     closing.tally.study.add_trial(trial(0.97))
     closing.tally.renew()
     moved = Path("sweeps/mine")

@@ -17,10 +17,10 @@ from omegaconf import OmegaConf
 
 from mnist_sweep.cli.printed_commands import this_program
 from mnist_sweep.sweep.console import Console
-from mnist_sweep.sweep.opening import Decisions
+from mnist_sweep.sweep.opening import Chosen
 from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.space.base_config import Current
-from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.space.base_config import BaseConfig
+from mnist_sweep.sweep.study_store import DATA
 from mnist_sweep.sweep.trials.status import STATES, TrialStatus
 from mnist_sweep.sweep.trials.tally import Tally
 
@@ -59,17 +59,17 @@ def read(descriptor):
 
 def console_of(study, directory, total=TOTAL):
     """What speaks of a study with two workers, none of whose settings was left out."""
-    decided = Decisions("TPESampler", "NopPruner", "2 workers", WORKERS, [], [], None, None)
+    decided = Chosen("TPESampler", "NopPruner", "2 workers", WORKERS, [], [], None, None)
     given = SimpleNamespace(
         settings=Settings(),
         task=SimpleNamespace(objectives=["val_acc"], budget=19_999),
         directory=directory,
         program=this_program(),
     )
-    space = SimpleNamespace(space=SimpleNamespace(names=lambda: {"lr"}), current=Current(CONFIG))
+    space = SimpleNamespace(space=SimpleNamespace(names=lambda: {"lr"}), current=BaseConfig(CONFIG))
     tally = Tally(study)
     opened = SimpleNamespace(
-        study=study, tally=tally, total=total, decisions=decided, gated_space=space
+        study=study, tally=tally, total=total, chosen=decided, gated_space=space
     )
     return Console(opened, given)
 

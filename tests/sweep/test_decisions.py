@@ -9,22 +9,21 @@ from mnist_sweep.sweep.events import (
     Ask,
     Died,
     End,
+    FindFeasible,
     Forget,
     GiveUp,
     Idle,
     Launch,
-    LeaseGone,
+    LeaseLost,
     MachineFailed,
     NoneLeft,
     NothingFits,
-    Probe,
     Proposed,
     Refused,
     Rejected,
     Requeue,
     Retry,
     Returned,
-    Say,
     SlotFree,
     Stop,
     Tell,
@@ -132,9 +131,9 @@ TABLE = {
             )
         ],
     ),
-    "a trial that another sweep has is left to it": ([Proposed(3)], LeaseGone(3), [Forget(3)]),
+    "a trial that another sweep has is left to it": ([Proposed(3)], LeaseLost(3), [Forget(3)]),
     "nothing left to give out is nothing to do": ([Proposed(3)], NoneLeft(), []),
-    "an exhausted space is said": ([Proposed(3)], NoneLeft(exhausted=True), [Say(TRIED)]),
+    "an exhausted space is said": ([Proposed(3)], NoneLeft(exhausted=True), [Stop(TRIED)]),
     "an exhausted space of which nothing fits ends the sweep": (
         [],
         NoneLeft(exhausted=True, launched=False, rejected=True),
@@ -153,7 +152,7 @@ TABLE = {
         [Wait()],
     ),
     "a retry that another sweep has taken is not waited for": (
-        [Proposed(3), Died(3, "SIGKILL", Deaths(1)), LeaseGone(3)],
+        [Proposed(3), Died(3, "SIGKILL", Deaths(1)), LeaseLost(3)],
         Idle(),
         [End()],
     ),
@@ -211,7 +210,7 @@ def test_too_many_rejections_in_a_row_end_the_sweep_and_a_launch_starts_them_ane
 def test_a_study_that_has_launched_nothing_is_probed_once():
     running = sweep()
     found = [running.step(Rejected(launched=False)) for _ in range(7)]
-    assert found[4] == [Probe(5), Ask()]
+    assert found[4] == [FindFeasible(5), Ask()]
     assert found[:4] + found[5:] == [[Ask()]] * 6
 
 

@@ -21,7 +21,7 @@ from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.jobs.backend import Finished, failed_return
 from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.trials.leases import JOB, SWEEP, beat_of, this_process
 from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
@@ -172,7 +172,7 @@ def run(storage, tmp_path):
         records = TrialRecords(study, storage)
         space = parse_space({}, None, ["x=interval(0,1)"])
         tally = Tally(study)
-        gated_space = GatedSpace(space, Current(CONFIG), None, None, None)
+        gated_space = GatedSpace(space, BaseConfig(CONFIG), None, None, None)
         queue = TrialQueue(
             records,
             tally,

@@ -4,7 +4,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_search
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.extension import EXTENSIONS, Difference, extend, history_of
 from mnist_sweep.sweep.trials.leases import SWEEP
@@ -44,13 +44,13 @@ def study_of(*values):
         trial = study.ask({"x": LOW})
         TrialRecords(study, storage).mark(trial.number, SWEEP, "launched")
         study.tell(trial, value)
-    studies.record_definition(study, definition(x=LOW, seed="0"))
+    study_search.record_definition(study, definition(x=LOW, seed="0"))
     return study
 
 
 def test_trials_inside_and_outside_are_counted_and_the_change_is_recorded():
     study, narrow = study_of(0.2, 0.5, 0.9), FloatDistribution(0.4, 1.0)
-    moved = studies.check_definition(study, definition(x=narrow, seed="0"))
+    moved = study_search.check_definition(study, definition(x=narrow, seed="0"))
     said = extend(study, moved, [("x", narrow), ("y", LOW)])
     assert said.startswith(
         "the study's space has changed: x was 0.1 to 1.0, is now 0.4 to 1.0; 3 launched "
@@ -71,7 +71,7 @@ def test_a_value_that_some_condition_allows_is_inside():
 
 def test_nothing_is_recorded_where_nothing_was_moved():
     study = study_of(0.2)
-    assert studies.check_definition(study, definition(x=LOW, seed="0")) == []
+    assert study_search.check_definition(study, definition(x=LOW, seed="0")) == []
     assert extend(study, [], [("x", LOW)]) is None
     assert history_of(study) == []
 
@@ -79,14 +79,14 @@ def test_nothing_is_recorded_where_nothing_was_moved():
 def test_another_change_beside_a_moved_range_is_refused_by_itself():
     study, wide = study_of(0.2), FloatDistribution(0.1, 3.0)
     with pytest.raises(SweepError) as error:
-        studies.check_definition(study, definition(x=wide, seed="1"))
+        study_search.check_definition(study, definition(x=wide, seed="1"))
     assert "another search: seed was 0, is now 1. Undo that" in str(error.value)
 
 
 def test_a_grids_range_may_not_move():
     study, wide = study_of(0.2), FloatDistribution(0.1, 3.0)
     with pytest.raises(SweepError, match=r"x was 0\.1 to 1\.0, is now 0\.1 to 3\.0"):
-        studies.check_definition(study, definition(x=wide, seed="0"), may_move=False)
+        study_search.check_definition(study, definition(x=wide, seed="0"), may_move=False)
 
 
 def test_a_history_of_another_program_is_no_reason_to_fail():

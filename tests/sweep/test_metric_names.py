@@ -1,6 +1,6 @@
 import optuna
 
-from mnist_sweep.sweep.metric_names import name_objectives
+from mnist_sweep.sweep.study_store import name_objectives
 
 
 def test_objectives_are_named_once():

@@ -7,9 +7,8 @@ import pytest
 
 from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_trials
 from mnist_sweep.report import __main__ as entry
-from mnist_sweep.sweep import study as studies
-from mnist_sweep.sweep import summary
-from mnist_sweep.sweep.study_record import ReportError, read_study
+from mnist_sweep.sweep import study_store, summary
+from mnist_sweep.sweep.study_record import StudyReadError, read_study
 from mnist_sweep.sweep.trials.tally import Tally
 from tests.report.conftest import add, create, ran
 
@@ -20,9 +19,9 @@ def swept(name="s", address=ADDRESS, directory=None):
     """A study with two runs in its folder, as its sweep leaves it."""
     Path("multirun").mkdir(exist_ok=True)
     study = create(name, storage=address)
-    studies.identity(study)
+    study_store.identity(study)
     folder = Path(directory or f"multirun/{name}")
-    studies.record_start(study, str(folder), {"words": ["python", "x.py"], "options": []})
+    study_store.record_start(study, str(folder), {"words": ["python", "x.py"], "options": []})
     for number in range(2):
         (folder / str(number)).mkdir(parents=True)
         given = ran(number, run_directory=str(folder / str(number)))
@@ -111,7 +110,7 @@ def test_a_report_lies_in_the_sweeps_directory(capsys):
 @pytest.mark.parametrize("name", ["../out", "/out", "a/../../b"])
 def test_a_name_that_is_no_folder_makes_none(name):
     optuna.create_study(study_name=name, storage="sqlite:///other.db")
-    with pytest.raises(ReportError, match=r"cannot be a folder's name; name a folder with to="):
+    with pytest.raises(StudyReadError, match=r"cannot be a folder's name; name a folder with to="):
         entry.main(entry.Report(name, "sqlite:///other.db"))
     entry.main(entry.Report(name, "sqlite:///other.db", to="here"))
     assert {path.name for path in Path().iterdir()} == {"other.db", "here"}
@@ -120,8 +119,8 @@ def test_a_name_that_is_no_folder_makes_none(name):
 def test_a_directory_in_another_tools_study_is_not_written_to():
     study = optuna.create_study(study_name="s", storage="sqlite:///other.db")
     Path("precious").mkdir()
-    study.set_user_attr(studies.DIRECTORY, "precious")
-    study.set_user_attr(studies.ID, "x")
+    study.set_user_attr(study_store.DIRECTORY, "precious")
+    study.set_user_attr(study_store.ID, "x")
     entry.main(entry.Report("s", "sqlite:///other.db"))
     assert list(Path("precious").iterdir()) == []
     assert Path("multirun/s/report/index.html").exists()
@@ -131,7 +130,7 @@ def test_a_report_that_cannot_be_written_is_one_line():
     swept()
     Path("multirun/s/report").write_text("a file")
     with pytest.raises(
-        ReportError, match=r"cannot be written to: .*; name another with to="
+        StudyReadError, match=r"cannot be written to: .*; name another with to="
     ) as raised:
         entry.main(entry.Report("s", ADDRESS))
     assert "\n" not in str(raised.value)

@@ -4,7 +4,7 @@ import optuna
 import pytest
 
 from mnist_sweep.sweep.objective_text import ObjectiveText
-from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.study_store import DATA
 
 
 def facts(images):

@@ -24,7 +24,7 @@ from mnist_sweep.sweep.read_only import (
     open_to_read,
 )
 from mnist_sweep.sweep.storage import open_storage
-from mnist_sweep.sweep.study_record import ReportError, read_study
+from mnist_sweep.sweep.study_record import StudyReadError, read_study
 
 ADDRESS, JOURNAL = "sqlite:///there/studies.db", "journal:///there/studies.log"
 
@@ -266,7 +266,7 @@ def test_a_database_without_studies_has_none_and_gets_no_tables(content, there):
             connection.execute("CREATE TABLE other (x)")
             connection.commit()
     before = state(there)
-    with pytest.raises(ReportError, match="it has none"):
+    with pytest.raises(StudyReadError, match="it has none"):
         read_study("s", ADDRESS)
     assert state(there) == before
 

@@ -16,9 +16,9 @@ from mnist_sweep.sweep.callbacks import DataCheck
 from mnist_sweep.sweep.console import Console
 from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.kept_files import KeptFiles
-from mnist_sweep.sweep.opening import Decisions
+from mnist_sweep.sweep.opening import Chosen
 from mnist_sweep.sweep.settings import Settings
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.untried import Points
 from mnist_sweep.sweep.summary import SummaryFile
@@ -86,7 +86,7 @@ def calls_of_a_sweep(total, slots, directory):
     sampler = optuna.samplers.RandomSampler(seed=0)
     study = optuna.create_study(sampler=sampler, storage=storage, direction="maximize")
     records, tally = TrialRecords(study, storage), Tally(study)
-    space, current = parse_space({}, None, ["x=interval(0,1)"]), Current(CONFIG)
+    space, current = parse_space({}, None, ["x=interval(0,1)"]), BaseConfig(CONFIG)
     gated_space = GatedSpace(space, current, None, None, None)
     proposer = Proposer(records, gated_space, 0, Points(tally, space, current))
     limits = Limits(total, total)
@@ -99,14 +99,14 @@ def calls_of_a_sweep(total, slots, directory):
         directory=directory,
         program=SimpleNamespace(ours=False, command=str, entry=str, for_study=str),
     )
-    decisions = Decisions("RandomSampler", "NopPruner", "a fake", slots, [], [], None, None)
+    chosen = Chosen("RandomSampler", "NopPruner", "a fake", slots, [], [], None, None)
     opened = SimpleNamespace(
         study=study,
         tally=tally,
         queue=queue,
         gated_space=gated_space,
         total=total,
-        decisions=decisions,
+        chosen=chosen,
     )
     callbacks = [
         DataCheck(study),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from omegaconf import OmegaConf
 
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.trial_line import PLAIN_BARS, TrialLine, changes, sparkline
 
 CURVE = [0.5, 0.9, 0.97]
@@ -88,7 +88,7 @@ CONFIG = {
 
 
 def changed(params, names=()):
-    return changes(params, names, Current(OmegaConf.create(CONFIG)))
+    return changes(params, names, BaseConfig(OmegaConf.create(CONFIG)))
 
 
 def test_only_settings_that_differ_from_the_config_are_named():

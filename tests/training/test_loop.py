@@ -10,12 +10,9 @@ from mnist_sweep.models import MLP, Linear, StagedCNN
 from mnist_sweep.schedules import constant
 from mnist_sweep.training.averaging import Averaging
 from mnist_sweep.training.distillation import Teacher
+from mnist_sweep.training.epochs import BestEpoch, Criterion, EarlyStopping, Epoch
 from mnist_sweep.training.loop import (
-    BestEpoch,
-    Criterion,
     Diverged,
-    EarlyStopping,
-    Epoch,
     Precision,
     Recipe,
     Training,
@@ -166,10 +163,10 @@ def test_what_counts_as_an_improvement(mode, new, old, by, better):
 
 
 def test_the_best_epoch_is_kept_and_ties_go_to_the_earlier():
-    tracker = BestEpoch(Criterion("val_acc", "max"))
-    improved = [tracker.update(epoch(i, val_acc=a)) for i, a in enumerate([0.5, 0.7, 0.7, 0.6], 1)]
+    best = BestEpoch(Criterion("val_acc", "max"))
+    improved = [best.update(epoch(i, val_acc=a)) for i, a in enumerate([0.5, 0.7, 0.7, 0.6], 1)]
     assert improved == [True, True, False, False]
-    assert (tracker.best, tracker.best_epoch, tracker.stale) == (0.7, 2, 2)
+    assert (best.best, best.best_epoch, best.stale) == (0.7, 2, 2)
 
 
 def test_early_stopping_ends_after_patience_epochs_without_improvement():
@@ -188,10 +185,10 @@ def test_early_stopping_ends_after_patience_epochs_without_improvement():
 def test_min_delta_is_what_an_improvement_must_exceed():
     losses = [1.0, 0.95, 0.91, 0.85]
     for min_delta, stale in ((0.0, 0), (0.1, 0), (0.2, 3)):
-        tracker = BestEpoch(Criterion("val_loss", "min"), min_delta)
+        best = BestEpoch(Criterion("val_loss", "min"), min_delta)
         for number, loss in enumerate(losses, 1):
-            tracker.update(epoch(number, val_loss=loss))
-        assert tracker.stale == stale
+            best.update(epoch(number, val_loss=loss))
+        assert best.stale == stale
 
 
 def test_a_reason_from_after_epoch_ends_the_run():

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from mnist_sweep.cli import arguments
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.read_only import StorageError
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.leases import SWEEP, this_process
@@ -49,7 +49,7 @@ def going(address=SQLITE, total=4, owner=None):
     """A study of two trials that have ended, and one that runs."""
     storage = open_storage(address).optuna
     study = swept(address=address, storage=storage)
-    studies.record_total(study, total)
+    study_store.record_total(study, total)
     return study, storage, run(study, storage, owner)
 
 
@@ -59,7 +59,7 @@ def run(study, storage, owner=None):
     TrialRecords(study, storage).mark(
         trial.number, SWEEP, owner or {**this_process(), "token": "t"}
     )
-    trial.set_user_attr(studies.DATA, "a")  # as of a run of ours
+    trial.set_user_attr(study_store.DATA, "a")  # as of a run of ours
     trial.set_user_attr("run_directory", "multirun/s/0")
     return trial
 
@@ -116,7 +116,7 @@ def test_a_study_whose_sweeps_are_gone_is_said_to_have_stopped_and_is_watched_on
     (line,), over = look()
     assert line.startswith("trials run; ")
     assert not over
-    studies.record_total(study, 9)
+    study_store.record_total(study, 9)
     assert look() == (["the study wants 9 trials now"], False)
 
 
@@ -162,7 +162,7 @@ def test_a_study_that_is_removed_ends_the_watching(watch):
 
 def test_a_study_that_no_sweep_wrote_is_named(watch):
     study, _, trial = going()
-    study.set_user_attr(studies.DEFINITION, "nonsense")
+    study.set_user_attr(study_search.DEFINITION, "nonsense")
     watch()()  # what has a name of ours and is of another kind counts as not there
     study._storage.set_trial_system_attr(trial._trial_id, SWEEP, "nonsense")
     with pytest.raises(SightError, match="study=s holds what no sweep writes"):

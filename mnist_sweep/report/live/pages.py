@@ -16,7 +16,7 @@ from mnist_sweep.report.blocks import Note, Section
 from mnist_sweep.report.live.source import Source
 from mnist_sweep.report.page import Live, page, rendered
 from mnist_sweep.report.study_report import study_report
-from mnist_sweep.studies.listing import Entry, Owners, State, entry_of, read_entries
+from mnist_sweep.studies.listing import Entry, Monitors, State, entry_of, read_entries
 from mnist_sweep.studies.table import best_cells, studies_counted
 from mnist_sweep.sweep.study_record import StudyRecord, of_storage
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -61,7 +61,7 @@ def address_of(name: str | None, path: str | None = None) -> str:
     return f"{path or '/study'}?name={quote(name, safe='', errors='surrogatepass')}"
 
 
-def list_page(source: Source, owners: Owners) -> Shown:
+def list_page(source: Source, owners: Monitors) -> Shown:
     """Make the list of a storage's studies. Raises whatever reading it does."""
     entries = read_entries(source.storage(), source.address, owners)
     rows = [_row(entry) for entry in entries]
@@ -96,12 +96,12 @@ def _row(entry: Entry) -> dict[str, object]:
 
 
 def study_page(
-    name: str, source: Source, owners: Owners, before: Shown | None, due: datetime | None
+    name: str, source: Source, owners: Monitors, before: Shown | None, due: datetime | None
 ) -> Shown:
     """Make a study's page; the one `before` where nothing has changed since.
 
     `due`: when it may be made again, None for at once; until then the page has a line more. Raises
-    ReportError for a study that is not there, and whatever other people's values cause.
+    StudyReadError for a study that is not there, and whatever other people's values cause.
     """
     record = of_storage(name, source.address, source.storage())
     entry = entry_of(record.study, source.address, owners)

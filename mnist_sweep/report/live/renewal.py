@@ -11,7 +11,7 @@ from mnist_sweep.passwords import said_of
 from mnist_sweep.report.live import pages
 from mnist_sweep.report.live.pages import Shown
 from mnist_sweep.report.live.source import Source
-from mnist_sweep.studies.listing import Owners
+from mnist_sweep.studies.listing import Monitors
 from mnist_sweep.sweep.read_only import answering
 from mnist_sweep.text import shortened
 
@@ -50,7 +50,7 @@ class Renewal:
         """`cost`: the processor time that the thread has taken, in seconds."""
         self.address, self.clock, self.cost = address, clock, cost
         self.source = Source(address)
-        self.owners: Owners = {}
+        self.owners: Monitors = {}
         self.pages: dict[str | None, _Page] = {}
         self.lock = threading.Lock()
         self.asked, self.ended = threading.Event(), threading.Event()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mnist_sweep.config import RunConfig
 from mnist_sweep.errors import UserError
-from mnist_sweep.training.loop import Epoch
+from mnist_sweep.training.epochs import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

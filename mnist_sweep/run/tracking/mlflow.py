@@ -28,7 +28,7 @@ from mnist_sweep.run.tracking import AsSeen, ComparedSettings
 from mnist_sweep.run.tracking.mlflow_store import MLflowError, Store
 from mnist_sweep.study_folder import SUMMARY
 from mnist_sweep.text import one_line
-from mnist_sweep.training.loop import Epoch
+from mnist_sweep.training.epochs import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from torch import nn
 from mnist_sweep.config import TensorBoardConfig
 from mnist_sweep.run.directory import COMPLETE, DIVERGED
 from mnist_sweep.run.tracking import AsSeen, ComparedSettings
-from mnist_sweep.training.loop import Epoch
+from mnist_sweep.training.epochs import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

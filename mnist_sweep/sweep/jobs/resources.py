@@ -40,7 +40,7 @@ def _device(config: DictConfig) -> object:
 
 
 @dataclass(frozen=True)
-class Workers:
+class WorkerCount:
     """The environment of each worker; `why`: what the machine holds their number by, if anything.
 
     An environment is a worker's share of the threads, and its GPU if there is one.
@@ -52,7 +52,7 @@ class Workers:
 
 def divide(
     config: DictConfig, n_jobs: int | None, threads: int | None, worker_memory: float | None = None
-) -> Workers:
+) -> WorkerCount:
     """Return workers for jobs of a config: `n_jobs`, else one a GPU, else one a core.
 
     Of the last there are no more than the memory holds where each of them, and the sweep itself,
@@ -70,7 +70,7 @@ def divide(
         if devices:
             environment["CUDA_VISIBLE_DEVICES"] = devices[slot % len(devices)]
         environments.append(environment)
-    return Workers(environments, why)
+    return WorkerCount(environments, why)
 
 
 def _one_a_core(worker_memory: float | None) -> tuple[int, str | None]:

@@ -9,13 +9,13 @@ import optuna
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState, create_trial
 
+from mnist_sweep.sweep.decisions import RANDOM_DRAWS
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.proportion import wilson
 from mnist_sweep.sweep.trials.draw import Draw
 from mnist_sweep.sweep.trials.proposals import GatedSpace
 
 DRAWS = 200
-PROBES = 300  # more draws, where none of these passes: as many as a sweep makes then
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def survey(
             heard = True
     if heard:
         return Survey(drawn)
-    params, verdict = gated_space.probe(PROBES)
+    params, verdict = gated_space.find_feasible(RANDOM_DRAWS)
     if params is None:
         return Survey(drawn)
     found = params

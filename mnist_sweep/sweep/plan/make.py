@@ -9,7 +9,7 @@ from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.opening import Search, check_given, choose_backend, read_search
 from mnist_sweep.sweep.plan.costs import Costs, find_costs
 from mnist_sweep.sweep.plan.draws import Drawn, Survey, survey
-from mnist_sweep.sweep.plan.space import Fixed, Searched, fixed, searched
+from mnist_sweep.sweep.plan.space_rows import Fixed, Searched, fixed, searched
 from mnist_sweep.sweep.plan.standing import Standing, standing
 from mnist_sweep.sweep.plan.timing import Timer
 from mnist_sweep.sweep.pruning import build_pruner, why_off

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple
 
 from mnist_sweep.sweep.hydra_adapter import Given
+from mnist_sweep.sweep.plan.as_json import EXAMPLES, as_data
 from mnist_sweep.sweep.plan.costs import Costs, TimedDraw
-from mnist_sweep.sweep.plan.data import EXAMPLES, as_data
 from mnist_sweep.sweep.plan.draws import Drawn, Survey
 from mnist_sweep.sweep.plan.make import Plan, plan_sweep
-from mnist_sweep.sweep.plan.space import Fixed
+from mnist_sweep.sweep.plan.space_rows import Fixed
 from mnist_sweep.sweep.plan.span import Span
 from mnist_sweep.sweep.space.values import override_value
 from mnist_sweep.text import counted, duration, megabytes, relative, short_duration

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import optuna
 
 from mnist_sweep.passwords import without_password
-from mnist_sweep.sweep import sampling, summary
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import sampling, study_store, summary
 from mnist_sweep.sweep.extension import what_moves
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.opening import Search, match_study, trials_left, untried_points
@@ -52,12 +51,12 @@ def standing(given: Given, search: Search) -> Standing:
     study = _existing(settings.study_name, settings.storage) if shared else None
     resumed = study is not None
     if study is None:
-        study = studies.open_study(
+        study = study_store.open_study(
             settings.study_name, open_storage(None), sampler, given.pruner, settings.directions
         )
-    studies.check_directions(study, settings.directions)
+    study_store.check_directions(study, settings.directions)
     _, moved = match_study(given, search, study, grid=points is not None)
-    if given.task.names_trials and (studies.ID in study.user_attrs or not resumed):
+    if given.task.names_trials and (study_store.ID in study.user_attrs or not resumed):
         summary.check_directory(study, given.directory)
     tally = Tally(study)
     untried = untried_points(given, search, tally, points)

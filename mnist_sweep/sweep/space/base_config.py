@@ -14,7 +14,7 @@ from mnist_sweep.sweep.space.values import read
 NOTHING = object()
 
 
-class Current:
+class BaseConfig:
     """The config that a sweep starts from, and what it becomes with other choices of groups.
 
     `groups` are overrides of groups, as a trial has them. Without a composer, the config is the

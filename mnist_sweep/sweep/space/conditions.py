@@ -5,14 +5,14 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space.base_config import NOTHING, Current
+from mnist_sweep.sweep.space.base_config import NOTHING, BaseConfig
 from mnist_sweep.sweep.space.grammar import Setting, member
 from mnist_sweep.sweep.space.parsing import fixed_value, possible_values
 from mnist_sweep.sweep.space.search_space import UNKNOWN, SearchSpace, branch_of
 from mnist_sweep.sweep.space.values import override_value, read
 
 
-def check_conditions(space: SearchSpace, current: Current) -> list[str]:
+def check_conditions(space: SearchSpace, current: BaseConfig) -> list[str]:
     """Return a line for each condition that never holds, with what is not searched therefore.
 
     Raises SweepError for a branch of a value that the outer setting cannot have: an option that its
@@ -49,7 +49,7 @@ def _reachable(space: SearchSpace, outer: str, unmet: dict[Any, Any]) -> set[str
     return others | space.settings.keys()
 
 
-def _check_keys(space: SearchSpace, outer: str, current: Current) -> None:
+def _check_keys(space: SearchSpace, outer: str, current: BaseConfig) -> None:
     setting = _setting(space, outer)
     if current.is_group(outer):
         options = current.options(outer)
@@ -97,7 +97,7 @@ def _takes(setting: Setting, key: Any) -> bool:
     return member(setting, value) is not None
 
 
-def can_occur(space: SearchSpace, outer: str, key: Any, current: Current) -> bool:
+def can_occur(space: SearchSpace, outer: str, key: Any, current: BaseConfig) -> bool:
     """Whether some trial can meet a condition: the outer setting having the value of a branch."""
     setting = _setting(space, outer)
     if isinstance(setting, BaseDistribution):
@@ -108,7 +108,7 @@ def can_occur(space: SearchSpace, outer: str, key: Any, current: Current) -> boo
     return bool(branch_of({key: {"": ""}}, value))
 
 
-def _what_is(space: SearchSpace, outer: str, current: Current) -> str:
+def _what_is(space: SearchSpace, outer: str, current: BaseConfig) -> str:
     setting = _setting(space, outer)
     if isinstance(setting, BaseDistribution):
         values = possible_values(setting)
@@ -120,7 +120,7 @@ def _what_is(space: SearchSpace, outer: str, current: Current) -> str:
     return f"{outer} is {override_value(value)}"
 
 
-def check_searches(space: SearchSpace, notes: list[str], current: Current) -> None:
+def check_searches(space: SearchSpace, notes: list[str], current: BaseConfig) -> None:
     """Raise SweepError for a space in which every trial would be the same run."""
     seen: list[str] = []
 

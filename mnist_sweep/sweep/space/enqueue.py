@@ -9,7 +9,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import GridSampler
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space.base_config import NOTHING, Current
+from mnist_sweep.sweep.space.base_config import NOTHING, BaseConfig
 from mnist_sweep.sweep.space.grammar import member
 from mnist_sweep.sweep.space.search_space import UNKNOWN, SearchSpace
 from mnist_sweep.sweep.space.values import written
@@ -18,7 +18,7 @@ from mnist_sweep.sweep.space.values import written
 def enqueue(
     study: optuna.Study,
     space: SearchSpace,
-    current: Current,
+    current: BaseConfig,
     configurations: Sequence[Mapping[str, Any]],
     default_first: bool,
 ) -> None:
@@ -46,14 +46,14 @@ def enqueue(
         study.enqueue_trial(chosen, skip_if_exists=True)
 
 
-def default_configuration(space: SearchSpace, current: Current) -> dict[str, Any]:
+def default_configuration(space: SearchSpace, current: BaseConfig) -> dict[str, Any]:
     """Return the composed config's own values of what is searched, as far as the space has them."""
     searched, values = _walked(space, current, {})
     return {name: values[name] for name in searched if name in values}
 
 
 def _walked(
-    space: SearchSpace, current: Current, chosen: Mapping[str, Any]
+    space: SearchSpace, current: BaseConfig, chosen: Mapping[str, Any]
 ) -> tuple[dict[str, BaseDistribution], dict[str, Any]]:
     """Return what is searched where the conditions of the chosen and of the default values hold.
 
@@ -76,7 +76,7 @@ def _walked(
 
 
 def _checked(
-    position: int, space: SearchSpace, current: Current, chosen: Mapping[str, Any]
+    position: int, space: SearchSpace, current: BaseConfig, chosen: Mapping[str, Any]
 ) -> dict[str, Any]:
     where = f"hydra.sweeper.enqueue[{position}]"
     if not isinstance(chosen, Mapping | DictConfig):

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from optuna.distributions import BaseDistribution
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.grammar import interpolates, lines_of, parse_line, plain_name
 from mnist_sweep.sweep.space.search_space import UNKNOWN, SearchSpace, branch_of
 from mnist_sweep.sweep.space.values import read, value_of
@@ -18,7 +18,7 @@ def parse_space(
     params: Mapping[str, Any] | None,
     conditional: Mapping[str, Any] | None,
     arguments: Iterable[str],
-    current: Current | None = None,
+    current: BaseConfig | None = None,
     loader: ConfigLoader | None = None,
 ) -> SearchSpace:
     """Build the space from a config's `params` and `conditional` and from the command line.
@@ -64,7 +64,7 @@ def _in_order(conditional: dict[str, Any]) -> dict[str, Any]:
     return ordered
 
 
-def _move_conditional(space: SearchSpace, outer: str, current: Current | None) -> None:
+def _move_conditional(space: SearchSpace, outer: str, current: BaseConfig | None) -> None:
     """Let what is said outright of a conditional setting hold only under its condition.
 
     Where the outer setting has one value, without a branch for it, it holds as it is said.
@@ -82,7 +82,7 @@ def _move_conditional(space: SearchSpace, outer: str, current: Current | None) -
                 inner[plain] = setting
 
 
-def fixed_value(space: SearchSpace, outer: str, current: Current | None) -> Any:
+def fixed_value(space: SearchSpace, outer: str, current: BaseConfig | None) -> Any:
     """Return the one value that a setting has in all trials, NOTHING where the config has none.
 
     UNKNOWN where it has several.

@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from mnist_sweep.sweep.space.base_config import NOTHING, Current
+from mnist_sweep.sweep.space.base_config import NOTHING, BaseConfig
 from mnist_sweep.sweep.space.grammar import Setting, interpolates, plain_name
 from mnist_sweep.sweep.space.values import override_value, read, same
 
@@ -57,7 +57,7 @@ class SearchSpace:
     def _branches(self) -> list[dict[str, Setting]]:
         return [i for branches in self.conditional.values() for i in branches.values()]
 
-    def walk(self, choose: Choose, current: Current) -> list[str]:
+    def walk(self, choose: Choose, current: BaseConfig) -> list[str]:
         """Return overrides whose searched values `choose` gives; without those UNKNOWN to it.
 
         A condition on what is not searched looks at the `current` value. A setting that the config
@@ -80,7 +80,7 @@ class SearchSpace:
             del self.settings[name]
         return missing
 
-    def find_varying(self, current: Current) -> None:
+    def find_varying(self, current: BaseConfig) -> None:
         """Find the settings that some choices of the searched groups have, and others do not."""
         named = [n for n in self.names() if not n.startswith("+")]
         named += [plain_name(line.partition("=")[0]) for line in self.deletions]
@@ -89,7 +89,7 @@ class SearchSpace:
             if current.composed(groups) is not None:
                 self.varying |= {n for n in plain if current.has(n, groups)}
 
-    def group_choices(self, current: Current) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    def group_choices(self, current: BaseConfig) -> Iterator[tuple[str, str, tuple[str, ...]]]:
         """Yield each searched group with each of its choices, and the overrides of groups with it.
 
         One group at a time, the others as they are: all combinations may be too many.
@@ -125,7 +125,7 @@ def _searched(settings: Mapping[str, Setting]) -> dict[str, BaseDistribution]:
 class _Walk:
     """One way through a space: groups first, since they decide which settings there are."""
 
-    def __init__(self, space: SearchSpace, choose: Choose, current: Current) -> None:
+    def __init__(self, space: SearchSpace, choose: Choose, current: BaseConfig) -> None:
         self.space, self.choose, self.current = space, choose, current
         self.texts: dict[str, str] = {}  # overrides, in the order that they are made in
         self.unknown: set[str] = set()  # searched, and not chosen

@@ -6,11 +6,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.grammar import plain_name
 from mnist_sweep.sweep.space.search_space import SearchSpace
 from mnist_sweep.sweep.space.values import override_value
-from mnist_sweep.sweep.study import VOLATILE
+from mnist_sweep.sweep.study_search import VOLATILE
 
 # What trials are judged by, on and within; the sweep's own settings.
 FIXED = {
@@ -43,7 +43,7 @@ def check_name(name: str) -> None:
         raise SweepError(f"{name} must not be searched: {reasons[0]}. Leave it out{instead}")
 
 
-def check_space(space: SearchSpace, current: Current) -> None:
+def check_space(space: SearchSpace, current: BaseConfig) -> None:
     """Raise SweepError for a space whose trials could not be compared.
 
     An option of a group is one that sets such a setting: an experiment with a budget of its own.
@@ -63,7 +63,7 @@ def check_space(space: SearchSpace, current: Current) -> None:
 
 
 def _check_option(
-    name: str, option: str, fixed: Sequence[str], space: SearchSpace, current: Current
+    name: str, option: str, fixed: Sequence[str], space: SearchSpace, current: BaseConfig
 ) -> None:
     composed = current.composed((*fixed, f"{name}={option}"))
     if composed is None:  # the proposals say why

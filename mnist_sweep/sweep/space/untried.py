@@ -12,7 +12,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.resolved import CONFIGURATION
 from mnist_sweep.sweep.space.search_space import SearchSpace
 from mnist_sweep.sweep.space.values import override_value
@@ -40,7 +40,7 @@ class Points:
     those that resolve to the configuration of another trial.
     """
 
-    def __init__(self, tally: Tally, space: SearchSpace, current: Current) -> None:
+    def __init__(self, tally: Tally, space: SearchSpace, current: BaseConfig) -> None:
         self.tally, self.space, self.current = tally, space, current
         self.unfit: set[Key] = set()
         self.read = 0  # how many of `tally.ended` are among the next two
@@ -135,7 +135,7 @@ class _Way:
         return self.params[name]
 
 
-class Probe:
+class RandomDraw:
     """A configuration at random, half of them with every number at an end of its range.
 
     What a gate counts mostly grows with a number: the smallest is at an end, if not at all ends.

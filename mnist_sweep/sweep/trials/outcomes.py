@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.errors import LeaseLost, UserError, explain, is_the_machines
 from mnist_sweep.sweep.jobs.backend import Finished, error_of
-from mnist_sweep.sweep.study import DATA
+from mnist_sweep.sweep.study_store import DATA
 from mnist_sweep.sweep.trials.status import GATE
 from mnist_sweep.text import one_line, relative
 

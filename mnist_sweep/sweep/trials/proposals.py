@@ -12,12 +12,12 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.private_names import FIXED_PARAMS
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.distributions import suggest
 from mnist_sweep.sweep.space.resolved import CONFIGURATION, digest_of
 from mnist_sweep.sweep.space.search_space import SearchSpace
-from mnist_sweep.sweep.space.untried import Points, Probe
+from mnist_sweep.sweep.space.untried import Points, RandomDraw
 from mnist_sweep.sweep.space.values import override_value
 from mnist_sweep.sweep.trials.draw import Draw
 from mnist_sweep.sweep.trials.gated_sampler import GatedSampler, Judged, is_grid
@@ -54,7 +54,7 @@ class GatedSpace:
     def __init__(
         self,
         space: SearchSpace,
-        current: Current,
+        current: BaseConfig,
         compose: Composer,
         gate: Gate | None,
         extender: Extender | None,
@@ -84,21 +84,21 @@ class GatedSpace:
         except UserError as error:
             return Judged(overrides, None, str(error))
 
-    def probe(self, draws: int) -> tuple[dict[str, Any] | None, Verdict | None]:
+    def find_feasible(self, draws: int) -> tuple[dict[str, Any] | None, Verdict | None]:
         """Look for any configuration that passes the gate, without the sampler, which takes longer.
 
         Returns its parameters; None and the closest verdict where none of so many draws passes.
         """
         generator, closest = random.Random(0), None
         for _ in range(0 if self.extender else draws):
-            probe = Probe(generator)
+            drawn = RandomDraw(generator)
             verdict = self.judge(
-                self.space.walk(probe.choose, self.current) + self.names(0)
+                self.space.walk(drawn.choose, self.current) + self.names(0)
             ).verdict
             if verdict is None:
                 continue
             if verdict.reason is None:
-                return probe.params, verdict
+                return drawn.params, verdict
             if closest is None or verdict.excess < closest.excess:
                 closest = verdict
         return None, closest

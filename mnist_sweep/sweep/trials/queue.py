@@ -9,8 +9,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.errors import LeaseLost
-from mnist_sweep.sweep import sampling
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import sampling, study_store
 from mnist_sweep.sweep.trials.leases import (
     JOB,
     SWEEP,
@@ -102,7 +101,7 @@ class TrialQueue:
             else:
                 status = TrialStatus.REFUSED if proposal.error else TrialStatus.REJECTED
                 # The gate's reason is recorded already, with what else the gate found.
-                studies.end(self.study, trial, status, proposal.error)
+                study_store.tell_end(self.study, trial, status, proposal.error)
         except BaseException:  # left running, it would repel the sampler for ever
             self.forget(trial.number)
             if not self.records.read(trial.number).state.is_finished():
@@ -156,7 +155,7 @@ class TrialQueue:
                 return False
             try:
                 trial = self.records.trial(number)
-                studies.end(self.study, trial, TrialStatus.FAILED, reason)
+                study_store.tell_end(self.study, trial, TrialStatus.FAILED, reason)
             except UpdateFinishedTrialError:
                 return False
         return True
@@ -219,7 +218,7 @@ class TrialQueue:
         lease = self.leases[number]
         with self.lock():
             if lease.held():
-                studies.end(self.study, self.open[number].trial, status, reason, values)
+                study_store.tell_end(self.study, self.open[number].trial, status, reason, values)
             elif not lease.ended():  # by a try whose answer was lost
                 raise LeaseLost(f"trial {number} belongs to another sweep")
         self.forget(number)

@@ -13,7 +13,7 @@ from mnist_sweep.run.tracking import mlflow_store as ours
 from mnist_sweep.run.tracking import trackers
 from mnist_sweep.run.tracking.mlflow import MLflow, SweepRun
 from mnist_sweep.run.tracking.mlflow_store import MLflowError, Store, existing
-from mnist_sweep.training.loop import Epoch
+from mnist_sweep.training.epochs import Epoch
 
 mlflow = pytest.importorskip("mlflow", reason="tracking=mlflow needs the extra [mlflow]")
 

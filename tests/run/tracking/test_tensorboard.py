@@ -7,7 +7,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from mnist_sweep.config import TensorBoardConfig
 from mnist_sweep.models import StagedCNN
 from mnist_sweep.run.tracking.tensorboard import TensorBoard
-from mnist_sweep.training.loop import Epoch
+from mnist_sweep.training.epochs import Epoch
 
 SETTINGS = {"optimizer.lr": 0.1, "model": "tiny"}
 

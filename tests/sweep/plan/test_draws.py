@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.plan.draws import survey
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.trials.proposals import GatedSpace
 
@@ -17,7 +17,7 @@ def compose(overrides):
 
 
 def space_with(gate, **params):
-    current = Current(CONFIG)
+    current = BaseConfig(CONFIG)
     return GatedSpace(parse_space(params, {}, [], current), current, compose, gate, None)
 
 

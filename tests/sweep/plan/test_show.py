@@ -8,7 +8,7 @@ import optuna
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from mnist_sweep.sweep.study import DEFINITION
+from mnist_sweep.sweep.study_search import DEFINITION
 from mnist_sweep.sweep.trials.status import TrialStatus
 from tests.sweep.conftest import add
 

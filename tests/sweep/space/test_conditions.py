@@ -2,7 +2,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.conditions import check_conditions, check_searches
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.search_space import UNKNOWN
@@ -36,7 +36,7 @@ def config(model="wide", **values):
 
 
 def current(**values):
-    return Current(config(**values), Compositions())
+    return BaseConfig(config(**values), Compositions())
 
 
 def space(conditional, *arguments, params=None, **values):

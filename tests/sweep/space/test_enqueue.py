@@ -7,7 +7,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.samplers import GridSampler, RandomSampler
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.distributions import suggest
 from mnist_sweep.sweep.space.enqueue import default_configuration, enqueue
 from mnist_sweep.sweep.space.parsing import parse_space
@@ -44,7 +44,7 @@ def config(scheduler="four_phase", settings=None, **values):
     plain = {"lr": 0.01, "hidden": 30, "batch_size": 32, "fused": True, **values}
     plain["scheduler"] = {"factor": 0.33, "floor": 0.1} if settings is None else settings
     choices = {"scheduler": scheduler, "experiment": None}
-    return Current(OmegaConf.create({**plain, "hydra": {"runtime": {"choices": choices}}}))
+    return BaseConfig(OmegaConf.create({**plain, "hydra": {"runtime": {"choices": choices}}}))
 
 
 def create():
@@ -200,7 +200,7 @@ def test_a_setting_that_is_added_is_looked_up_by_its_name():
 def test_choices_match_by_the_values_that_they_are(value, choices, found):
     default = default_configuration(
         parse_space({"setting": choices}, None, []),
-        Current(OmegaConf.create({"setting": value, "hydra": {"runtime": {"choices": {}}}})),
+        BaseConfig(OmegaConf.create({"setting": value, "hydra": {"runtime": {"choices": {}}}})),
     )
     assert default == {"setting": found}
     assert type(default["setting"]) is type(found)
@@ -223,7 +223,9 @@ def test_choices_match_by_the_values_that_they_are(value, choices, found):
 )
 def test_a_value_of_another_kind_is_not_the_default(value, choices):
     config = OmegaConf.create({"setting": value, "hydra": {"runtime": {"choices": {}}}})
-    assert default_configuration(parse_space({"setting": choices}, None, []), Current(config)) == {}
+    assert (
+        default_configuration(parse_space({"setting": choices}, None, []), BaseConfig(config)) == {}
+    )
 
 
 def test_null_is_a_choice_where_the_space_has_it():

@@ -2,7 +2,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep.space.resolved import digest_of
-from mnist_sweep.sweep.study import VOLATILE
+from mnist_sweep.sweep.study_search import VOLATILE
 
 CONFIG = {"study": "s", "trial": 1, "lease": None, "lr": 0.1, "data": {"name": "m", "root": "a"}}
 

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.distributions import suggest
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.values import override_value
@@ -17,7 +17,9 @@ CONDITIONAL = {"schedule": {"a": {"factor": "interval(0.1, 0.7)"}, "b": {"floor"
 
 def current(choices=None, **values):
     """A composed config with these choices of groups."""
-    return Current(OmegaConf.create({**values, "hydra": {"runtime": {"choices": choices or {}}}}))
+    return BaseConfig(
+        OmegaConf.create({**values, "hydra": {"runtime": {"choices": choices or {}}}})
+    )
 
 
 def launched(space, choices=None, **params):

@@ -4,7 +4,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.searchable import check_name, check_space
 
@@ -66,7 +66,7 @@ def test_what_may_be_searched(name):
 
 @pytest.mark.parametrize("line", ["trial=5", "study=x", "+study=x"])
 def test_what_the_sweep_sets_cannot_be_fixed_either(line):
-    current = Current(OmegaConf.create({"hydra": {"runtime": {"choices": {}}}}))
+    current = BaseConfig(OmegaConf.create({"hydra": {"runtime": {"choices": {}}}}))
     with pytest.raises(SweepError, match="the sweep sets it; leave it out"):
         check_space(parse_space({}, None, [line]), current)
 
@@ -108,7 +108,7 @@ CONFIG = OmegaConf.create(
 )
 def test_an_option_that_sets_what_must_not_be_searched_is_refused(options, named):
     space = parse_space({}, None, [f"experiment={options}"])
-    current = Current(CONFIG, Experiments())
+    current = BaseConfig(CONFIG, Experiments())
     if named is None:
         check_space(space, current)
         return
@@ -119,4 +119,4 @@ def test_an_option_that_sets_what_must_not_be_searched_is_refused(options, named
 
 def test_an_option_may_set_what_the_command_line_fixes_for_all():
     space = parse_space({}, None, ["experiment=small,lifted", "budget=5"])
-    check_space(space, Current(CONFIG, Experiments()))
+    check_space(space, BaseConfig(CONFIG, Experiments()))

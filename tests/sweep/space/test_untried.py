@@ -4,13 +4,13 @@ import optuna
 import pytest
 from omegaconf import OmegaConf
 
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.distributions import suggest
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.untried import Points, key_of
 from mnist_sweep.sweep.trials.tally import Tally
 
-CURRENT = Current(OmegaConf.create({"hydra": {"runtime": {"choices": {}}}}))
+CURRENT = BaseConfig(OmegaConf.create({"hydra": {"runtime": {"choices": {}}}}))
 
 
 def points(study, arguments, conditional=None):

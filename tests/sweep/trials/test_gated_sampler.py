@@ -22,7 +22,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import BaseTrial, TrialState
 
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.distributions import suggest
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.resolved import CONFIGURATION
@@ -34,7 +34,7 @@ from mnist_sweep.sweep.trials.tally import Tally
 
 LIMIT = 50  # of x, which passes up to it
 X = FloatDistribution(0, 100)
-CURRENT = Current(OmegaConf.create({"hydra": {"runtime": {"choices": {}}}}))
+CURRENT = BaseConfig(OmegaConf.create({"hydra": {"runtime": {"choices": {}}}}))
 
 
 def suggest_x(trial):

@@ -9,10 +9,10 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from mnist_sweep.errors import UserError
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
-from mnist_sweep.sweep.space.base_config import Current
+from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.untried import Points
@@ -104,7 +104,7 @@ class Made:
         self.study = optuna.create_study(sampler=sampler, storage=storage)
         self.sampler, self.records = sampler, TrialRecords(self.study, storage)
         space, compose = parse_space({}, None, arguments), Composer(Loader(), config)
-        current = Current(config, compose)
+        current = BaseConfig(config, compose)
         names = lambda number: [f"trial={number}"]  # noqa: E731
         immaterial = () if points else None
         self.gated_space = GatedSpace(
@@ -174,7 +174,7 @@ def test_of_draws_that_are_all_rejected_the_closest_stands(gate, storage):
 def test_a_rejected_proposal_is_known_as_one_once_it_has_ended(gate):
     made = drawing(55, gate=gate, resamples=0)
     proposal = made.propose()
-    studies.end(made.study, proposal.trial, TrialStatus.REJECTED, proposal.error)
+    study_store.tell_end(made.study, proposal.trial, TrialStatus.REJECTED, proposal.error)
     assert Tally(made.study).counts == {TrialStatus.REJECTED: 1}
 
 
@@ -535,7 +535,7 @@ def test_a_space_that_may_repeat_is_never_exhausted():
 )
 def test_a_look_at_the_space_finds_what_passes_or_what_comes_closest(text, found):
     made = drawing(gate=Gate(), arguments=[f"x={text}"])
-    params, verdict = made.gated_space.probe(300)
+    params, verdict = made.gated_space.find_feasible(300)
     assert (params is not None) is found
     if found:
         assert params["x"] <= LIMIT
@@ -545,7 +545,7 @@ def test_a_look_at_the_space_finds_what_passes_or_what_comes_closest(text, found
 
 def test_a_space_that_is_extended_is_not_looked_at(gate):
     made = drawing(gate=gate, extender=lambda config, trial: None)
-    assert made.gated_space.probe(300) == (None, None)
+    assert made.gated_space.find_feasible(300) == (None, None)
     assert gate.asked == []
 
 
@@ -553,7 +553,7 @@ def test_a_look_at_a_space_without_a_valid_run_finds_nothing():
     def gate(config, hydra):
         raise UserError("no run")
 
-    assert drawing(gate=gate).gated_space.probe(5) == (None, None)
+    assert drawing(gate=gate).gated_space.find_feasible(5) == (None, None)
 
 
 def repeating(*draws, resamples=2, storage=None):
@@ -631,6 +631,6 @@ def test_a_repeated_configuration_is_recorded_only_where_every_draw_was_one():
     tell(made.study, made.propose())
     proposal = made.propose()
     assert proposal.reason == "the configuration of trial 0 again"
-    studies.end(made.study, proposal.trial, TrialStatus.REJECTED, proposal.error)
+    study_store.tell_end(made.study, proposal.trial, TrialStatus.REJECTED, proposal.error)
     assert Tally(made.study).counts == {TrialStatus.COMPLETE: 1, TrialStatus.REJECTED: 1}
     assert made.propose().trial.params == {"x": 2.0}

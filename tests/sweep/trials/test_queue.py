@@ -11,7 +11,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from mnist_sweep.errors import LeaseLost
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.storage import open_storage
@@ -455,14 +455,14 @@ def test_what_a_sweep_holds_passes_its_check(shared):
     ours = shared.queue()
     proposal = ours.next()
     ours.check(0)
-    studies.end(shared.study, proposal.trial, TrialStatus.COMPLETE, None, [1.0])
+    study_store.tell_end(shared.study, proposal.trial, TrialStatus.COMPLETE, None, [1.0])
     ours.check(0)  # told by a try whose answer was lost
 
 
 def test_what_is_told_by_a_try_whose_answer_was_lost_is_told(shared):
     ours = shared.queue()
     proposal = ours.next()
-    studies.end(shared.study, proposal.trial, TrialStatus.COMPLETE, None, [1.0])
+    study_store.tell_end(shared.study, proposal.trial, TrialStatus.COMPLETE, None, [1.0])
     ours.tell(0, TrialStatus.COMPLETE, None, [1.0])
     assert ours.open == {}
     assert shared.study.trials[0].value == 1.0

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from mnist_sweep.run.load import real_directory
-from mnist_sweep.sweep.best import point_to, remove_unfinished
+from mnist_sweep.sweep.best_link import point_to, remove_unfinished
 
 BEST = Path("multirun/s/best")
 

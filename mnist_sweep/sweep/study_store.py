@@ -1,11 +1,12 @@
-"""The study in its storage: opening and resuming it, and what it records of itself."""
+"""The study in its storage: opening it, and what a sweep records of itself in it."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
 import optuna
-from optuna.distributions import BaseDistribution, check_distribution_compatibility
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
@@ -14,46 +15,18 @@ from mnist_sweep import formats
 from mnist_sweep.cli.printed_commands import by_make
 from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.extension import Difference
 from mnist_sweep.sweep.storage import Storage, cause_of
 from mnist_sweep.sweep.trials.status import FINISHED, STATES, TrialStatus
 from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.text import one_line
-from mnist_sweep.untrusted_files import MAPPING, TEXTS, Check, Kinds, check_kinds
 
 COMMAND = "command"  # the study's user attribute that says how its last sweep was started
 ARGUMENTS = "arguments"  # the study's user attribute with what that sweep's command line gave
 DIRECTORY = "directory"  # the study's user attribute that says where that sweep wrote
 ID = "id"  # the study's user attribute that a directory of runs is recognized by
 TOTAL = "total"  # the study's user attribute that says how many launched trials its sweep wants
-DEFINITION = "definition"  # the study's user attribute that says what is searched
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
 SEED = "seed"  # the setting that, where it is searched, makes several runs of a configuration
-
-BRANCHES = Check(
-    "a mapping to mappings to mappings",
-    lambda value: (
-        isinstance(value, dict)
-        and all(isinstance(inner, dict) for inner in value.values())
-        and all(isinstance(each, dict) for inner in value.values() for each in inner.values())
-    ),
-)
-SEARCH: Kinds = {"search": {"settings": MAPPING, "conditional": BRANCHES, "deletions": TEXTS}}
-
-# Settings that do not change what a run computes: a study may be resumed with others.
-VOLATILE = (
-    "cuda_graph",
-    "data.download",
-    "data.root",
-    "data.timeout",
-    "device",
-    "dry_run",
-    "name",
-    "notes",
-    "progress",
-    "threads",
-    "tracking",
-)
 
 
 def another_name() -> str:
@@ -123,85 +96,6 @@ def direction_names(study: optuna.Study) -> list[str]:
     return [direction.name.lower() for direction in study.directions]
 
 
-def definition_of(study: optuna.Study) -> dict[str, Any]:
-    """Return what a study's sweep has recorded of its search; nothing where it is none of ours.
-
-    Another program may have an attribute of that name, with anything in it.
-    """
-    recorded = study.user_attrs.get(DEFINITION)
-    if not isinstance(recorded, dict):
-        return {}
-    try:
-        check_kinds(recorded, SEARCH, ("search",))
-    except ValueError:
-        return {}
-    return dict(recorded)
-
-
-def check_definition(
-    study: optuna.Study, definition: dict[str, Any], may_move: bool = True
-) -> list[Difference]:
-    """Refuse another search under a study's name, by SweepError.
-
-    Returns the ranges that were moved, where they may be: the study's trials are kept.
-    """
-    if study.user_attrs.get(DEFINITION) is None:
-        return []
-    recorded = definition_of(study)
-    if not recorded:
-        raise SweepError(
-            f"study {study.study_name!r} says in another way than sweeps do what it searches: "
-            f"{another_name()}"
-        )
-    found = _differences(_essential(recorded), _essential(definition))
-    refused = [each for each in found if not (may_move and each.is_range)]
-    if refused:
-        raise SweepError(
-            f"study {study.study_name!r} exists with another search: "
-            f"{'; '.join(map(str, refused))}. Undo that, or {another_name()}"
-        )
-    return found
-
-
-def check_distributions(
-    study: optuna.Study, searched: Iterable[tuple[str, BaseDistribution]]
-) -> None:
-    """Refuse a setting of another kind, or of other choices, than the study's trials have drawn.
-
-    Optuna refuses them within a study, also where nothing has been launched yet. Raises SweepError.
-    """
-    drawn: dict[str, BaseDistribution] = {}
-    for trial in study.get_trials(deepcopy=False):
-        drawn |= trial.distributions
-    for name, distribution in searched:
-        try:
-            check_distribution_compatibility(drawn.get(name, distribution), distribution)
-        except ValueError as error:
-            raise SweepError(
-                f"study {study.study_name!r} drew {name} from {drawn[name]} before, and that "
-                f"cannot become {distribution}: {one_line(error)} Undo that, or {another_name()}"
-            ) from error
-
-
-def decided(study: optuna.Study, names: Iterable[str]) -> dict[str, BaseDistribution]:
-    """Return what a study has drawn settings from whose ranges were computed when it began."""
-    drawn: dict[str, BaseDistribution] = {}
-    for trial in study.get_trials(deepcopy=False):
-        drawn |= trial.distributions
-    return {name: drawn[name] for name in names if name in drawn}
-
-
-def record_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
-    """Record what a study searches, once it has something to lose: a launched trial."""
-    if DEFINITION not in study.user_attrs:
-        study.set_user_attr(DEFINITION, definition)
-
-
-def replace_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
-    """Record what a study searches from now on. Call it under the study's lock."""
-    study.set_user_attr(DEFINITION, definition)
-
-
 def check_format(study: optuna.Study) -> None:
     """Raise FormatError for a study that a later version of this sweeper has swept."""
     recorded = study.user_attrs.get(formats.STUDY_KEY)
@@ -243,41 +137,7 @@ def check_data(study: optuna.Study, figures: Mapping[str, Any]) -> None:
         )
 
 
-def _essential(definition: Mapping[str, Any]) -> dict[str, Any]:
-    search = definition["search"]
-    settings = {
-        name: setting
-        for name, setting in search["settings"].items()
-        if not _is_volatile(name.lstrip("+"))
-    }
-    return {**definition, "search": {**search, "settings": settings}}
-
-
-def _is_volatile(name: str) -> bool:
-    """Whether a setting, or the group that it is in, changes nothing that a run computes."""
-    return any(name == volatile or name.startswith(f"{volatile}.") for volatile in VOLATILE)
-
-
-def _differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
-) -> list[Difference]:
-    found: list[Difference] = []
-    for key in sorted(old.keys() | new.keys()):
-        before, after = old.get(key, "absent"), new.get(key, "absent")
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found += _differences(before, after, f"{prefix}{key}.")
-        elif before != after:
-            found.append(Difference(_called(prefix, key), key, before, after))
-    return found
-
-
-def _called(prefix: str, key: str) -> str:
-    """Return what a user calls what differs: a setting by its own name."""
-    path = f"{prefix}{key}"
-    return path.removeprefix("search.settings.").removeprefix("search.")
-
-
-def end(
+def tell_end(
     study: optuna.Study,
     trial: optuna.Trial,
     status: TrialStatus,
@@ -317,3 +177,16 @@ def count_sweep(study: optuna.Study) -> int:
 def in_progress(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that run now, in whichever sweep."""
     return study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def name_objectives(study: optuna.Study, names: Sequence[str]) -> None:
+    """Name a study's objectives, in the order of its directions.
+
+    A study keeps the names that it has. Nothing is named where there is not one for each direction:
+    another application may not say what its job returns.
+    """
+    if len(names) != len(study.directions) or study.metric_names is not None:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # Optuna's, of this call
+        study.set_metric_names(list(names))

@@ -8,7 +8,7 @@ from optuna.samplers import GridSampler
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from mnist_sweep.sweep import study as studies
+from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.leases import SWEEP
@@ -54,10 +54,10 @@ def test_what_waits_is_told_from_what_runs():
     for x in (0.0, 1.0):
         study.enqueue_trial({"x": x})
     assert [trial.number for trial in Tally(study).waiting] == [0, 1]
-    assert studies.in_progress(study) == []
+    assert study_store.in_progress(study) == []
     study.ask()
     assert [trial.number for trial in Tally(study).waiting] == [1]
-    assert [trial.number for trial in studies.in_progress(study)] == [0]
+    assert [trial.number for trial in study_store.in_progress(study)] == [0]
 
 
 def test_what_the_gate_found_is_an_attribute_of_the_trial_as_what_its_run_found():
@@ -111,7 +111,7 @@ def test_a_rejected_trial_is_known_by_what_the_gate_found(state, excess, found, 
 def test_an_end_is_told_with_its_status_and_its_reason(status, state, own):
     study = optuna.create_study()
     complete = status == TrialStatus.COMPLETE
-    studies.end(
+    study_store.tell_end(
         study, study.ask(), status, None if complete else "why", [1.0] if complete else None
     )
     assert (study.trials[0].state, study.trials[0].user_attrs) == (state, own)
@@ -120,7 +120,7 @@ def test_an_end_is_told_with_its_status_and_its_reason(status, state, own):
 
 def test_the_last_point_of_a_grid_can_be_told():
     study = optuna.create_study(sampler=GridSampler({"x": [0.0]}))
-    studies.end(study, study.ask(), TrialStatus.COMPLETE, None, [1.0])
+    study_store.tell_end(study, study.ask(), TrialStatus.COMPLETE, None, [1.0])
     assert Tally(study).counts == {TrialStatus.COMPLETE: 1}
 
 
@@ -131,26 +131,26 @@ def test_rejections_are_pruned_so_that_tpe_learns_from_them(study):
 
 def test_a_study_of_another_direction_is_refused(tmp_path):
     storage = open_storage(f"sqlite:///{tmp_path}/optuna.db")
-    studies.open_study("s", storage, None, NopPruner(), ["maximize"])
+    study_store.open_study("s", storage, None, NopPruner(), ["maximize"])
     with pytest.raises(SweepError, match="exists with direction maximize, not minimize"):
-        studies.open_study("s", storage, None, NopPruner(), ["minimize"])
+        study_store.open_study("s", storage, None, NopPruner(), ["minimize"])
 
 
 def test_trials_on_other_data_end_the_sweep():
     study = optuna.create_study(study_name="s")
-    studies.check_data(study, {})
-    studies.check_data(study, {"data": "mnist_5k", "data_fingerprint": "aa"})
-    studies.check_data(study, {"data": "mnist_5k", "data_fingerprint": "aa"})
+    study_store.check_data(study, {})
+    study_store.check_data(study, {"data": "mnist_5k", "data_fingerprint": "aa"})
+    study_store.check_data(study, {"data": "mnist_5k", "data_fingerprint": "aa"})
     with pytest.raises(SweepError, match="uses data aa, but this trial ran on mnist bb"):
-        studies.check_data(study, {"data": "mnist", "data_fingerprint": "bb"})
+        study_store.check_data(study, {"data": "mnist", "data_fingerprint": "bb"})
 
 
 def test_another_search_under_the_same_name_is_refused_with_the_difference():
     study = optuna.create_study(study_name="s")
     first = {"search": {"settings": {"lr": "0.1", "batch": "32", "threads": "1"}}, "budget": 5}
-    studies.check_definition(study, first)  # nothing is recorded yet
-    studies.record_definition(study, first)
-    studies.check_definition(study, first)
+    study_search.check_definition(study, first)  # nothing is recorded yet
+    study_search.record_definition(study, first)
+    study_search.check_definition(study, first)
     settings = {
         "lr": "0.1",
         "batch": "32",
@@ -158,10 +158,10 @@ def test_another_search_under_the_same_name_is_refused_with_the_difference():
         "data.root": "elsewhere",
         "name": "new",
     }
-    studies.check_definition(study, {"search": {"settings": settings}, "budget": 5})
+    study_search.check_definition(study, {"search": {"settings": settings}, "budget": 5})
     changed = {"search": {"settings": {"lr": "0.2"}}, "budget": 5}
     with pytest.raises(SweepError) as error:
-        studies.check_definition(study, changed)
+        study_search.check_definition(study, changed)
     assert "batch was 32, is now absent; lr was 0.1, is now 0.2" in str(error.value)
 
 
@@ -180,6 +180,6 @@ def test_a_setting_keeps_its_kind_and_its_choices_within_a_study(before, now, re
     study = optuna.create_study(study_name="s")
     study.ask({"x": before})
     with pytest.raises(SweepError) if refused else nullcontext() as error:
-        studies.check_distributions(study, [("x", now), ("y", now)])
+        study_search.check_distributions(study, [("x", now), ("y", now)])
     if refused:
         assert str(error.value).startswith(f"error: study 's' drew x from {before} before")
