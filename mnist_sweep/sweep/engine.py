@@ -21,6 +21,7 @@ from mnist_sweep.sweep.opening import Opened
 from mnist_sweep.sweep.run_reader import RunReader
 from mnist_sweep.sweep.storage import OUTAGE, with_backoff
 from mnist_sweep.sweep.trials import outcomes
+from mnist_sweep.sweep.trials.proposals import Proposal
 from mnist_sweep.sweep.trials.queue import NoTrial
 from mnist_sweep.sweep.trials.status import TrialStatus
 
@@ -85,7 +86,7 @@ class Engine:
         for finished in came_back:
             self._do(self._event_of(finished))
         running = self.backend.running()
-        self.reader.look_at(running)
+        with_backoff(lambda: self.reader.look_at(running))
         self.callbacks.tell(lambda each: each.tick(running))
 
     def _renewed(self) -> bool:
@@ -141,10 +142,10 @@ class Engine:
                 return self._tell(trial)
             case on.Retry(number, reason, deaths):
                 del self.died[number]
-                self.queue.record_deaths(number, deaths)
+                with_backoff(lambda: self.queue.record_deaths(number, deaths))
                 self.callbacks.tell(lambda each: each.retried(number, reason))
             case on.Requeue(number, deaths):
-                if self.queue.requeue(number, deaths):
+                if with_backoff(lambda: self.queue.requeue(number, deaths)):
                     self.callbacks.tell(lambda each: each.requeued(number))
             case on.GiveUp(number, reason):
                 return self._give_up(on.Returned(number, TrialStatus.FAILED, reason))
@@ -176,7 +177,14 @@ class Engine:
         )
 
     def _ask(self) -> on.Event:
-        proposal = with_backoff(self.queue.next)
+        before = set(self.queue.open)
+
+        def ask() -> Proposal | NoTrial:
+            for number in set(self.queue.open) - before:  # of a try whose answer was lost
+                self.queue.put_back(number)
+            return self.queue.next()
+
+        proposal = with_backoff(ask)
         if isinstance(proposal, NoTrial):
             if not proposal.exhausted:
                 return on.NoneLeft()
@@ -195,7 +203,7 @@ class Engine:
         """Queue a configuration that passes the gate. Raises SweepError where none is found."""
         params, closest = self.gated_space.find_feasible(RANDOM_DRAWS)
         if params is not None:
-            self.study.enqueue_trial(params)
+            with_backoff(lambda: self.study.enqueue_trial(params, skip_if_exists=True))
         elif closest is not None:
             self.tally.renew()
             raise SweepError(summary.nothing_fits(self.tally, rejections, RANDOM_DRAWS, closest))
@@ -230,7 +238,7 @@ class Engine:
 
     def _give_up(self, trial: on.Returned) -> on.Event | None:
         """End a trial that no process of this sweep ran; None where its owner lives after all."""
-        if not self.queue.give_up(trial.number, str(trial.reason)):
+        if not with_backoff(lambda: self.queue.give_up(trial.number, str(trial.reason))):
             return None
         self.reader.give_up(trial.number, str(trial.reason))
         self._say_ended(trial)
@@ -269,4 +277,6 @@ class Engine:
             return True
         config = self.given.directory / str(finished.job.number) / ".hydra" / "config.yaml"
         written = config.exists() and config.stat().st_mtime > self.started_at
-        return written or not self.given.task.names_trials or self.queue.has_begun()
+        if written or not self.given.task.names_trials:
+            return True
+        return with_backoff(self.queue.has_begun)

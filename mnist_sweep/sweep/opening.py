@@ -178,8 +178,10 @@ def open_sweep(
         study = study_store.open_study(
             settings.study_name, storage, sampler, pruner, settings.directions
         )
+        earlier = 0
         if not known:
             made(study, storage)
+            study_store.count_sweep(study)  # before anything is refused: another may open it next
         study_store.check_format(study)
         definition, moved = match_study(given, search, study, grid=points is not None)
         if task.names_trials:
@@ -194,7 +196,8 @@ def open_sweep(
         ]
         study_store.record_start(study, relative(given.directory), given.program.recorded(), lines)
         name_objectives(study, objective_names(given.config))
-        earlier = study_store.count_sweep(study)
+        if known:
+            earlier = study_store.count_sweep(study)
         study.sampler = sampling.reseed(study.sampler, settings.sampler, earlier)
         enqueue(study, space, search.current, settings.enqueue, settings.default_first)
     tally = Tally(study)
@@ -223,7 +226,7 @@ def open_sweep(
         proposer,
         Limits(total, settings.n_trials, points),
         settings.grace_period,
-        lambda: study_search.record_definition(study, definition),
+        study_search.Claim(study, definition),
     )
     chosen = Chosen(
         str(proposer.sampler),

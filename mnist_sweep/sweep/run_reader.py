@@ -88,9 +88,9 @@ class RunReader:
             directory = self.runs / str(number)
             facts = outcomes.recorded(directory)
             if facts.get("status") == "running":
-                self.looked_at.add(number)
                 figures = outcomes.figures(directory, facts)
                 self.callbacks.tell(lambda each: each.recorded(facts, figures))  # noqa: B023
+                self.looked_at.add(number)
 
     def _record_figures(self, number: int, directory: Path | None) -> dict[str, Any]:
         """Write to the study what the run recorded, so that the study can be read on its own.

@@ -31,7 +31,7 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
     """
     if given.task.resumes:
         raise SweepError("resume is for a single run: a sweep is resumed by its own command")
-    made = _Made(given)
+    made = Made(given)
     try:
         if given.settings.dry_run:
             from mnist_sweep.sweep.plan.show import show_plan  # scipy comes with it
@@ -60,7 +60,7 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
         ) from error
 
 
-def _open_and_run(given: Given, arguments: list[str], made: "_Made") -> None:
+def _open_and_run(given: Given, arguments: list[str], made: "Made") -> None:
     check_given(given)
     search = read_search(given, arguments)
     backend = choose_backend(given)
@@ -74,6 +74,14 @@ def _open_and_run(given: Given, arguments: list[str], made: "_Made") -> None:
     engine = Engine(given, opened, backend, callbacks)
     try:
         engine.run(made.holds_nothing)
+    except KeyError as error:
+        name = opened.study.study_name
+        if study_store.exists(name, storage):
+            raise
+        raise SweepError(
+            f"study {name!r} was deleted from {without_password(given.settings.storage)} while "
+            "this sweep ran; the same command begins it anew"
+        ) from error
     except OSError as error:
         if not is_the_machines(error):
             raise
@@ -83,7 +91,7 @@ def _open_and_run(given: Given, arguments: list[str], made: "_Made") -> None:
         ) from error
 
 
-class _Made:
+class Made:
     """What this call has made, to be removed where the sweep could not start."""
 
     def __init__(self, given: Given) -> None:
@@ -96,8 +104,10 @@ class _Made:
         self.study, self.storage = study, storage
 
     def holds_nothing(self) -> bool:
-        """Whether this call made the study, and none of its trials has begun or been judged."""
-        if self.study is None or not study_store.is_empty(self.study):
+        """Whether this call made the study, has it alone, and no trial has begun or been judged."""
+        if self.study is None or study_store.sweeps(self.study) > 1:
+            return False
+        if not study_store.is_empty(self.study):
             return False
         trials = self.study.get_trials(deepcopy=False)
         if self.given.task.names_trials:
@@ -106,10 +116,13 @@ class _Made:
 
     def undo(self) -> None:
         """Delete a study that holds nothing, and its directory."""
-        if self.study is None or self.storage is None or not self.holds_nothing():
+        if self.study is None or self.storage is None:
             return
-        with suppress(*OUTAGE, KeyError):  # KeyError: another sweep of it failed as well
-            optuna.delete_study(study_name=self.study.study_name, storage=self.storage.optuna)
+        name = self.study.study_name
+        with suppress(*OUTAGE, OSError, KeyError), self.storage.lock(name):  # it may be gone
+            if not self.holds_nothing():
+                return
+            optuna.delete_study(study_name=name, storage=self.storage.optuna)
         for folder in (self.given.directory / WORKERS, self.given.directory):
             with suppress(OSError):  # there is something in it
                 folder.rmdir()

@@ -232,7 +232,10 @@ def _advisory_lock(engine: Engine, name: str) -> Iterator[None]:
         try:
             yield
         finally:
-            connection.execute(sqlalchemy.text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+            try:
+                connection.execute(sqlalchemy.text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+            except OUTAGE:  # the connection is gone, and the lock with it: what was done counts
+                connection.invalidate()
 
 
 @lru_cache(maxsize=4)  # a worker opens its study's storage once, not once a trial

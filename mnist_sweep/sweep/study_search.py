@@ -108,12 +108,6 @@ def drawn_ranges(study: optuna.Study, names: Iterable[str]) -> dict[str, BaseDis
     return {name: drawn[name] for name in names if name in drawn}
 
 
-def record_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
-    """Record what a study searches, once it has something to lose: a launched trial."""
-    if DEFINITION not in study.user_attrs:
-        study.set_user_attr(DEFINITION, definition)
-
-
 def replace_definition(study: optuna.Study, definition: dict[str, Any]) -> None:
     """Record what a study searches from now on. Call it under the study's lock."""
     study.set_user_attr(DEFINITION, definition)
@@ -151,3 +145,26 @@ def _called(prefix: str, key: str) -> str:
     """Return what a user calls what differs: a setting by its own name."""
     path = f"{prefix}{key}"
     return path.removeprefix("search.settings.").removeprefix("search.")
+
+
+class Claim:
+    """A sweep's claim that its search is the study's, which it records once it launches a trial.
+
+    Until then the study has nothing to lose, and another sweep may be the first. Call both under
+    the study's lock.
+    """
+
+    def __init__(self, study: optuna.Study, definition: dict[str, Any]) -> None:
+        self.study, self.definition = study, definition
+        self.recorded = DEFINITION in study.user_attrs
+
+    def check(self) -> None:
+        """Raise SweepError where another sweep has recorded another search by now."""
+        if not self.recorded:
+            check_definition(self.study, self.definition, may_move=False)
+
+    def record(self) -> None:
+        """Record the search, where no sweep has."""
+        if not self.recorded and DEFINITION not in self.study.user_attrs:
+            self.study.set_user_attr(DEFINITION, self.definition)
+        self.recorded = True

@@ -24,6 +24,7 @@ COMMAND = "command"  # the study's user attribute that says how its last sweep w
 ARGUMENTS = "arguments"  # the study's user attribute with what that sweep's command line gave
 DIRECTORY = "directory"  # the study's user attribute that says where that sweep wrote
 ID = "id"  # the study's user attribute that a directory of runs is recognized by
+SWEEPS = "sweeps"  # the study's user attribute that counts its sweeps
 TOTAL = "total"  # the study's user attribute that says how many launched trials its sweep wants
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
 SEED = "seed"  # the setting that, where it is searched, makes several runs of a configuration
@@ -167,10 +168,16 @@ def identity(study: optuna.Study) -> str:
     return identity
 
 
+def sweeps(study: optuna.Study) -> int:
+    """Return how many sweeps of a study have begun."""
+    count = study.user_attrs.get(SWEEPS)
+    return count if isinstance(count, int) else 0
+
+
 def count_sweep(study: optuna.Study) -> int:
     """Count a sweep that begins; return how many began before. Call it under the study's lock."""
-    earlier: int = study.user_attrs.get("sweeps", 0)
-    study.set_user_attr("sweeps", earlier + 1)
+    earlier = sweeps(study)
+    study.set_user_attr(SWEEPS, earlier + 1)
     return earlier
 
 

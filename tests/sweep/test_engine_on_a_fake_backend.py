@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 import time
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import optuna
@@ -165,7 +165,7 @@ def run(storage, tmp_path):
     Each call is a sweep of its own: what one leaves, the next one finds.
     """
 
-    def run_sweep(backend, total=2, names_trials=False, **settings):
+    def run_sweep(backend, total=2, names_trials=False, lock=nullcontext, **settings):
         study = optuna.create_study(
             study_name="s", storage=storage, direction="maximize", load_if_exists=True
         )
@@ -176,11 +176,11 @@ def run(storage, tmp_path):
         queue = TrialQueue(
             records,
             tally,
-            nullcontext,
+            lock,
             Proposer(records, gated_space, resamples=0),
             Limits(total, total),
             grace_period=settings.get("grace_period", 60.0),
-            on_launch=lambda: None,
+            claim=SimpleNamespace(check=lambda: None, record=lambda: None),
         )
         given = SimpleNamespace(
             settings=Settings(n_trials=total, **settings),
@@ -253,6 +253,23 @@ def test_a_job_is_not_given_up_while_the_storage_does_not_answer(run, storage, m
     monkeypatch.setattr(storage, "get_all_trials", silent)
     run(backend, total=1, grace_period=0.3)
     assert backend.given_up == []
+
+
+def test_a_trial_whose_giving_out_was_not_answered_is_given_out_again(run):
+    """The database restarts while its lock is held: what was done under it is there."""
+    failures = [StorageInternalError("the connection is gone")]
+
+    @contextmanager
+    def lock():
+        yield
+        if failures:
+            raise failures.pop()
+
+    backend = FakeBackend()
+    study, _ = run(backend, total=2, lock=lock)
+    assert failures == []
+    assert [status_of(trial) for trial in study.trials] == ["complete"] * 2
+    assert backend.launches == [0, 1]
 
 
 def test_a_trial_that_kills_its_processes_fails(run):

@@ -44,7 +44,7 @@ def study_of(*values):
         trial = study.ask({"x": LOW})
         TrialRecords(study, storage).mark(trial.number, SWEEP, "launched")
         study.tell(trial, value)
-    study_search.record_definition(study, definition(x=LOW, seed="0"))
+    study_search.Claim(study, definition(x=LOW, seed="0")).record()
     return study
 
 

@@ -40,6 +40,20 @@ def test_a_database_may_hold_another_programs_tables_of_other_names_only(databas
     assert is_there(address)
 
 
+def test_what_was_done_under_the_lock_counts_although_its_connection_was_lost(server):
+    storage = open_storage(server)
+    done = []
+    with storage.lock("s"):
+        with storage.engine.connect() as connection:
+            others = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            connection.exec_driver_sql(others)
+        done.append("proposed")
+    with storage.lock("s"):  # which is free
+        done.append("proposed")
+    assert done == ["proposed"] * 2
+    storage.close()
+
+
 def test_two_sweeps_at_once_reach_the_total_exactly_and_run_no_trial_twice(server, tmp_path):
     command = [sys.executable, "-m", "mnist_sweep.train", "-m", "search=command_line"]
     command += ["model=mlp", "data=mnist_5k", "tracking=none", "epochs=2", "batch_size=64"]

@@ -90,7 +90,8 @@ def calls_of_a_sweep(total, slots, directory):
     gated_space = GatedSpace(space, current, None, None, None)
     proposer = Proposer(records, gated_space, 0, Points(tally, space, current))
     limits = Limits(total, total)
-    queue = TrialQueue(records, tally, nullcontext, proposer, limits, NEVER, lambda: None)
+    claim = SimpleNamespace(check=lambda: None, record=lambda: None)
+    queue = TrialQueue(records, tally, nullcontext, proposer, limits, NEVER, claim)
     given = SimpleNamespace(
         settings=Settings(n_trials=total),
         task=SimpleNamespace(

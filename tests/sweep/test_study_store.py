@@ -145,11 +145,34 @@ def test_trials_on_other_data_end_the_sweep():
         study_store.check_data(study, {"data": "mnist", "data_fingerprint": "bb"})
 
 
+def test_of_two_searches_that_begin_together_the_first_to_launch_has_the_study():
+    study = optuna.create_study(study_name="s")
+    first, second = (
+        study_search.Claim(study, {"search": {"settings": {"lr": lr}}, "budget": 5})
+        for lr in ("0.1", "0.2")
+    )
+    first.check()
+    second.check()  # nothing is recorded yet
+    first.record()
+    first.check()
+    with pytest.raises(SweepError, match=r"exists with another search: lr was 0\.1, is now 0\.2"):
+        second.check()
+
+
+def test_a_sweep_is_no_longer_asked_for_its_claim_once_it_has_it():
+    study = optuna.create_study(study_name="s")
+    claim = study_search.Claim(study, {"search": {"settings": {"lr": "0.1"}}, "budget": 5})
+    claim.record()
+    # Another sweep has moved a range meanwhile, as `extension` lets it.
+    study_search.replace_definition(study, {"search": {"settings": {"lr": "0.2"}}, "budget": 5})
+    claim.check()
+
+
 def test_another_search_under_the_same_name_is_refused_with_the_difference():
     study = optuna.create_study(study_name="s")
     first = {"search": {"settings": {"lr": "0.1", "batch": "32", "threads": "1"}}, "budget": 5}
     study_search.check_definition(study, first)  # nothing is recorded yet
-    study_search.record_definition(study, first)
+    study_search.Claim(study, first).record()
     study_search.check_definition(study, first)
     settings = {
         "lr": "0.1",
@@ -183,3 +206,18 @@ def test_a_setting_keeps_its_kind_and_its_choices_within_a_study(before, now, re
         study_search.check_distributions(study, [("x", now), ("y", now)])
     if refused:
         assert str(error.value).startswith(f"error: study 's' drew x from {before} before")
+
+
+def test_objectives_are_named_once():
+    study = optuna.create_study()
+    study_store.name_objectives(study, ["val_loss"])
+    assert study.metric_names == ["val_loss"]
+    study_store.name_objectives(study, ["other"])
+    assert study.metric_names == ["val_loss"]
+
+
+def test_nothing_is_named_where_names_and_directions_differ_in_number():
+    study = optuna.create_study(directions=["minimize", "maximize"])
+    study_store.name_objectives(study, [])
+    study_store.name_objectives(study, ["val_loss"])
+    assert study.metric_names is None

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.sweep import sampling, study_store
+from mnist_sweep.sweep.study_search import Claim
 from mnist_sweep.sweep.trials.leases import (
     JOB,
     SWEEP,
@@ -49,8 +50,8 @@ class TrialQueue:
     """A queue of the trials of a study, `limits.total` launched ones in all, each for one sweep.
 
     `tally` is the study's, renewed before a trial is given out. `lock` gives the study's lock,
-    under which `on_launch` is called when a trial is given out. `open` has those that this sweep
-    was given and has not ended.
+    under which trials are given out, and the `claim` to the study's search is checked and made.
+    `open` has those that this sweep was given and has not ended.
     """
 
     def __init__(
@@ -61,11 +62,11 @@ class TrialQueue:
         proposer: Proposer,
         limits: Limits,
         grace_period: float,
-        on_launch: Callable[[], None],
+        claim: Claim,
     ) -> None:
         self.records, self.study, self.lock = records, records.study, lock
         self.tally = tally
-        self.proposer, self.limits, self.on_launch = proposer, limits, on_launch
+        self.proposer, self.limits, self.claim = proposer, limits, claim
         self.heartbeat = Heartbeat(grace_period / 4)
         self.owners = LivenessMonitor(grace_period)
         self.sweeps = LivenessMonitor(grace_period, roles=(SWEEP,))
@@ -77,10 +78,12 @@ class TrialQueue:
     def next(self) -> Proposal | NoTrial:
         """Return a proposal, recorded as launched where it passed the gate, or that none is left.
 
-        Raises SweepError for a gate or a custom search space that does not work.
+        Raises SweepError for a gate or a custom search space that does not work, and where another
+        sweep has begun to search something else.
         """
         # Whoever else sweeps this study waits: no trial is given out twice, none is too many.
         with self.lock():
+            self.claim.check()
             self.tally.renew()
             enough = self.tally.launched >= self.limits.total
             if enough and self.limits.total == self.limits.wanted:
@@ -111,7 +114,7 @@ class TrialQueue:
 
     def _give_out(self, proposal: Proposal) -> None:
         number = proposal.number
-        self.on_launch()
+        self.claim.record()
         lease = Lease(self.records, number, SWEEP)
         self.heartbeat.acquire(lease)
         self.open[number], self.leases[number] = proposal, lease
@@ -232,6 +235,13 @@ class TrialQueue:
         lease = self.leases[number]
         if not lease.held() and not lease.ended():
             raise LeaseLost(f"trial {number} belongs to another sweep")
+
+    def put_back(self, number: int) -> None:
+        """Have an open trial wait that no job was started for."""
+        with self.lock():
+            if self.leases[number].held():
+                self._wait(number)
+        self.forget(number)
 
     def forget(self, number: int) -> None:
         """Leave a trial that has ended, or that another sweep has."""

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import optuna
 import psutil
@@ -79,6 +80,7 @@ class Shared:
         proposer=None,
         lock=nullcontext,
         on_launch=lambda: None,
+        check=lambda: None,
         wanted=None,
         points=None,
     ):
@@ -90,7 +92,7 @@ class Shared:
             proposer or Passing(),
             Limits(total, wanted or total, points),
             120.0,
-            on_launch,
+            SimpleNamespace(check=check, record=on_launch),
         )
         self.queues.append(made)
         return made
@@ -222,6 +224,24 @@ def test_a_launch_that_fails_to_be_recorded_leaves_nothing_open(shared):
     assert ours.open == {}
     assert shared.status() == TrialStatus.QUEUED
     assert ours.next().number == 0
+
+
+def test_nothing_is_asked_where_another_sweep_has_begun_another_search(shared):
+    def check():
+        raise SweepError("another search")
+
+    with pytest.raises(SweepError, match="another search"):
+        shared.queue(check=check).next()
+    assert shared.study.get_trials() == []
+
+
+def test_a_trial_that_is_put_back_waits_for_whoever_asks_next(shared):
+    ours, theirs = shared.queue(), shared.queue()
+    number = ours.next().number
+    ours.put_back(number)
+    assert ours.open == {}
+    assert shared.status(number) == TrialStatus.INTERRUPTED
+    assert theirs.next().number == number
 
 
 @pytest.mark.parametrize(("total", "launches"), [(3, 0), (3, 1), (1, 1)])
