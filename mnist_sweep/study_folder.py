@@ -6,6 +6,7 @@ A trial's run directory has its number. What is not named here is the user's own
 import re
 
 BEST = "best"  # links to the files of the run that is best so far
+BEST_RUN = "trial"  # a file in that folder, which says whose they are
 WORKERS = "workers"  # what worker processes print, a file each
 SUMMARY = "optimization_results.yaml"  # the study, its best trial and its trials by status
 HYDRAS = "multirun.yaml"  # the sweep's config, as Hydra writes it

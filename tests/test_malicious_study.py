@@ -51,7 +51,10 @@ OF_A_TRIAL = (
     "gate",
     TEXT,
 )
-OF_A_STUDY = ("definition", "command", "directory", "id", "total", "extensions", "sweeps", TEXT)
+OF_A_STUDY = (
+    *("definition", "command", "directory", "id", "total", "extensions", "sweeps"),
+    *("pruner_settings", TEXT),
+)
 
 
 @pytest.fixture(autouse=True)

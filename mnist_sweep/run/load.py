@@ -1,5 +1,6 @@
 """A finished run, read back from its directory: its config, its figures, its network."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mnist_sweep.config import RunConfig, check, load_recorded
 from mnist_sweep.data import Pipeline
 from mnist_sweep.run.build import build_model, build_pipeline, count_model, model_name
 from mnist_sweep.run.directory import RecordError, RunDirectory
+from mnist_sweep.study_folder import BEST_RUN
 from mnist_sweep.text import shortened
 
 
@@ -48,8 +50,16 @@ def load_trained(path: str, device: torch.device, setting: str = "run") -> Train
 
 
 def real_directory(path: str) -> Path:
-    """Return where a run's files are: best/ holds links to those of the run beside it."""
+    """Return where a run's files are: best/ holds links to those of the run beside it.
+
+    Where the file system has no links, it says which run that is.
+    """
     given = Path(path)
+    if not (given / ".hydra").exists():
+        with suppress(OSError, ValueError):
+            named = given.parent / (given / BEST_RUN).read_text(encoding="utf-8").strip()
+            if named.name.isdigit() and named.parent == given.parent and named.is_dir():
+                return named
     real = (given / ".hydra").resolve().parent
     return real if real.parent == given.resolve().parent else given
 

@@ -18,8 +18,7 @@ from mnist_sweep.passwords import without_password
 from mnist_sweep.studies.copying import copied
 from mnist_sweep.studies.errors import StudiesError
 from mnist_sweep.studies.opening import load
-from mnist_sweep.study_folder import BEST
-from mnist_sweep.sweep.best_link import MARKER
+from mnist_sweep.study_folder import BEST, BEST_RUN
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.settings import why_no_directory
 from mnist_sweep.text import counted, megabytes, printable, relative, visible
@@ -89,7 +88,7 @@ def _files(folder: Path) -> Iterator[Path]:
             if not file.is_symlink() and file.is_file() and not name.endswith(LEFT_OUT):
                 # best/ is links, which the next sweep makes anew; the database is of a study that
                 # was opened from such a file.
-                marks = file == folder / BEST / MARKER
+                marks = file == folder / BEST / BEST_RUN
                 if not marks and not (file.parent == folder and name.startswith(DATABASE)):
                     yield file
 

@@ -9,18 +9,16 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import instantiate
-from omegaconf import DictConfig
-from optuna.pruners import BasePruner
+from omegaconf import DictConfig, OmegaConf, read_write
 
 from mnist_sweep.allowed_targets import KINDS, check_tree, locate
 from mnist_sweep.cli.printed_commands import Program, this_program
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.probe import Probe
-from mnist_sweep.sweep.pruning import build_pruner
 from mnist_sweep.sweep.replaced_defaults import SAMPLER, own_settings
 from mnist_sweep.sweep.sampling import SAMPLER_TARGETS
-from mnist_sweep.sweep.settings import Settings, check_settings, take_study_name
+from mnist_sweep.sweep.settings import Settings, check_settings, take_study_name, why_no_directory
 from mnist_sweep.sweep.storage_address import address_of
 from mnist_sweep.sweep.task_config import TaskConfig
 from mnist_sweep.sweep.trials.proposals import Extender, Gate
@@ -39,7 +37,6 @@ class Prepared:
 
     settings: Settings
     sampler: Any
-    pruner: BasePruner
     gate: Gate | None
     probe: Probe | None
     extender: Extender | None
@@ -47,7 +44,11 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Given(Prepared):
-    """What a sweep is told: its settings, and what Hydra gives."""
+    """What a sweep is told: its settings, and what Hydra gives.
+
+    `names_a_time`: whether `hydra.sweep.dir` has the time in it, so that `directory` was chosen
+    instead.
+    """
 
     config: DictConfig
     context: HydraContext
@@ -55,6 +56,7 @@ class Given(Prepared):
     task: TaskConfig
     directory: Path
     program: Program
+    names_a_time: bool = False
 
 
 def prepare(given: Mapping[str, Any]) -> Prepared:
@@ -68,7 +70,6 @@ def prepare(given: Mapping[str, Any]) -> Prepared:
         return Prepared(
             settings,
             sampler,
-            build_pruner(settings.pruner),
             _named(GATE, settings.gate),
             _named(PROBE, settings.probe),
             _named(SPACE, settings.custom_search_space),
@@ -85,7 +86,11 @@ def given(
     prepared: Prepared, context: HydraContext, task_function: TaskFunction, config: DictConfig
 ) -> Given:
     """Add what Hydra gives, and the study's name as it was typed."""
-    prepared.settings.study_name = take_study_name(config)
+    name = prepared.settings.study_name = take_study_name(config)
+    names_a_time = _names_a_time(config) and why_no_directory(name) is None
+    if names_a_time:
+        with read_write(config.hydra):
+            config.hydra.sweep.dir = f"multirun/{name}"
     launcher = Plugins.instance().instantiate_launcher(
         config=config, hydra_context=context, task_function=task_function
     )
@@ -98,7 +103,18 @@ def given(
         task=TaskConfig(config, directory),
         directory=Path(directory),
         program=this_program(),
+        names_a_time=names_a_time,
     )
+
+
+def _names_a_time(config: DictConfig) -> bool:
+    """Whether a sweep of jobs that know their trial would write to a folder named after the time.
+
+    That is Hydra's default. A trial that is resumed has to find its checkpoint, in the directory
+    that it had.
+    """
+    written = OmegaConf.to_container(config.hydra.sweep).get("dir")  # type: ignore[union-attr]
+    return "study" in config and "trial" in config and "${now:" in str(written)
 
 
 def _named(where: str, path: str | None) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import optuna
 from omegaconf import DictConfig, OmegaConf
+from optuna.pruners import BasePruner
 
 from mnist_sweep.cli.ineffective_settings import beginning, check_effects
 from mnist_sweep.config import given_overrides
@@ -21,7 +22,12 @@ from mnist_sweep.sweep.jobs.backend import Backend
 from mnist_sweep.sweep.jobs.launcher_backend import LauncherBackend
 from mnist_sweep.sweep.kept_files import SETTING
 from mnist_sweep.sweep.launcher import PoolLauncher, WorkersLauncher
-from mnist_sweep.sweep.pruning import build_pruner, why_off
+from mnist_sweep.sweep.pruning import (
+    build_pruner,
+    computed_settings,
+    why_off,
+    with_settings,
+)
 from mnist_sweep.sweep.settings import check_objective, check_study_name, objective_names
 from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.compose import Composer
@@ -48,7 +54,7 @@ class Search:
     """What is searched: the space, and the config that it is searched in.
 
     `unmet` are conditions that nothing meets, as lines; `missing` the settings that the config
-    lacks. Neither is searched.
+    lacks. Neither is searched. `pruner_settings` are those that the config computes for `pruner`.
     """
 
     space: SearchSpace
@@ -56,6 +62,8 @@ class Search:
     compose: Composer
     unmet: list[str]
     missing: list[str]
+    pruner: BasePruner
+    pruner_settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -107,7 +115,9 @@ def read_search(given: Given, arguments: list[str]) -> Search:
         if not given.extender:
             check_searches(space, unmet, current)
     given.task.check({name for name, _ in space.distributions()})
-    return Search(space, current, compose, unmet, missing)
+    computed = computed_settings(given.config, space.ends("epochs"))
+    pruner = build_pruner(with_settings(settings.pruner, computed))
+    return Search(space, current, compose, unmet, missing, pruner, computed)
 
 
 def choose_backend(given: Given) -> Backend:
@@ -167,8 +177,8 @@ def open_sweep(
     """
     settings, space, task = given.settings, search.space, given.task
     sampler, points = sampling.take_grid(given.sampler, space)
-    off = why_off(given.pruner, settings.directions, storage.shared, task.objective)
-    pruner = build_pruner(None) if off else given.pruner
+    off = why_off(search.pruner, settings.directions, storage.shared, task.objective)
+    pruner = build_pruner(None) if off else search.pruner
     lock: Callable[[], AbstractContextManager[object]] = partial(
         storage.lock, settings.study_name or ""
     )
@@ -190,6 +200,7 @@ def open_sweep(
         if moved:
             study_search.replace_definition(study, definition)
         study_store.record_format(study)
+        study_store.record_pruner(study, search.pruner_settings)
         lines = [
             *given_overrides(given.config.hydra, "hydra"),
             *given_overrides(given.config.hydra, "task"),
@@ -230,7 +241,7 @@ def open_sweep(
     )
     chosen = Chosen(
         str(proposer.sampler),
-        type(pruner).__name__,
+        type(pruner).__name__ + ("" if off else _in_all_trials(search)),
         str(backend),
         backend.free(),
         search.missing,
@@ -240,6 +251,14 @@ def open_sweep(
         extended,
     )
     return Opened(study, tally, gated_space, queue, total, chosen)
+
+
+def _in_all_trials(search: Search) -> str:
+    """Return which of the pruner's settings the trials share although their lengths differ."""
+    if not search.pruner_settings or len(set(search.space.ends("epochs"))) < 2:
+        return ""
+    shared = [f"{name}={value}" for name, value in search.pruner_settings.items()]
+    return f", {', '.join(shared)} in all trials, of whatever length"
 
 
 def check_given(given: Given) -> None:

@@ -1,12 +1,12 @@
 """Which pruner a study has, and where pruning makes no sense."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf, read_write
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
@@ -20,6 +20,7 @@ from mnist_sweep.sweep.replaced_defaults import PRUNER, own_settings
 from mnist_sweep.text import one_line
 
 TARGETS = ("optuna.pruners.*",)
+PRUNER_NODE = "sweeper.pruner"  # below hydra
 UNKNOWN = "unknown"
 
 
@@ -44,6 +45,56 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
     if not isinstance(pruner, BasePruner):
         raise SweepError(f"hydra.sweeper.pruner={config} is not an Optuna pruner")
     return pruner
+
+
+def computed_settings(config: DictConfig, epochs: Sequence[Any] = ()) -> dict[str, Any]:
+    """Return the numbers that the pruner's settings come to in a sweep's config, by name.
+
+    The study has them for its jobs: trials are compared at the same rungs, whatever `epochs` they
+    have.
+    `epochs` are the lengths of a trial that are searched: rungs are those of the shortest, and
+    `max_resource` is the longest. A number that only a job can compute is left to it.
+    """
+    node = OmegaConf.select(config, f"hydra.{PRUNER_NODE}")
+    if not isinstance(node, DictConfig):
+        return {}
+    lengths = [length for length in epochs if type(length) is int]
+    found = {}
+    own = OmegaConf.to_container(own_settings(node, PRUNER))
+    for name, written in dict(own).items():  # type: ignore[arg-type]
+        if isinstance(written, str) and "${" in written:
+            end = max if name == "max_resource" else min
+            whole = _with_epochs(config, end(lengths)) if lengths else config
+            value = OmegaConf.select(
+                whole, f"hydra.{PRUNER_NODE}.{name}", throw_on_resolution_failure=False
+            )
+            if type(value) in (int, float) and value > 0:
+                found[str(name)] = value
+    return found
+
+
+def _with_epochs(config: DictConfig, epochs: int) -> DictConfig:
+    changed = config.copy()
+    with read_write(changed), open_dict(changed):
+        changed["epochs"] = epochs
+    return changed
+
+
+def with_settings(config: Any, settings: Any) -> Any:
+    """Return a pruner's config with the settings that `computed_settings` has found for a sweep.
+
+    Only where the config computes them: what it names itself stays. A study that another program
+    has written may have anything for `settings`.
+    """
+    if not (isinstance(settings, Mapping) and isinstance(config, DictConfig)):
+        return config
+    changed = config.copy()
+    with read_write(changed):
+        for name, value in settings.items():
+            computed = name in changed and OmegaConf.is_interpolation(changed, name)
+            if computed and type(value) in (int, float):
+                changed[name] = value
+    return changed
 
 
 def _with_known_epochs(config: Any) -> Any:

@@ -25,6 +25,7 @@ ARGUMENTS = "arguments"  # the study's user attribute with what that sweep's com
 DIRECTORY = "directory"  # the study's user attribute that says where that sweep wrote
 ID = "id"  # the study's user attribute that a directory of runs is recognized by
 SWEEPS = "sweeps"  # the study's user attribute that counts its sweeps
+PRUNER = "pruner_settings"  # the study's user attribute with settings that its jobs' pruners take
 TOTAL = "total"  # the study's user attribute that says how many launched trials its sweep wants
 DATA = "data_fingerprint"  # the user attribute, of trials and study, that says on what
 SEED = "seed"  # the setting that, where it is searched, makes several runs of a configuration
@@ -117,6 +118,12 @@ def record_start(
     for key, value in ((DIRECTORY, directory), (COMMAND, command), (ARGUMENTS, known)):
         if study.user_attrs.get(key) != value:
             study.set_user_attr(key, value)
+
+
+def record_pruner(study: optuna.Study, settings: Mapping[str, Any]) -> None:
+    """Record the pruner's settings that a sweep has computed, for its jobs."""
+    if study.user_attrs.get(PRUNER, {}) != settings:
+        study.set_user_attr(PRUNER, dict(settings))
 
 
 def record_total(study: optuna.Study, total: int) -> None:

@@ -1,5 +1,6 @@
 """What a study found: its best trials, how close its rejections came, and the summary file."""
 
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,9 +10,10 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.trial import FrozenTrial, TrialState
 
+from mnist_sweep.errors import is_the_machines, reason
 from mnist_sweep.files import remove_leftovers, replacing
 from mnist_sweep.passwords import without_password
-from mnist_sweep.study_folder import BEST, SUMMARY
+from mnist_sweep.study_folder import BEST, BEST_RUN, SUMMARY
 from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.best_link import point_to, remove_unfinished
 from mnist_sweep.sweep.callbacks import SweepCallback
@@ -20,7 +22,9 @@ from mnist_sweep.sweep.gate import Verdict
 from mnist_sweep.sweep.trials.gated_sampler import is_grid
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, is_feasible, status_of
 from mnist_sweep.sweep.trials.tally import Tally
-from mnist_sweep.text import counted, relative
+from mnist_sweep.text import counted, one_line, relative
+
+log = logging.getLogger("mnist_sweep")
 
 OLD = 60.0  # seconds; no sweep writes one for that long
 
@@ -85,9 +89,18 @@ def path_in(directory: Path) -> Path:
 
 
 def check_directory(study: optuna.Study, directory: Path) -> None:
-    """Raise SweepError for a sweep directory that has runs of another study."""
+    """Raise SweepError for a sweep directory that has runs of another study, or may have."""
     identity, path = study_store.identity(study), path_in(directory)
-    recorded = OmegaConf.select(OmegaConf.load(path), "study_id") if path.exists() else None
+    try:
+        recorded = OmegaConf.select(OmegaConf.load(path), "study_id") if path.exists() else None
+    except OSError:
+        raise
+    except Exception as error:  # of YAML, of its encoding, or of another kind of document
+        raise SweepError(
+            f"{relative(path)} is damaged, so whose runs are beside it is not known: delete it if "
+            f"they are those of study {study.study_name!r}, and it is written anew "
+            f"({one_line(error)[:80]})"
+        ) from error
     runs = [p for p in directory.glob("*") if p.name.isdigit()] if recorded is None else []
     if recorded not in (None, identity) or (runs and not study.get_trials(deepcopy=False)):
         raise SweepError(
@@ -97,7 +110,7 @@ def check_directory(study: optuna.Study, directory: Path) -> None:
 
 
 def write_results(tally: Tally, storage: str | None, directory: Path, final: bool = True) -> None:
-    """Write what a study has found so far into its sweep directory, and point best/ to the best.
+    """Write what a study has found so far into its sweep directory.
 
     The file has the stock sweeper's keys, and what else there is to know. The list of a grid's
     skipped points, which can be long, is in the `final` one only.
@@ -109,8 +122,6 @@ def write_results(tally: Tally, storage: str | None, directory: Path, final: boo
         found["best_value"] = best[0].value if best else None
         found["best_trial"] = best[0].number if best else None
         found["best_run_directory"] = best[0].user_attrs.get("run_directory") if best else None
-        if best:
-            point_to(directory / BEST, Path(best[0].user_attrs.get("run_directory", "")))
     else:
         found["solutions"] = [
             {"params": t.params, "values": t.values, "trial": t.number} for t in best
@@ -143,13 +154,38 @@ class SummaryFile(SweepCallback):
 
     def __init__(self, tally: Tally, storage: str | None, directory: Path) -> None:
         self.tally, self.storage, self.directory = tally, storage, directory
+        self.said = False  # that best/ has no links
 
     def told(self) -> None:
         """Write what has been found so far."""
         write_results(self.tally, self.storage, self.directory, final=False)
+        self._point_to_best()
 
     def ended(self) -> None:
         """Write what was found; remove what killed sweeps have left of such files."""
         remove_leftovers(self.directory, OLD)
         remove_unfinished(self.directory / BEST, OLD)
         write_results(self.tally, self.storage, self.directory)
+        self._point_to_best()
+
+    def _point_to_best(self) -> None:
+        """Have best/ lead to the best trial. A convenience: no sweep ends for want of it."""
+        if len(self.tally.directions) > 1 or not self.tally.best:
+            return
+        run = str(self.tally.best[0].user_attrs.get("run_directory", ""))
+        try:
+            failed = point_to(self.directory / BEST, Path(run))
+        except FileNotFoundError:  # another sweep of the study makes it too: the next time will do
+            return
+        except OSError as error:
+            if is_the_machines(error):
+                raise
+            failed = reason(error)
+        if failed and not self.said:
+            self.said = True
+            log.warning(
+                "%s has no links (%s): its file %s says which run is the best",
+                relative(self.directory / BEST),
+                failed,
+                BEST_RUN,
+            )

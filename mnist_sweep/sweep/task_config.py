@@ -96,6 +96,8 @@ class TaskConfig:
         return [
             f"study={quoted(study)}",
             f"trial={number}",
-            # Fixed here, since a job's own choices could rename it.
+            # Fixed here: a job's own choices could rename it, and Hydra numbers a batch on from its
+            # first job, also where the trials between them were rejected.
             f"hydra.sweep.dir={quoted(self.sweep_directory)}",
+            f"hydra.sweep.subdir='{number}'",
         ]

@@ -12,10 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.trial import TrialState
 
 from mnist_sweep.errors import LeaseLost, MachineError
-from mnist_sweep.sweep.pruning import build_pruner
+from mnist_sweep.sweep.pruning import build_pruner, with_settings
 from mnist_sweep.sweep.settings import GRACE_PERIOD
 from mnist_sweep.sweep.storage import OUTAGE, Storage, cause_of, reopen, with_backoff
 from mnist_sweep.sweep.storage_address import address_of
+from mnist_sweep.sweep.study_store import PRUNER
 from mnist_sweep.sweep.trials.leases import (
     JOB,
     Heartbeat,
@@ -149,8 +150,8 @@ def _records(study_name: str, storage: Storage, pruner: DictConfig | None) -> Tr
         study_name=study_name,
         storage=storage.optuna,
         sampler=optuna.samplers.RandomSampler(),  # a job proposes nothing
-        pruner=build_pruner(pruner),
     )
+    study.pruner = build_pruner(with_settings(pruner, study.user_attrs.get(PRUNER)))
     return TrialRecords(study, storage.optuna)
 
 

@@ -1,3 +1,4 @@
+import errno
 import os
 from pathlib import Path
 
@@ -60,6 +61,35 @@ def test_what_is_not_our_directory_is_left_alone(runs):
     BEST.symlink_to(mine.resolve())
     point_to(BEST, runs[0])
     assert list(mine.iterdir()) == []
+
+
+def test_links_to_a_run_that_is_no_longer_the_best_are_removed(runs):
+    """The best one is another machine's."""
+    point_to(BEST, runs[0])
+    point_to(BEST, Path("multirun/s/7"))
+    assert not BEST.exists()
+
+
+def test_a_file_system_without_links_has_the_name_of_the_run(runs, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    assert point_to(BEST, runs[1]) == "Operation not permitted"
+    assert entries() == {"trial"}
+    assert {path.name for path in Path("multirun/s").iterdir()} == {"0", "1", "best"}
+    assert real_directory(str(BEST)) == runs[1]
+    (BEST / "trial").write_text("../../elsewhere\n")
+    assert real_directory(str(BEST)) == BEST
+
+
+def test_a_full_disk_is_the_sweeps_to_stop_by(runs, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        point_to(BEST, runs[1])
 
 
 def test_the_files_of_best_are_those_of_its_run(runs):

@@ -6,7 +6,12 @@ from optuna import pruners
 
 from mnist_sweep.sweep import conf
 from mnist_sweep.sweep.errors import SweepError
-from mnist_sweep.sweep.pruning import build_pruner, why_off
+from mnist_sweep.sweep.pruning import (
+    build_pruner,
+    computed_settings,
+    why_off,
+    with_settings,
+)
 
 # Patience and the signed-rank test are experimental to Optuna, which says so in a warning.
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -78,6 +83,51 @@ def test_halving_begins_after_a_sixth_of_the_epochs_or_the_second(epochs, expect
     pruner = OmegaConf.load(FOLDER / "successive_halving.yaml")
     config = OmegaConf.create({"epochs": epochs, "hydra": {"sweeper": {"pruner": pruner}}})
     assert build_pruner(config.hydra.sweeper.pruner)._min_resource == expected
+
+
+def sweeps(pruner, **config):
+    return OmegaConf.create({**config, "hydra": {"sweeper": {"pruner": pruner}}})
+
+
+@pytest.mark.parametrize(
+    ("searched", "first"), [([], 3), ([60, 6], 2), ([75, 40], 6), (["${x}", 30], 5)], ids=str
+)
+def test_each_job_has_the_rungs_of_the_shortest_trial_that_is_searched(searched, first):
+    config = sweeps(OmegaConf.load(FOLDER / "successive_halving.yaml"), epochs=20)
+    assert computed_settings(config, searched) == {"min_resource": first}
+    assert config.epochs == 20
+
+
+def test_each_job_of_hyperband_has_the_length_of_the_longest_trial_that_is_searched():
+    config = sweeps(OmegaConf.load(FOLDER / "hyperband.yaml"), epochs=20)
+    assert computed_settings(config) == {"max_resource": 20}
+    assert computed_settings(config, [6, 60]) == {"max_resource": 60}
+    found = with_settings(config.hydra.sweeper.pruner, computed_settings(config, [6, 60]))
+    assert build_pruner(found)._max_resource == 60
+
+
+@pytest.mark.parametrize("epochs", [None, "9", "${oc.env:ONLY_IN_JOBS}", "???"])
+def test_what_only_a_job_can_compute_is_left_to_it(epochs):
+    config = sweeps(OmegaConf.load(FOLDER / "hyperband.yaml"), epochs=epochs)
+    assert computed_settings(config) == {}
+    assert with_settings(config.hydra.sweeper.pruner, {}) == config.hydra.sweeper.pruner
+
+
+def test_what_is_left_of_the_default_pruner_is_not_given_to_jobs():
+    config = OmegaConf.load(FOLDER / "successive_halving.yaml")
+    config = sweeps(
+        {**config, "_target_": "optuna.pruners.ThresholdPruner", "lower": 0.5}, epochs=9
+    )
+    assert computed_settings(config) == {}
+
+
+@pytest.mark.parametrize(
+    "settings", [None, 5, [], {"min_resource": "x"}, {"other": 3}, {"reduction_factor": 9}], ids=str
+)
+def test_only_what_the_config_computes_is_taken_from_the_study(settings):
+    config = sweeps(OmegaConf.load(FOLDER / "successive_halving.yaml"), epochs=20)
+    pruner = build_pruner(with_settings(config.hydra.sweeper.pruner, settings))
+    assert (pruner._min_resource, pruner._reduction_factor) == (3, 3)
 
 
 def test_a_min_resource_of_the_users_own_stays():

@@ -71,7 +71,7 @@ def test_a_proposal_that_repeats_a_trial_is_not_the_one_closest_to_the_budget():
     assert Tally(study).closest.number == number
 
 
-def test_a_probe_that_came_closer_than_any_trial_is_the_one_that_is_said():
+def test_a_draw_that_came_closer_than_any_trial_is_the_one_that_is_said():
     study = optuna.create_study()
     add(study, TrialStatus.REJECTED, excess=10.0, reason="10 over")
     near = Verdict({"parameters": 1.0}, reason="1 over")
@@ -141,6 +141,18 @@ def test_a_directory_that_holds_another_studys_runs_is_refused(tmp_path):
     summary.check_directory(ours, tmp_path)
     with pytest.raises(SweepError, match="has runs of another study"):
         summary.check_directory(other, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"a: [b", b"- a\n- b\n", bytes(200), b"\xff\xfe", b"study_id: ${nowhere}"]
+)
+def test_a_damaged_summary_is_one_line_that_says_what_to_do(study, tmp_path, content):
+    summary.path_in(tmp_path).write_bytes(content)
+    with pytest.raises(
+        SweepError, match=r"optimization_results\.yaml is damaged.* delete it"
+    ) as said:
+        summary.check_directory(study, tmp_path)
+    assert "\n" not in str(said.value)
 
 
 def test_runs_without_a_summary_are_another_studys_unless_this_one_has_trials(study, tmp_path):

@@ -51,6 +51,7 @@ def test_a_jobs_directory_survives_hydras_grammar(directory):
         "study": "s",
         "trial": "7",
         "hydra.sweep.dir": directory,
+        "hydra.sweep.subdir": "7",
     }
 
 

@@ -90,7 +90,7 @@ def plan_sweep(given: Given, arguments: list[str]) -> Plan:
     workers, said = backend.free(), str(backend).partition(",")[0]
     backend.stop(0)  # a cluster is not needed any more
     stands = standing(given, search)
-    off = why_off(given.pruner, given.settings.directions, stands.shared, given.task.objective)
+    off = why_off(search.pruner, given.settings.directions, stands.shared, given.task.objective)
     gated_space = GatedSpace(
         search.space,
         search.current,
@@ -111,7 +111,7 @@ def plan_sweep(given: Given, arguments: list[str]) -> Plan:
         found = survey(gated_space, first_passed=first_passed)
         costs = None
         if timer is not None and given.probe is not None and found.feasible:
-            pruner = build_pruner(None) if off else given.pruner
+            pruner = build_pruner(None) if off else search.pruner
             costs = find_costs(given, given.probe, search, found, stands, timer, pruner)
     return Plan(
         stands,
@@ -123,7 +123,7 @@ def plan_sweep(given: Given, arguments: list[str]) -> Plan:
         workers,
         said,
         _sampler(given),
-        type(given.pruner).__name__,
+        type(search.pruner).__name__,
         off,
         costs,
     )

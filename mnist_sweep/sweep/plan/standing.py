@@ -52,7 +52,7 @@ def standing(given: Given, search: Search) -> Standing:
     resumed = study is not None
     if study is None:
         study = study_store.open_study(
-            settings.study_name, open_storage(None), sampler, given.pruner, settings.directions
+            settings.study_name, open_storage(None), sampler, search.pruner, settings.directions
         )
     study_store.check_directions(study, settings.directions)
     _, moved = match_study(given, search, study, grid=points is not None)

@@ -4,7 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optuna.distributions import BaseDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from mnist_sweep.sweep.space.base_config import NOTHING, BaseConfig
 from mnist_sweep.sweep.space.grammar import Setting, interpolates, plain_name
@@ -16,7 +21,7 @@ Choose = Callable[[str, BaseDistribution], Any]
 
 @dataclass
 class SearchSpace:
-    """`settings` by name; `deletions` such as "~key"; `conditional` as in `BudgetSweeper`.
+    """`settings` by name; `deletions` such as "~key"; `conditional` as the sweeper has it.
 
     `optional` are the settings that a config's `params` named and the command line did not.
     `varying` are those that a choice of a searched group brings or leaves out; `declared` is what
@@ -46,6 +51,19 @@ class SearchSpace:
     def searched_under_conditions(self) -> list[str]:
         """Return the names of what is searched where a condition is met; sorted."""
         return sorted(set().union(*map(_searched, self._branches())))
+
+    def ends(self, name: str) -> list[Any]:
+        """Return the values of a setting that others lie between: of a range its two ends."""
+        found: list[Any] = []
+        for settings in self._all():
+            setting = settings.get(name)
+            if isinstance(setting, str):
+                found.append(read(setting))
+            elif isinstance(setting, CategoricalDistribution):
+                found += setting.choices
+            elif isinstance(setting, IntDistribution | FloatDistribution):
+                found += [setting.low, setting.high]
+        return found
 
     def names(self) -> set[str]:
         """Return the names of all settings, conditional ones included."""
