@@ -456,14 +456,29 @@ def _check_effects(run: RunConfig) -> None:
     )
 
 
-def check_resumed_alone(overrides: Iterable[str]) -> None:
-    """Raise ConfigError where anything is given with `resume`, which takes recorded settings."""
-    changed = [each for each in overrides if not each.startswith("resume=")]
+# What may be given with `resume`: where a run goes on, and nothing of what it computes.
+OF_THE_PLACE = ("data.root", "data.download", "data.timeout", "device", "threads", "progress")
+
+
+def load_resumed(directory: str, given: DictConfig, overrides: Iterable[str]) -> DictConfig:
+    """Return the config of a run to resume, with what the `given` one says of the place.
+
+    Raises ConfigError for another override than those, since the run has its own settings, and
+    where the directory has no such record.
+    """
+    names = {each: each.partition("=")[0].lstrip("+") for each in overrides}
+    changed = [each for each, name in names.items() if name not in ("resume", *OF_THE_PLACE)]
     if changed:
         raise ConfigError(
             f"resume takes the run's own settings, so {' '.join(changed)} cannot be "
-            "given with it; leave that out, or start a new run"
+            f"given with it; leave that out, or start a new run. May be given: "
+            f"{', '.join(OF_THE_PLACE)}"
         )
+    config = load_recorded(directory)
+    for name in names.values():
+        if name != "resume":
+            OmegaConf.update(config, name, OmegaConf.select(given, name), force_add=True)
+    return config
 
 
 def load_recorded(directory: Any, setting: str = "resume") -> DictConfig:

@@ -1,5 +1,6 @@
 """One program at a time in a folder."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,3 +31,29 @@ def alone_in(folder: Path, setting: str, busy: UserError, lock: str = LOCK) -> I
         yield
     finally:
         file.release()
+
+
+@contextmanager
+def holding(folder: Path, busy: UserError) -> Iterator[None]:
+    """Hold a folder itself for the block, which leaves no file in it.
+
+    Raises `busy` at once where another process holds it. Where the system cannot lock a folder, or
+    there is none yet, nothing is held.
+    """
+    try:
+        import fcntl  # Windows has none
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise busy from error
+        except OSError:  # a network's file system may not lock folders
+            pass
+        yield
+    finally:
+        os.close(descriptor)

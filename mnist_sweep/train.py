@@ -32,10 +32,10 @@ from mnist_sweep.config import (
     ConfigError,
     check,
     check_no_trial,
-    check_resumed_alone,
     config_directory,
     given_overrides,
     load_recorded,
+    load_resumed,
     seen_from,
     sweep_name,
 )
@@ -71,13 +71,12 @@ def train(config: DictConfig, directory: Path) -> "Objective":
         check_effects(hydra_config, sweeps=False)
     resumed = bool(config.get("resume"))
     if resumed:
-        check_resumed_alone(given_overrides(hydra_config, "task"))
         before = command_folder() / config.resume
         if before.resolve() != directory.resolve():
             raise ConfigError(
                 f"resume={config.resume} writes to that directory: leave hydra.run.dir out"
             )
-        config = load_recorded(str(before))
+        config = load_resumed(str(before), config, given_overrides(hydra_config, "task"))
         name = None
     run = seen_from(command_folder(), check(config))
     if run.dry_run:  # single runs and our sweeps have planned, and are not here any more

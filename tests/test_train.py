@@ -15,6 +15,8 @@ from omegaconf import OmegaConf
 from safetensors.torch import load_file
 
 from mnist_sweep import train
+from mnist_sweep.errors import UserError
+from mnist_sweep.folder_lock import holding
 from mnist_sweep.run import build, execute, session
 from tests.conftest import read_json_lines
 
@@ -35,6 +37,10 @@ def error_line(capfd):
     lines = capfd.readouterr().err.splitlines()
     assert len(lines) == 1, lines
     return lines[0]
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt
 
 
 def test_a_run_leaves_the_directory_the_design_promises(command, quick):
@@ -247,9 +253,6 @@ def test_resuming_what_is_no_directory_is_one_line(command, capfd, value):
     ],
 )
 def test_resuming_a_damaged_run_is_one_line(command, capfd, quick, monkeypatch, file, message):
-    def interrupt(*arguments):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(session.Session, "_finish", interrupt)
         assert command(*quick) == 130
@@ -259,15 +262,37 @@ def test_resuming_a_damaged_run_is_one_line(command, capfd, quick, monkeypatch, 
     assert message in error_line(capfd)
 
 
+def test_a_run_may_go_on_elsewhere_but_not_with_other_settings(command, capfd, quick, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "_finish", interrupt)
+        assert command(*quick) == 130
+    (Path("run/metrics.jsonl")).write_text("")
+    capfd.readouterr()
+    assert command("resume=run", "epochs=9") == 1
+    assert "so epochs=9 cannot be given with it" in error_line(capfd)
+    assert command("resume=run", "device=cpu", "threads=1", "data.root=.") == 1
+    assert "metrics.jsonl lacks epoch 1" in error_line(capfd)
+
+
+def test_a_run_that_another_process_trains_is_not_resumed(command, capfd, quick, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "_finish", interrupt)
+        assert command(*quick) == 130
+    before = Path("run/metrics.jsonl").read_text()
+    capfd.readouterr()
+    with holding(Path("run"), UserError("busy")):
+        assert command("resume=run") == 1
+    assert "run is being trained by another process" in error_line(capfd)
+    assert Path("run/metrics.jsonl").read_text() == before
+    assert command("resume=run") == 0
+
+
 def test_study_and_trial_cannot_be_given_by_hand(command, capfd, quick):
     assert command(*quick, "study=s", "trial=1") == 1
     assert "give the sweep's command again, or leave study and trial out" in error_line(capfd)
 
 
 def test_a_run_on_other_data_cannot_be_resumed(command, capfd, quick, monkeypatch):
-    def interrupt(*arguments):
-        raise KeyboardInterrupt
-
     with monkeypatch.context() as patch:
         patch.setattr(session.Session, "_finish", interrupt)
         assert command(*quick) == 130

@@ -17,8 +17,7 @@ from mnist_sweep.config import (
     ConfigError,
     check,
     check_no_trial,
-    check_resumed_alone,
-    load_recorded,
+    load_resumed,
     seen_from,
 )
 from mnist_sweep.errors import explain
@@ -151,9 +150,8 @@ def _read(settings: Sequence[str | DictConfig]) -> _Asked:
         )
     if config.resume is None:
         return _Asked(config, hydra.runtime.choices.get("model"), overrides, None)
-    check_resumed_alone(overrides)
     resumed = str(config.resume)
-    return _Asked(load_recorded(resumed), None, overrides, resumed)
+    return _Asked(load_resumed(resumed, config, overrides), None, overrides, resumed)
 
 
 def _directory(given: str | Path | None, resumed: str | None) -> Path:

@@ -136,6 +136,7 @@ class RunDirectory:
             self.before_writing()
             file.write(json.dumps(_finite(asdict(epoch))) + "\n")
             file.flush()
+            os.fsync(file.fileno())  # before the checkpoint, which must not know of more epochs
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Return the recorded epochs; a last line cut short by a kill is left out."""
@@ -143,6 +144,16 @@ class RunDirectory:
             return []
         lines = _text(self.metrics).split("\n")[:-1]
         return [_parsed(line, self.metrics, EPOCH, ("epoch",)) for line in lines]
+
+    def check_metrics(self, epochs: int) -> None:
+        """Raise RecordError where not each of so many epochs is recorded, as after a power cut."""
+        recorded = {line["epoch"] for line in self.read_metrics()}
+        missing = [epoch for epoch in range(1, epochs + 1) if epoch not in recorded]
+        if missing:
+            raise RecordError(
+                f"{self.metrics} lacks epoch {missing[0]}, although the checkpoint beside it is of "
+                f"epoch {epochs}: train it again"
+            )
 
     def keep_metrics(self, epochs: int) -> None:
         """Drop the lines after the last checkpoint, since those epochs will be run again."""

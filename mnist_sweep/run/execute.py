@@ -3,7 +3,7 @@
 import logging
 import math
 import socket
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 
 from mnist_sweep.config import RunConfig
 from mnist_sweep.data import Dataset
+from mnist_sweep.folder_lock import holding
 from mnist_sweep.formats import KEY, RUN
 from mnist_sweep.models.cost import Cost
 from mnist_sweep.run.build import (
@@ -59,8 +60,11 @@ def execute(
     epoch. `until`: the epoch after which the run stops, where that is not its last. Raises
     UserError for what a user can cause, and KeyboardInterrupt, after recording it.
     """
-    found = _prepare(run, path, name, resume, sweep, reporter, until=until)
-    result = found.complete() if isinstance(found, Session) else found
+    busy = RecordError(f"{path} is being trained by another process: wait for it, or end it")
+    # A trial has its lease.
+    with holding(path, busy) if run.trial is None else nullcontext():
+        found = _prepare(run, path, name, resume, sweep, reporter, until=until)
+        result = found.complete() if isinstance(found, Session) else found
     return objective(run, result)
 
 

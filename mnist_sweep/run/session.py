@@ -40,6 +40,12 @@ log = logging.getLogger("mnist_sweep")
 STOPPED = 1.0  # seconds between a look at the lease and a write; they are milliseconds apart
 
 
+def now() -> float:
+    """Return seconds of a clock that goes on while the machine sleeps, where there is one."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
+
+
 class Reporter(Protocol):
     """A trial's way to its study; `mnist_sweep.sweep.trial.Reporter` is one."""
 
@@ -101,7 +107,7 @@ class Session:
             facts["cuda_graph"] = self.cuda_graph
         self.narrator = Narrator(run, self.until)
         self.trackers: list[Tracker] = []
-        self.looked = time.monotonic()
+        self.looked = now()
         directory.before_writing = self._check_after_a_stop
         self.started = time.perf_counter()
         self.seconds_before = 0.0
@@ -121,6 +127,7 @@ class Session:
             return
         try:
             state = self._checkpoint()
+            self.directory.check_metrics(state["training"]["epoch"])
         except RecordError as error:
             if not again:
                 raise
@@ -248,14 +255,14 @@ class Session:
         """Raise LeaseLost before anything is written about another process's trial."""
         if self.reporter is not None:
             self.reporter.check()
-            self.looked = time.monotonic()
+            self.looked = now()
 
     def _check_after_a_stop(self) -> None:
         """Look at the lease once more where so long has passed since that others may have it.
 
         A process may be stopped between a look and what it then writes.
         """
-        if self.reporter is not None and time.monotonic() - self.looked > STOPPED:
+        if self.reporter is not None and now() - self.looked > STOPPED:
             self._check_lease()
 
     def _is_anothers(self) -> bool:

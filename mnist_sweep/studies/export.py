@@ -1,6 +1,5 @@
 """A study in one file, to be opened on another machine: a database of its own, and its folder."""
 
-import os
 import sqlite3
 import tempfile
 import zipfile
@@ -80,17 +79,30 @@ def _write(
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder in their order, no link and nothing of the moment."""
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            file = Path(root, name)
-            if not file.is_symlink() and file.is_file() and not name.endswith(LEFT_OUT):
-                # best/ is links, which the next sweep makes anew; the database is of a study that
-                # was opened from such a file.
-                marks = file == folder / BEST / BEST_RUN
-                if not marks and not (file.parent == folder and name.startswith(DATABASE)):
-                    yield file
+    """Yield the files of a folder in their order, no link and nothing of the moment.
+
+    best/ is links, which the next sweep makes anew; the database is of a study that was opened from
+    such a file.
+    """
+    for file in _below(folder):
+        marks = file == folder / BEST / BEST_RUN
+        if not marks and not (file.parent == folder and file.name.startswith(DATABASE)):
+            yield file
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield a folder's files, those of its folders first.
+
+    A run may be going on: its checkpoint, which must not know of an epoch that its metrics lack, is
+    read before them.
+    """
+    for path in sorted(folder.iterdir(), key=lambda path: (not path.is_dir(), path.name)):
+        if path.is_symlink():
+            continue
+        if path.is_dir():
+            yield from _below(path)
+        elif path.is_file() and not path.name.endswith(LEFT_OUT):
+            yield path
 
 
 def _write_database(path: Path, study: optuna.Study, storage: BaseStorage) -> None:

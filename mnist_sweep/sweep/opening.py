@@ -48,6 +48,8 @@ from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.sweep.zipped import groups_of
 from mnist_sweep.text import relative
 
+BASIC = "BasicLauncher"  # Hydra's own, as it calls the class
+
 
 @dataclass(frozen=True)
 class Search:
@@ -139,7 +141,7 @@ def choose_backend(given: Given) -> Backend:
             "hydra/launcher=workers, ray_tasks or dask_tasks, which can end a job; leave it out"
         )
     # The basic launcher runs a batch one by one: nothing is gained by waiting for its end.
-    size = 1 if type(launcher).__name__ == "BasicLauncher" else settings.n_jobs or 2
+    size = 1 if type(launcher).__name__ == BASIC else settings.n_jobs or 2
     return LauncherBackend(launcher, size, numbered=not given.task.names_trials)
 
 
@@ -152,10 +154,17 @@ def _check_workers(given: Given) -> None:
         raise SweepError(
             f"{memory[-1]} has an effect with hydra/launcher=workers only: leave it out"
         )
-    if memory and given.settings.n_jobs is not None:
+    n_jobs = given.settings.n_jobs or getattr(given.launcher, "n_jobs", None)
+    if memory and n_jobs is not None:
         raise SweepError(
-            f"{memory[-1]} has no effect, since n_jobs={given.settings.n_jobs} says how many "
-            "workers there are: leave one of them out"
+            f"{memory[-1]} has no effect, since n_jobs={n_jobs} says how many workers there are: "
+            "leave one of them out"
+        )
+    several = beginning(lines, ("hydra.sweeper.n_jobs=",))
+    if several and type(given.launcher).__name__ == BASIC and given.settings.n_jobs != 1:
+        raise SweepError(
+            f"{several[-1]} has no effect with hydra/launcher=basic, which runs one trial at a "
+            "time: leave one of them out"
         )
     if preload and not isinstance(given.launcher, PoolLauncher):
         raise SweepError(

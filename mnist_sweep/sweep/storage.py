@@ -71,6 +71,9 @@ class Storage:
             self.optuna = get_storage(storage)
 
     def _file(self, url: URL, base: Path) -> RDBStorage:
+        if str(url.database).startswith("file:"):
+            # Writing would make a file of that name, or leave unsaid what the URI asks of SQLite.
+            raise SweepError("write the path of the file after sqlite:///, and not a file: URI")
         self.path = base / str(url.database)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         absolute = url.set(database=str(self.path)).render_as_string(hide_password=False)

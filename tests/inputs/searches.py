@@ -46,6 +46,15 @@ CASES = [
         "hydra.sweeper.worker_memory=2 has no effect, since n_jobs=2",
     ),
     sweep(
+        ["hydra.launcher.n_jobs=2", "hydra.sweeper.worker_memory=2"],
+        "hydra.sweeper.worker_memory=2 has no effect, since n_jobs=2",
+    ),
+    sweep(
+        ["hydra/launcher=basic", "hydra.sweeper.n_jobs=4"],
+        "hydra.sweeper.n_jobs=4 has no effect with hydra/launcher=basic",
+    ),
+    sweep("hydra.sweeper.storage=sqlite:///file:u.db?uri=true", "and not a file: URI"),
+    sweep(
         ["hydra/launcher=basic", "hydra.sweeper.preload=[json]"], "hydra.sweeper.preload=[json] has"
     ),
     sweep("search=nonsense", "search/nonsense"),

@@ -161,7 +161,7 @@ def test_a_run_that_is_stopped_between_a_look_and_a_write_looks_again(
 ):
     reporter, before = FakeReporter(), {}
     real, asleep = time.monotonic, [0.0]
-    monkeypatch.setattr(session.time, "monotonic", lambda: real() + asleep[0])
+    monkeypatch.setattr(session, "now", lambda: real() + asleep[0])
     wrote = getattr(RunDirectory, write)
 
     def stopped(directory, *arguments):
@@ -226,6 +226,22 @@ def test_a_run_of_several_objectives_says_which_epochs_it_has_done(run):
     reporter = FakeReporter()
     run(reporter, "objective=[val_acc,parameters]", "epochs=3")
     assert (reporter.passed, reporter.reported) == ([1, 2, 3], [])
+
+
+@pytest.mark.parametrize("left", [[], [0], [0, 2], [1, 2]], ids=str)
+def test_a_trial_whose_metrics_are_behind_its_checkpoint_starts_again(run, tmp_path, caplog, left):
+    """As a power cut leaves them."""
+    run(FakeReporter())
+    directory = tmp_path / "run"
+    complete = read_json_lines(directory / "metrics.jsonl")
+    result = json.loads((directory / "result.json").read_text())
+    (directory / "result.json").write_text(json.dumps(result | {"status": "running"}))
+    lines = (directory / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (directory / "metrics.jsonl").write_text("".join(lines[index] for index in left))
+    run(FakeReporter())
+    again = read_json_lines(directory / "metrics.jsonl")
+    assert [line["val_loss"] for line in again] == [line["val_loss"] for line in complete]
+    assert caplog.text.count("metrics.jsonl lacks epoch") == 1
 
 
 DAMAGED = [lambda content: content[: len(content) // 2], lambda content: b""]

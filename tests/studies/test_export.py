@@ -118,3 +118,15 @@ def test_a_study_without_a_folder_here_is_its_database_alone(capsys):
     assert "no folder of its runs is here" in capsys.readouterr().out
     with zipfile.ZipFile("theirs.zip") as archive:
         assert archive.namelist() == ["study/optuna.db"]
+
+
+def test_a_checkpoint_is_read_before_the_metrics_that_it_must_not_be_ahead_of():
+    swept("s", SQLITE)
+    run = Path("multirun/s/0")
+    (run / "checkpoints").mkdir(parents=True, exist_ok=True)
+    (run / "checkpoints" / "last.pt").write_bytes(b"state")
+    (run / "metrics.jsonl").write_text("{}\n")
+    exported()
+    with zipfile.ZipFile("s.zip") as archive:
+        names = [Path(name).name for name in archive.namelist()]
+    assert names.index("last.pt") < names.index("metrics.jsonl")

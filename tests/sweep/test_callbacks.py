@@ -62,7 +62,7 @@ def test_what_a_callback_is_told_is_what_all_are_told(kind):
 
 
 def figures(fingerprint):
-    return {callbacks.studies.DATA: fingerprint, "data": "mnist_5k"}
+    return {callbacks.study_store.DATA: fingerprint, "data": "mnist_5k"}
 
 
 def test_trials_on_other_data_than_their_studys_end_the_sweep():

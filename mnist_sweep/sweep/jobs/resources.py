@@ -1,6 +1,8 @@
 """What a machine has for workers: cores or GPUs, and how they are divided."""
 
+import itertools
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from mnist_sweep.run.memory import memory
 
 GB = 1e9  # bytes
 
+GPU = re.compile(r"\d+|(GPU|MIG)-\S+")  # a number or an identifier in CUDA_VISIBLE_DEVICES
 # What OpenMP, MKL and OpenBLAS read at their start.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -23,7 +26,9 @@ def gpus(config: DictConfig) -> list[str]:
         return []
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+        # As CUDA reads it: what follows the first that names none is not seen.
+        names = [name.strip() for name in visible.split(",")]
+        return list(itertools.takewhile(GPU.fullmatch, names))
     if shutil.which("nvidia-smi") is None:  # no driver; torch takes two seconds to say the same
         return []
     import torch

@@ -93,7 +93,7 @@ class Worker:
         where = f"; see {relative(self.log)}" if self.log else ""
         if code >= 0:
             return f"the worker process exited with code {code}{where}"
-        name = signal.Signals(-code).name
+        name = _name_of_signal(-code)
         meaning = f" ({MEANING[name]})" if name in MEANING else ""
         return f"the worker process was ended by {name}{meaning}{where}"
 
@@ -274,3 +274,10 @@ class WorkerBackend:
                 worker.process.pid,
             )
         worker.end(None)
+
+
+def _name_of_signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has none
+        return f"signal {number}"

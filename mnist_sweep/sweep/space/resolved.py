@@ -27,8 +27,15 @@ def digest_of(config: DictConfig, ignored: Collection[str] = ()) -> str | None:
     for name in (*OF_A_TRIAL, *ignored):
         _drop(plain, name)
     # `repr` for what JSON cannot say, such as an enumeration's member.
-    text = json.dumps(plain, sort_keys=True, default=repr)
+    text = json.dumps(_with_text_keys(plain), sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _with_text_keys(plain: Any) -> Any:
+    """Return plain data whose keys can be sorted: a config may have 1 and "a" side by side."""
+    if isinstance(plain, dict):
+        return {str(key): _with_text_keys(value) for key, value in plain.items()}
+    return [_with_text_keys(each) for each in plain] if isinstance(plain, list) else plain
 
 
 def _drop(plain: Any, name: str) -> None:

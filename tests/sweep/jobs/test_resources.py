@@ -53,6 +53,8 @@ def devices(environments):
         ("2,0", ["2", "0"]),
         (" 0 , 1 ", ["0", "1"]),
         ("GPU-8932f937,MIG-5c6f", ["GPU-8932f937", "MIG-5c6f"]),
+        ("NoDevFiles", []),
+        ("0,-1,1", ["0"]),
     ],
 )
 def test_gpus_are_those_that_the_user_lets_be_seen(machine, visible, expected):

@@ -41,3 +41,9 @@ def test_a_runs_name_and_notes_make_no_other_configuration():
 
 def test_a_config_that_cannot_be_resolved_has_no_digest():
     assert digest({"lr": "${nowhere}"}) is None
+
+
+def test_keys_of_several_kinds_in_one_mapping_have_digits():
+    config = OmegaConf.create({"weights": {1: 0.5, "a": 0.5}})
+    assert digest_of(config) == digest_of(config.copy())
+    assert digest_of(config) != digest_of(OmegaConf.create({"weights": {2: 0.5, "a": 0.5}}))
