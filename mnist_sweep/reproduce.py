@@ -56,6 +56,7 @@ from mnist_sweep.run.execute import execute
 from mnist_sweep.run.load import real_directory
 from mnist_sweep.run.machine import choose_device
 from mnist_sweep.run.single import change, read_as_single, write_config
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.sweep.study_record import read_study
 from mnist_sweep.text import counted, printable, relative, visible
 from mnist_sweep.training.loop import Diverged
@@ -74,7 +75,7 @@ class Reproduce:
     run: str | None = None
     study: str | None = None
     trial: int | None = None
-    storage: str = "sqlite:///multirun/optuna.db"
+    storage: str = STORAGE
     device: str | None = None
     tolerance: float = 0.0
     to: str | None = None

@@ -5,6 +5,9 @@ A trial's run directory has its number. What is not named here is the user's own
 
 import re
 
+# Where the shipped searches keep their studies, and the other commands look for them.
+STORAGE = "sqlite:///multirun/optuna.db"
+
 BEST = "best"  # links to the files of the run that is best so far
 BEST_RUN = "trial"  # a file in that folder, which says whose they are
 WORKERS = "workers"  # what worker processes print, a file each

@@ -28,6 +28,7 @@ from PIL import Image
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.errors import UserError
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.text import relative
 from tools.chromium import browser, photograph
 from tools.terminal import watch
@@ -60,7 +61,7 @@ class Screenshots:
     """The command line; see the module."""
 
     study: str
-    storage: str = "sqlite:///multirun/optuna.db"
+    storage: str = STORAGE
     to: str = str(ROOT / "docs" / "pictures")
     trials: int = 8
     epochs: int = 3

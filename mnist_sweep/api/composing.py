@@ -3,18 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-import hydra
-from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from mnist_sweep import conf
 from mnist_sweep.cli.entry import check_words
 from mnist_sweep.cli.hydra_errors import said
-from mnist_sweep.config import ConfigError, config_directory, without_hydra
+from mnist_sweep.conf.composed import compose_run
+from mnist_sweep.config import ConfigError, without_hydra
 from mnist_sweep.text import shortened
 
 
@@ -38,10 +36,9 @@ def composed(overrides: Sequence[str]) -> tuple[DictConfig, DictConfig]:
     """
     for override in overrides:
         _check(override)
-    conf.register()
     try:
-        with _own_hydra(), initialize_config_dir(config_directory(), job_name="train"):
-            config = hydra.compose("config", list(overrides), return_hydra_config=True)
+        with _own_hydra():
+            config = compose_run(overrides)
     except HydraException as error:
         raise ConfigError(shortened(said(error))) from error
     return without_hydra(config), config.hydra

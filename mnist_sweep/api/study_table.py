@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from mnist_sweep.confirm.conclusion import Conclusion, read_conclusions
 from mnist_sweep.errors import UserError
-from mnist_sweep.study_folder import CONFIRMATION
+from mnist_sweep.study_folder import CONFIRMATION, STORAGE
 from mnist_sweep.sweep.read_only import StorageError
 from mnist_sweep.sweep.study_record import Row, StudyReadError, read_study
 from mnist_sweep.text import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
-
-STORAGE = "sqlite:///multirun/optuna.db"
 
 
 class NotInstalled(UserError):

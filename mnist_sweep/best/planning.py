@@ -7,7 +7,8 @@ from typing import Any
 from mnist_sweep.best import steps
 from mnist_sweep.best.allowance import Allowance, Costs
 from mnist_sweep.best.question import Question, QuestionError
-from mnist_sweep.cli.printed_commands import STORAGE, override
+from mnist_sweep.cli.printed_commands import override
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.text import counted, duration
 
 

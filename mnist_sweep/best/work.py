@@ -20,6 +20,7 @@ from mnist_sweep.best.planning import lines, plan_words, read_costs
 from mnist_sweep.best.question import Question, QuestionError
 from mnist_sweep.best.steps import StepFailed
 from mnist_sweep.cli.printed_commands import override
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.text import duration
 
 PLAN, SEARCH, CONFIRM, REPORT, EXPORT = STEPS = ("plan", "search", "confirm", "report", "export")
@@ -35,7 +36,7 @@ class Terms:
     hours: float
     top: int = 4
     seeds: int = 10
-    storage: str = "sqlite:///multirun/optuna.db"
+    storage: str = STORAGE
 
 
 class Work:

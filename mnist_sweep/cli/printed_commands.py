@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from mnist_sweep.allowed_targets import ENVIRONMENT_VARIABLE
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.text import command_folder, relative
 
 TRAIN = ("python", "-m", "mnist_sweep.train")
 SCRIPT = "mnist-sweep"  # what an installation calls the same
-VENV, STORAGE = ".venv", "sqlite:///multirun/optuna.db"  # as the Makefile has them
+VENV = ".venv"  # as the Makefile has it
 # Options of Hydra's that say what is composed, by the name of what they set.
 OPTIONS = {
     "config_path": "--config-path",

@@ -14,6 +14,16 @@ from mnist_sweep.cli.hydra_errors import said
 from mnist_sweep.config import ConfigError, config_directory
 
 
+def compose_run(overrides: Sequence[str]) -> DictConfig:
+    """Return what `python -m mnist_sweep.train` composes, with Hydra's part.
+
+    Raises what Hydra raises.
+    """
+    conf.register()
+    with initialize_config_dir(config_directory(), job_name="train"):
+        return compose("config", list(overrides), return_hydra_config=True)
+
+
 def compose_sweep(overrides: Sequence[str], taken: Mapping[str, str]) -> DictConfig:
     """Return what `python -m mnist_sweep.train -m` composes, with Hydra's part.
 
@@ -21,7 +31,6 @@ def compose_sweep(overrides: Sequence[str], taken: Mapping[str, str]) -> DictCon
     to give instead. Raises ConfigError for one of them, and for overrides that do not compose.
     """
     check_words(overrides)
-    conf.register()
     try:
         parsed = OverridesParser.create().parse_overrides(list(overrides))
         for override in parsed:
@@ -29,10 +38,7 @@ def compose_sweep(overrides: Sequence[str], taken: Mapping[str, str]) -> DictCon
             if name in taken:
                 raise ConfigError(f"{override.input_line} cannot be given here: {taken[name]}")
         fixed = [str(each.input_line) for each in parsed if not each.is_sweep_override()]
-        with initialize_config_dir(config_directory(), job_name="train"):
-            config = compose(
-                "config", overrides=["hydra.mode=MULTIRUN", *fixed], return_hydra_config=True
-            )
+        config = compose_run(["hydra.mode=MULTIRUN", *fixed])
     except HydraException as error:
         raise ConfigError(said(error)) from error
     HydraConfig.instance().set_config(config)  # for what names ${hydra:...}

@@ -8,7 +8,7 @@ from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.confirm.candidates import ConfirmError
 from mnist_sweep.confirm.comparisons import MARGIN
-from mnist_sweep.study_folder import CONFIRMATION
+from mnist_sweep.study_folder import CONFIRMATION, STORAGE
 from mnist_sweep.sweep.study_record import StudyRecord
 
 
@@ -17,7 +17,7 @@ class Confirm:
     """The command line; see `python -m mnist_sweep.confirm --help`."""
 
     study: str | None = None
-    storage: str = "sqlite:///multirun/optuna.db"
+    storage: str = STORAGE
     top: int = 3
     default: bool = True
     runs: str = ""

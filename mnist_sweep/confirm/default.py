@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from mnist_sweep import conf
-from mnist_sweep.config import check, config_directory
+from mnist_sweep.conf.composed import compose_run
+from mnist_sweep.config import check
 from mnist_sweep.confirm.candidates import Candidate, Changes, ConfirmError, changed, of_trials
 from mnist_sweep.confirm.wording import DEFAULT
 from mnist_sweep.errors import UserError
@@ -63,14 +62,8 @@ def _composed(record: StudyRecord) -> DictConfig:
         for name, text in (search.get("settings") or {}).items()
         if not DRAWN.match(str(text)) and not name.lstrip("+~").startswith("hydra")
     ]
-    conf.register()
     try:
-        with initialize_config_dir(config_directory(), job_name="train"):
-            return compose(
-                "config",
-                [*fixed, *map(str, search.get("deletions") or [])],
-                return_hydra_config=True,
-            )
+        return compose_run([*fixed, *map(str, search.get("deletions") or [])])
     except Exception as error:  # composing raises many kinds
         raise ConfirmError(f"it cannot be composed: {one_line(error)}") from error
 

@@ -23,6 +23,7 @@ from mnist_sweep.dashboard.annotations import annotate
 from mnist_sweep.dashboard.figures import Drawing, without_figures
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import without_password
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.sweep.read_only import open_to_annotate, open_to_read
 from mnist_sweep.sweep.study_record import of_storage
 from mnist_sweep.text import counted
@@ -32,7 +33,7 @@ from mnist_sweep.text import counted
 class Dashboard:
     """The command line; see the module."""
 
-    storage: str = "sqlite:///multirun/optuna.db"
+    storage: str = STORAGE
     artifacts: str = "multirun/artifacts"
     host: str = "127.0.0.1"
     port: int = 8080

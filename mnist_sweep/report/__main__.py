@@ -44,7 +44,7 @@ from mnist_sweep.report.page import page
 from mnist_sweep.report.study_report import StudyReport, study_report
 from mnist_sweep.report.tables import write_trials
 from mnist_sweep.report.text import markdown
-from mnist_sweep.study_folder import REPORT
+from mnist_sweep.study_folder import REPORT, STORAGE
 from mnist_sweep.sweep.study_record import StudyReadError, StudyRecord, read_study
 from mnist_sweep.text import counted, one_line, printable, relative
 
@@ -56,7 +56,7 @@ class Report:
     """The command line; see the module."""
 
     study: str | None = None
-    storage: str = "sqlite:///multirun/optuna.db"
+    storage: str = STORAGE
     to: str | None = None
     studies: str | None = None
     live: bool = False

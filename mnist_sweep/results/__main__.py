@@ -25,6 +25,7 @@ from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.confirm.conclusion import FILE, confirmations
 from mnist_sweep.report.arms import FailedSeeds, arms
 from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation, write
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.sweep.study_store import SEED
 from mnist_sweep.text import counted
@@ -35,7 +36,7 @@ class Results:
     """The command line; see the module."""
 
     study: str | None = None
-    storage: str = "sqlite:///multirun/optuna.db"
+    storage: str = STORAGE
     confirmation: str | None = None
     to: str | None = None
 

@@ -34,6 +34,7 @@ from mnist_sweep.studies.export import export
 from mnist_sweep.studies.listing import Entry, as_data, read_entries
 from mnist_sweep.studies.opening import open_to_change
 from mnist_sweep.studies.table import studies_counted, table
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.sweep.read_only import answering, open_to_read
 from mnist_sweep.text import printable
 
@@ -42,7 +43,7 @@ from mnist_sweep.text import printable
 class Studies:
     """The command line; see the module."""
 
-    storage: str = "sqlite:///multirun/optuna.db"
+    storage: str = STORAGE
     json: bool = False
     delete: str | None = None
     yes: bool = False

@@ -23,6 +23,7 @@ import optuna
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.watch.screen import Screen
 from mnist_sweep.watch.watching import Watching
 
@@ -34,7 +35,7 @@ class Watch:
     """The command line; see the module."""
 
     study: str
-    storage: str = "sqlite:///multirun/optuna.db"
+    storage: str = STORAGE
     every: float = 2.0
 
 

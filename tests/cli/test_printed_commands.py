@@ -25,6 +25,7 @@ from mnist_sweep.cli.printed_commands import (
 )
 from mnist_sweep.report.__main__ import Report
 from mnist_sweep.run.console import Narrator
+from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.sweep.study_store import another_name
 
 TEXTS = [
@@ -141,9 +142,6 @@ def test_an_interrupted_run_says_how_it_goes_on(caplog, monkeypatch):
     assert as_hydra_reads(resume) == ("resume", str(directory))
 
 
-STORAGE = "sqlite:///multirun/optuna.db"
-
-
 @pytest.fixture
 def checkout(monkeypatch, tmp_path):
     """A checkout of this project, in whose environment Python runs."""
@@ -193,7 +191,7 @@ def test_the_makefile_has_the_targets_the_environment_and_the_database_that_are_
     for name in ("report", "confirm", "reproduce", "dashboard"):
         assert re.search(f"^{name}:", makefile, re.MULTILINE)
     assert f"VENV := {printed_commands.VENV}\n" in makefile
-    assert f"STORAGE ?= {printed_commands.STORAGE}\n" in makefile
+    assert f"STORAGE ?= {STORAGE}\n" in makefile
 
 
 @pytest.mark.parametrize(
