@@ -16,6 +16,7 @@ import torch
 from mnist_sweep.data import Images
 from mnist_sweep.run.cores import cores
 from mnist_sweep.run.load import load_trained
+from mnist_sweep.run.machine import processor
 from mnist_sweep.training.loop import Precision, evaluate
 
 RESULTS = Path(__file__).with_name("results")
@@ -26,18 +27,9 @@ Figures = TypeVar("Figures")
 
 def machine() -> dict[str, Any]:
     """Return what figures depend on: processor, cores, and the versions that are installed."""
-    return {"processor": _processor(), "cores": cores(), "python": platform.python_version()} | {
+    return {"processor": processor(), "cores": cores(), "python": platform.python_version()} | {
         name: version(name) for name in PACKAGES if installed(name)
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def installed(package: str) -> bool:

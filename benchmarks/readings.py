@@ -3,7 +3,7 @@
     python -m benchmarks.readings BUNDLE [COUNT [SEED]]
 
 BUNDLE  of a network that was trained on the full MNIST
-COUNT   how many photographs are made up of test images (tests/data/photographs.py); 500
+COUNT   how many photographs are made up of test images (tests/bundle/photographs.py); 500
 SEED    of those and of everything else that is drawn; 7
 
 Test images are looked at: this is for the figures in docs/predict.md, and not for a choice.
@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
+from tests.bundle.photographs import photograph
 
 from benchmarks.common import title
 from mnist_sweep.bundle.doubts import Reading, reading
@@ -29,7 +30,6 @@ from mnist_sweep.data import DataError, Images, load_dataset
 from mnist_sweep.inspection import predictions
 from mnist_sweep.inspection.calibration import calibration_error, negative_log_likelihood
 from mnist_sweep.run.exported import Bundle, read_bundle
-from tests.data.photographs import photograph
 
 CPU = torch.device("cpu")
 LETTERS = "ABCDEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxy"  # without those that look like digits

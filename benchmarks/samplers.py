@@ -38,6 +38,7 @@ from scipy.stats import t, wilcoxon
 from benchmarks import sampler_tasks
 from benchmarks.common import spread, title
 from benchmarks.sampler_tasks import Task
+from mnist_sweep.confirm.intervals import holm
 from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.space.enqueue import enqueue
 from mnist_sweep.sweep.space.untried import Points
@@ -151,15 +152,6 @@ def one(name: str, contender: str, trials: int, seed: int) -> tuple[float, int, 
     task, start = task_of(name), time.process_time()
     winner, rejected = sweep(task, CONTENDERS[contender](seed, trials), seed, trials)
     return 100 * task.quality(winner), rejected, time.process_time() - start
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """Return p-values corrected for their number, by S. Holm's step-down method (1979)."""
-    adjusted, most = [0.0] * len(values), 0.0
-    for rank, place in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        most = max(most, min(1.0, (len(values) - rank) * values[place]))
-        adjusted[place] = most
-    return adjusted
 
 
 def compared(found: dict[str, list[float]]) -> dict[str, tuple[float, float, float]]:

@@ -1,5 +1,6 @@
 """Files that are replaced whole, and what to say where one cannot be read or written."""
 
+import hashlib
 import os
 import re
 import time
@@ -81,3 +82,8 @@ def reason_and_place(error: OSError, path: Path | None = None) -> str:
     names = [name for name in (error.filename, error.filename2) if name is not None]
     named = os.fsdecode(names[0]) if names and not isinstance(names[0], int) else ""
     return f"{named}: {reason(error)}" if named and named != str(path) else reason(error)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -32,20 +32,22 @@ from benchmarks.soak.figures import HEAD, WINDOW, in_all, row
 from benchmarks.soak.filled import STORAGES, STUDY, write_filled
 from benchmarks.soak.measured import Load, Run, optuna_alone, sweep
 from benchmarks.soak.record import SAMPLERS
-from benchmarks.soak.server import postgresql
 from mnist_sweep.sweep.storage import open_storage
+from tools.faults.postgresql import server
+from tools.faults.scenario import Skipped
 
 MARKS = (60, 250, 500, 1000, 1500, 2000)
 
 
 def one(run: Callable[[Load, Path], Run], load: Load, filled: Path | None) -> Run:
     """Run a contender in a folder of its own, and check that its study has what it should."""
-    server = postgresql() if load.storage == "postgresql" else nullcontext()
-    with tempfile.TemporaryDirectory() as name, server as address:
+    starting = server() if load.storage == "postgresql" else nullcontext()
+    with tempfile.TemporaryDirectory() as name, starting as started:
         folder = Path(name)
         if filled is not None:
             shutil.copy(filled, folder / "soak.db")
-        address = address or STORAGES.get(load.storage, load.storage).format(folder / "soak.db")
+        usual = STORAGES.get(load.storage, load.storage).format(folder / "soak.db")
+        address = started.address() if started else usual
         found = run(replace(load, storage=address), folder)
         check(address, load.before + load.trials)
     return found
@@ -105,15 +107,18 @@ if __name__ == "__main__":
         raise SystemExit("error: --filled needs --storage=sqlite or journal")
     if given.trials < 20:
         raise SystemExit(f"error: --trials={given.trials}: the first 10 are left out; ask for 20")
-    main(
-        Load(
-            given.trials,
-            given.seconds,
-            given.workers,
-            given.storage,
-            given.sampler,
-            given.simulate,
-        ),
-        given.filled,
-        given.repetitions,
-    )
+    try:
+        main(
+            Load(
+                given.trials,
+                given.seconds,
+                given.workers,
+                given.storage,
+                given.sampler,
+                given.simulate,
+            ),
+            given.filled,
+            given.repetitions,
+        )
+    except Skipped as error:
+        raise SystemExit(f"error: {error}") from error

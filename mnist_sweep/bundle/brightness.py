@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from scipy import ndimage
 
+from mnist_sweep.bundle.strokes import FAINTEST, Grey
 from mnist_sweep.data.sources import DataError
-from mnist_sweep.data.strokes import FAINTEST, Grey
 from mnist_sweep.errors import reason
 from mnist_sweep.text import one_line
 

@@ -14,9 +14,9 @@ from mnist_sweep.bundle.calibration import calibrate
 from mnist_sweep.bundle.onnx import write_onnx
 from mnist_sweep.bundle.page import page
 from mnist_sweep.data.sources import DIGITS, SIZE
-from mnist_sweep.files import writing
+from mnist_sweep.files import digest, writing
 from mnist_sweep.run.directory import save_weights
-from mnist_sweep.run.exported import CARD, CONFIG, DESCRIPTION, FORMAT, WEIGHTS, BundleError, digest
+from mnist_sweep.run.exported import CARD, CONFIG, DESCRIPTION, FORMAT, WEIGHTS, BundleError
 from mnist_sweep.run.load import Trained
 
 ONNX, PAGE = "model.onnx", "draw.html"  # where they are asked for

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy import ndimage
 
 from mnist_sweep.bundle.brightness import read_brightness
-from mnist_sweep.data.photographs import find_on_photograph, is_photograph
+from mnist_sweep.bundle.photographs import find_on_photograph, is_photograph
+from mnist_sweep.bundle.strokes import FAINTEST, INK, Grey, border, find_strokes
 from mnist_sweep.data.sources import SIZE, DataError
-from mnist_sweep.data.strokes import FAINTEST, INK, Grey, border, find_strokes
 
 # MNIST's digits were scaled to fit a box of this size, and placed with their centre of mass in the
 # middle of the image (http://yann.lecun.com/exdb/mnist/).

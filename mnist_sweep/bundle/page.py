@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from mnist_sweep.bundle import doubts, drawings
 from mnist_sweep.bundle.graph import read_graph
-from mnist_sweep.data.strokes import FAINTEST, INK, SPECK
+from mnist_sweep.bundle.strokes import FAINTEST, INK, SPECK
 from mnist_sweep.web_pages import as_json, source_of, templates
 
 HERE = Path(__file__).parent

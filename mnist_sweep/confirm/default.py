@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.conf.composed import compose_run
-from mnist_sweep.config import check
+from mnist_sweep.config import check, without_hydra
 from mnist_sweep.confirm.candidates import Candidate, Changes, ConfirmError, changed, of_trials
 from mnist_sweep.confirm.wording import DEFAULT
 from mnist_sweep.errors import UserError
@@ -35,8 +35,7 @@ def default_of(record: StudyRecord, like: Candidate, changes: Changes) -> Candid
         directory = {row.number: row.attributes["run_directory"]}
         return of_trials(record.name, directory, 1, changes)[0]
     model = str(config.hydra.runtime.choices.get("model"))
-    with open_dict(config):
-        del config["hydra"]
+    config = without_hydra(config)
     try:
         if config.data.name == "auto":
             config.data.name = like.config.data.name

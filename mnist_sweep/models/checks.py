@@ -1,6 +1,7 @@
 """Range checks that the networks share, and how a width multiplier rounds."""
 
 import math
+from collections.abc import Sequence
 
 IN_CHANNELS = 1
 IMAGE_SIZE = 28
@@ -11,6 +12,12 @@ def check_dropout(dropout: float) -> None:
     """Raise ValueError unless 0 <= dropout < 1."""
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout must be in [0, 1), but got {dropout}")
+
+
+def check_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
+    """Raise ValueError unless a setting has one of the allowed values."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, but got {value!r}")
 
 
 def check_at_least_one(name: str, value: int) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from mnist_sweep.models.checks import check_dropout
+from mnist_sweep.models.checks import check_dropout, check_one_of
 from mnist_sweep.models.compact_layers import ACTIVATIONS, CompactUnit, ConvHead, LinearHead
-from mnist_sweep.models.compact_plan import Options, check_one_of
+from mnist_sweep.models.compact_plan import Options
 from mnist_sweep.models.compact_widths import (
     check_stages,
     check_widths,

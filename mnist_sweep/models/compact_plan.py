@@ -12,6 +12,7 @@ from mnist_sweep.models.checks import (
     CLASSES,
     IN_CHANNELS,
     check_at_least_one,
+    check_one_of,
     check_positive,
 )
 
@@ -21,12 +22,6 @@ RESIDUALS = ("none", "last", "all")
 HEADS = ("linear", "conv")
 LEAST_CHANNELS = 4  # of a scaled network: fewer carry next to nothing
 SQUEEZED = 4  # channels to a hidden unit, as in MobileNetV3 (https://arxiv.org/abs/1905.02244)
-
-
-def check_one_of(name: str, value: str, allowed: Sequence[str]) -> None:
-    """Raise ValueError unless a setting has one of the allowed values."""
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, but got {value!r}")
 
 
 @dataclass(frozen=True)

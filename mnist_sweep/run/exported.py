@@ -3,7 +3,6 @@
 `mnist_sweep.bundle` writes bundles; runs read those that teach them.
 """
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from mnist_sweep.data import Pipeline
 from mnist_sweep.data.sources import DIGITS, SIZE
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import digest
 from mnist_sweep.run.build import count_model
 from mnist_sweep.run.directory import read_weights
 from mnist_sweep.run.load import build_with
@@ -190,8 +190,3 @@ def _read_description(folder: Path, setting: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise BundleError(f"{path} is damaged: {one_line(error)}") from error
     return description
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,6 +1,5 @@
 """The teacher of a run, read from a run directory or a bundle, neither of which is trusted."""
 
-import hashlib
 import logging
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import torch
 from mnist_sweep.config import ConfigError
 from mnist_sweep.data import Pipeline
 from mnist_sweep.data.sources import CLASSES, SIZE
+from mnist_sweep.files import digest
 from mnist_sweep.models.cost import count_parameters
 from mnist_sweep.run.directory import COMPLETE, PRUNED, RunDirectory
 from mnist_sweep.run.exported import DESCRIPTION, WEIGHTS, read_bundle
@@ -54,8 +54,8 @@ def read_teacher(
             f".hydra/config.yaml and no {DESCRIPTION}"
         )
     _check_outputs(teacher, given, device)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    if before and before.get("weights_sha256") not in (None, digest):
+    sha256 = digest(weights)
+    if before and before.get("weights_sha256") not in (None, sha256):
         raise ConfigError(
             f"{SETTING}={given} has other weights than when this run began; start a new run"
         )
@@ -67,7 +67,7 @@ def read_teacher(
         "model": name,
         "parameters": count_parameters(teacher.model),
         "fingerprint": fingerprint if is_line(fingerprint) else None,
-        "weights_sha256": digest,
+        "weights_sha256": sha256,
     }
 
 

@@ -8,9 +8,9 @@ from PIL import Image, ImageDraw, ImageOps
 from scipy import ndimage
 
 from mnist_sweep.bundle.drawings import read_drawing
-from mnist_sweep.data.photographs import find_on_photograph, is_photograph
+from mnist_sweep.bundle.photographs import find_on_photograph, is_photograph
 from mnist_sweep.data.sources import read_mnist_5k
-from tests.data.photographs import photograph, thinned
+from tests.bundle.photographs import photograph, thinned
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 `grey` is brightness in [0, 1], float64 [H, W]; `ink` is the share of its light that a place lacks
 (on dark paper: has in addition), 0 for paper. Lengths are shares of the picture's longer side.
-The constants were chosen on 200 made-up photographs (tests/data/photographs.py with seed 2), and
+The constants were chosen on 200 made-up photographs (tests/bundle/photographs.py with seed 2), and
 measured on 500 others: docs/predict.md.
 """
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from mnist_sweep.data.strokes import FAINTEST, Grey, Strokes, border, noise_of
+from mnist_sweep.bundle.strokes import FAINTEST, FLOOR, WIDEST, Grey, Strokes, border, noise_of
 
 Mask = npt.NDArray[np.bool_]
 
@@ -21,7 +21,6 @@ NOISY = 3 / 255  # standard deviations of brightness: less is not worth a filter
 COARSE = 128  # pixels a side: enough to see light by
 COARSEST = 64  # pixels a side: enough to tell strokes from paper
 AROUND = 0.5  # a neighbourhood that is mostly paper
-WIDEST = 0.35  # no stroke is wider, and no shadow narrower
 GRAIN = 4.0  # standard deviations that hide no stroke
 ACROSS, ENDS = 0.5, 0.03  # of a side: a line of the paper is as long, and as near to an end of it
 LEVELS = 0.3, 0.6  # of the strongest ink: between them lies what parts strokes from paper
@@ -30,7 +29,6 @@ ALONG = 1.4  # of a line's usual ink: it is printed no more unevenly
 LINE = 0.2  # of a side: so much of a line is straight, however the sheet lies
 LEAN = 8  # degrees by which lines lean at most
 STRONG = 75  # percent of the strokes are fainter than what counts as full
-FLOOR = 2.0  # standard deviations of grain that count as paper
 EDGE = 0.04  # of the digit's longer side: so soft is a stroke's edge
 AT_EDGE = 0.05  # of its ink counts, of what touches the border, where the digit is looked for
 PART = 0.08  # of the digit's ink: what has less is no part of it
