@@ -22,7 +22,7 @@ from hydra import compose, initialize_config_dir
 
 from benchmarks.common import alternate, need_gpu, ratios, save, spread, title
 from mnist_sweep import train
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.run.cores import cores
 from mnist_sweep.run.machine import set_seeds

@@ -32,7 +32,8 @@ from optuna.pruners import SuccessiveHalvingPruner
 from benchmarks import rejection_cost
 from benchmarks.common import alternate, command, save, spread, title
 from mnist_sweep import train
-from mnist_sweep.config import TensorBoardConfig, check
+from mnist_sweep.config import TensorBoardConfig
+from mnist_sweep.config_checks import check
 from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.run.tracking.tensorboard import TensorBoard

@@ -32,7 +32,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from mnist_sweep import train
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.data import Dataset, load_dataset
 from mnist_sweep.run.build import build_pipeline, build_training, count_model
 from mnist_sweep.run.machine import set_seeds

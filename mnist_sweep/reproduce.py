@@ -39,7 +39,7 @@ from omegaconf import DictConfig
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.cli.text_table import in_columns
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
 from mnist_sweep.run.build import build_dataset, model_name

@@ -27,18 +27,8 @@ from mnist_sweep.cli.entry import check_words, inspected, one_line_errors, resum
 from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.cli.waiting import waiting
-from mnist_sweep.config import (
-    NO_PLAN,
-    ConfigError,
-    check,
-    check_no_trial,
-    config_directory,
-    given_overrides,
-    load_recorded,
-    load_resumed,
-    seen_from,
-    sweep_name,
-)
+from mnist_sweep.config import NO_PLAN, ConfigError, seen_from
+from mnist_sweep.config_checks import check, check_no_trial
 from mnist_sweep.errors import (
     LeaseLost,
     MachineError,
@@ -48,7 +38,9 @@ from mnist_sweep.errors import (
     is_the_machines,
 )
 from mnist_sweep.files import replacing
+from mnist_sweep.hydra_part import config_directory, given_overrides, sweep_name
 from mnist_sweep.passwords import without_password
+from mnist_sweep.recorded_config import load_recorded, load_resumed
 from mnist_sweep.sweep.combinations import Combinations
 from mnist_sweep.text import command_folder, relative
 

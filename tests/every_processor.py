@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from torch import nn
 
 from mnist_sweep import train
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.models.layers import Conv2d
 from mnist_sweep.models.layout import set_layout
 from mnist_sweep.run.build import build_dataset, build_pipeline, build_training, choose_layout

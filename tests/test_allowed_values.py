@@ -7,7 +7,9 @@ from hydra import compose, initialize_config_dir
 
 from mnist_sweep import conf
 from mnist_sweep.allowed_values import ALLOWED, at_least, objections, one_of
-from mnist_sweep.config import RunConfig, check, config_directory
+from mnist_sweep.config import RunConfig
+from mnist_sweep.config_checks import check
+from mnist_sweep.hydra_part import config_directory
 
 
 @pytest.fixture

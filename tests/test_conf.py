@@ -2,7 +2,7 @@
 
 from hydra import compose, initialize_config_dir, initialize_config_module
 
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 
 APPLICATION = """
 defaults:

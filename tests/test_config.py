@@ -5,15 +5,11 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from mnist_sweep.config import (
-    ConfigError,
-    augmented_epochs,
-    check,
-    config_directory,
-    load_recorded,
-    seen_from,
-)
+from mnist_sweep.config import ConfigError, seen_from
+from mnist_sweep.config_checks import augmented_epochs, check
+from mnist_sweep.hydra_part import config_directory
 from mnist_sweep.objectives import direction_of
+from mnist_sweep.recorded_config import load_recorded
 
 CONF = Path(config_directory())
 

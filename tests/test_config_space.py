@@ -10,8 +10,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from mnist_sweep.config import check, config_directory
+from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
+from mnist_sweep.hydra_part import config_directory
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.run.execute import execute
 from mnist_sweep.training.loop import Diverged

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from mnist_sweep.conf.composed import compose_sweep
-from mnist_sweep.config import check, without_hydra
+from mnist_sweep.config_checks import check
+from mnist_sweep.hydra_part import without_hydra
 
 ROOT = Path(__file__).parents[1]
 IMAGE = "mnist-sweep-test"  # .ci/run builds it where it can

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.results.provenance import settings_of
 from mnist_sweep.run.build import check_budget
 from tools.results.figures import BUDGETS, network, read

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mnist_sweep import train
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.confirm import __main__ as confirm
 from mnist_sweep.run.build import build_dataset, build_pipeline, build_training
 from mnist_sweep.run.machine import set_seeds

@@ -11,9 +11,11 @@ from omegaconf import OmegaConf
 from mnist_sweep import export, pictures, predict
 from mnist_sweep.allowed_targets import KINDS, locate, users_patterns
 from mnist_sweep.bundle.bundle import write_bundle
-from mnist_sweep.config import ConfigError, check, load_recorded
+from mnist_sweep.config import ConfigError
+from mnist_sweep.config_checks import check
 from mnist_sweep.confirm.candidates import Changes, of_runs
 from mnist_sweep.errors import UserError
+from mnist_sweep.recorded_config import load_recorded
 from mnist_sweep.report.network import errors_of
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.run.exported import read_bundle

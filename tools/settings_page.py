@@ -14,8 +14,8 @@ from hydra import initialize_config_dir
 from mnist_sweep import conf
 from mnist_sweep.cli.config_files import ConfigFiles
 from mnist_sweep.cli.settings_help import written
-from mnist_sweep.config import config_directory
 from mnist_sweep.files import replacing
+from mnist_sweep.hydra_part import config_directory
 from mnist_sweep.text import relative
 from tools import command_help
 from tools.config_settings import (

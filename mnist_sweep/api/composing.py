@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 from mnist_sweep.cli.entry import check_words
 from mnist_sweep.cli.hydra_errors import said
 from mnist_sweep.conf.composed import compose_run
-from mnist_sweep.config import ConfigError, without_hydra
+from mnist_sweep.config import ConfigError
+from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.text import shortened
 
 

@@ -13,14 +13,10 @@ from omegaconf import DictConfig
 
 from mnist_sweep.api.composing import composed
 from mnist_sweep.cli.unstarted import leave_nothing
-from mnist_sweep.config import (
-    ConfigError,
-    check,
-    check_no_trial,
-    load_resumed,
-    seen_from,
-)
+from mnist_sweep.config import ConfigError, seen_from
+from mnist_sweep.config_checks import check, check_no_trial
 from mnist_sweep.errors import explain
+from mnist_sweep.recorded_config import load_resumed
 from mnist_sweep.run import console
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.run.execute import execute

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mnist_sweep.conf.composed import compose_sweep, names
-from mnist_sweep.config import ConfigError, check, without_hydra
+from mnist_sweep.config import ConfigError
+from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
+from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.sweep.settings import take_study_name
 
 SEARCH = "search=architecture"  # unless the command line names another

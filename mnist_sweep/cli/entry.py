@@ -29,8 +29,9 @@ from mnist_sweep.cli.encoding import error_line
 from mnist_sweep.cli.hydra_errors import said
 from mnist_sweep.cli.interruption import exit_interrupted, interruptible
 from mnist_sweep.cli.unstarted import leave_nothing
-from mnist_sweep.config import ConfigError, config_directory
+from mnist_sweep.config import ConfigError
 from mnist_sweep.errors import UserError, explain, full_errors, shown
+from mnist_sweep.hydra_part import config_directory
 from mnist_sweep.private_names import options_parser, reporting_through
 from mnist_sweep.text import nearest, one_line, visible
 

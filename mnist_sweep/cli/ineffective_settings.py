@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mnist_sweep.config import ConfigError, given_overrides
+from mnist_sweep.config import ConfigError
+from mnist_sweep.hydra_part import given_overrides
 
 # Of Hydra's own settings, by how they begin.
 SWEEPS = ("hydra.sweeper", "hydra/sweeper", "hydra.launcher", "hydra/launcher", "hydra.sweep.")

@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.cli.config_files import ConfigFiles, all_comments
 from mnist_sweep.cli.terminal import USUAL
-from mnist_sweep.config import given_overrides
+from mnist_sweep.hydra_part import given_overrides
 from mnist_sweep.text import one_line
 
 COLUMN = 32  # where comments begin

@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 from mnist_sweep import conf
 from mnist_sweep.cli.entry import check_words
 from mnist_sweep.cli.hydra_errors import said
-from mnist_sweep.config import ConfigError, config_directory
+from mnist_sweep.config import ConfigError
+from mnist_sweep.hydra_part import config_directory
 
 
 def compose_run(overrides: Sequence[str]) -> DictConfig:

@@ -14,7 +14,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.confirm.candidates import Candidate
 from mnist_sweep.confirm.comparisons import comparison
 from mnist_sweep.confirm.conclude import Arm, is_usable

@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.build import model_name
 from mnist_sweep.run.single import change, read_as_single

@@ -8,10 +8,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.conf.composed import compose_run
-from mnist_sweep.config import check, without_hydra
+from mnist_sweep.config_checks import check
 from mnist_sweep.confirm.candidates import Candidate, Changes, ConfirmError, changed, of_trials
 from mnist_sweep.confirm.wording import DEFAULT
 from mnist_sweep.errors import UserError
+from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.run.build import check_budget
 from mnist_sweep.run.single import make_single
 from mnist_sweep.sweep.space.values import same, value_of

@@ -7,10 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.config import load_recorded
 from mnist_sweep.confirm.candidates import Candidate, ConfirmError
 from mnist_sweep.confirm.scores import LOSS, Scored, read_listed
 from mnist_sweep.files import reason_and_place
+from mnist_sweep.recorded_config import load_recorded
 from mnist_sweep.run.directory import COMPLETE, DIVERGED, RunDirectory
 from mnist_sweep.run.single import write_config
 from mnist_sweep.text import relative

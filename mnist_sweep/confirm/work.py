@@ -10,13 +10,14 @@ from types import TracebackType
 import torch
 from hydra.core.utils import JobReturn, JobStatus
 
-from mnist_sweep.config import check, load_recorded
+from mnist_sweep.config_checks import check
 from mnist_sweep.confirm.candidates import ConfirmError
 from mnist_sweep.confirm.runs import TEST, VALIDATION, SeedRun, errors_in
 from mnist_sweep.confirm.scores import Listed, write_listed
 from mnist_sweep.data import Images
 from mnist_sweep.errors import UserError
 from mnist_sweep.inspection.predictions import predict
+from mnist_sweep.recorded_config import load_recorded
 from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.directory import COMPLETE, RunDirectory
 from mnist_sweep.run.execute import execute_or_resume

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.confirm.default import DRAWN
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.sweep.study_record import StudyRecord

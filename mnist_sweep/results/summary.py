@@ -6,12 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnist_sweep.config import load_recorded
 from mnist_sweep.confirm.conclusion import FILE, Conclusion, Standing, read_conclusion
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.confirm.race import Dropped
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
+from mnist_sweep.recorded_config import load_recorded
 from mnist_sweep.report.arms import Arm, arms, differences, failed_seeds
 from mnist_sweep.results.provenance import command, in_common, result_of, settings_of
 from mnist_sweep.sweep.study_record import StudyRecord

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from mnist_sweep.config import ConfigError, RunConfig, augmented_epochs
+from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.config_checks import augmented_epochs
 from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
 from mnist_sweep.errors import UserError
 from mnist_sweep.models import Compact

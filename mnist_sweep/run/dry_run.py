@@ -19,15 +19,10 @@ from omegaconf import DictConfig
 
 from mnist_sweep.cli import encoding
 from mnist_sweep.cli.ineffective_settings import check_effects
-from mnist_sweep.config import (
-    ConfigError,
-    RunConfig,
-    check,
-    check_no_trial,
-    seen_from,
-    without_hydra,
-)
+from mnist_sweep.config import ConfigError, RunConfig, seen_from
+from mnist_sweep.config_checks import check, check_no_trial
 from mnist_sweep.errors import UserError, explain, full_errors
+from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.text import command_folder, counted, duration, megabytes, short_duration
 
 SECONDS = 3.0  # that the run's network is trained for

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from mnist_sweep.config import RunConfig, check, load_recorded
+from mnist_sweep.config import RunConfig
+from mnist_sweep.config_checks import check
 from mnist_sweep.data import Pipeline
+from mnist_sweep.recorded_config import load_recorded
 from mnist_sweep.run.build import build_model, build_pipeline, count_model, model_name
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.study_folder import BEST_RUN

@@ -6,8 +6,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.config import check, load_recorded
+from mnist_sweep.config_checks import check
 from mnist_sweep.files import replacing
+from mnist_sweep.recorded_config import load_recorded
 from mnist_sweep.run.directory import RunDirectory
 
 

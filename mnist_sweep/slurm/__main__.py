@@ -36,8 +36,10 @@ from mnist_sweep import study_folder
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.printed_commands import entry, override
 from mnist_sweep.conf.composed import compose_sweep
-from mnist_sweep.config import ConfigError, check, without_hydra
+from mnist_sweep.config import ConfigError
+from mnist_sweep.config_checks import check
 from mnist_sweep.files import writing
+from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.passwords import without_password
 from mnist_sweep.slurm.array import Array, check_array, script, sweep_words
 from mnist_sweep.slurm.submission import submit

@@ -53,7 +53,7 @@ def parameter_budget(config: DictConfig, hydra: DictConfig) -> Verdict:
     Only a model that fits has its other settings checked too: a rejection must cost next to
     nothing. Raises UserError when the proposal cannot be a run at all.
     """
-    from mnist_sweep.config import check
+    from mnist_sweep.config_checks import check
     from mnist_sweep.run.build import check_budget, check_objects, count_model  # imports torch
 
     name = str(hydra.runtime.choices.get("model"))

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.pruners import BasePruner
 
 from mnist_sweep.cli.ineffective_settings import beginning, check_effects
-from mnist_sweep.config import given_overrides
+from mnist_sweep.hydra_part import given_overrides
 from mnist_sweep.study_folder import WORKERS
 from mnist_sweep.sweep import sampling, study_search, study_store, summary
 from mnist_sweep.sweep.cluster_launchers import ClusterLauncher

@@ -39,7 +39,8 @@ def training_cost(config: DictConfig, hydra: DictConfig, seconds: float) -> RunC
     Nothing is written and nothing is downloaded. Raises UserError where the configuration can be no
     run, or its data is neither here nor of a known size.
     """
-    from mnist_sweep.config import check, seen_from  # torch comes with what follows
+    from mnist_sweep.config import seen_from  # torch comes with what follows
+    from mnist_sweep.config_checks import check
     from mnist_sweep.run.timing import planned, timed
     from mnist_sweep.text import command_folder
 

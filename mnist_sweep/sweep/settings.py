@@ -11,8 +11,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep import study_folder
 from mnist_sweep.allowed_values import DRY_RUN, DRY_RUN_CHOICES
-from mnist_sweep.config import given_overrides, typed
+from mnist_sweep.config import typed
 from mnist_sweep.errors import UserError
+from mnist_sweep.hydra_part import given_overrides
 from mnist_sweep.objectives import OBJECTIVES, direction_of
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.space.values import quoted

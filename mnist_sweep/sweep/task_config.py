@@ -8,8 +8,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.config import ConfigError, RunConfig, check, without_hydra
+from mnist_sweep.config import ConfigError, RunConfig
+from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
+from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.settings import objective_names
 from mnist_sweep.sweep.space.values import quoted

@@ -8,7 +8,8 @@ from hydra.core.utils import JobRuntime
 from omegaconf import OmegaConf
 
 from mnist_sweep import compose
-from mnist_sweep.config import ConfigError, check
+from mnist_sweep.config import ConfigError
+from mnist_sweep.config_checks import check
 
 
 def test_it_is_what_the_command_line_composes(command, capfd):

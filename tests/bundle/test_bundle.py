@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from mnist_sweep.bundle.bundle import write_bundle
-from mnist_sweep.bundle.onnx import OnnxError
 from mnist_sweep.config import ConfigError
 from mnist_sweep.data import load_dataset
 from mnist_sweep.errors import UserError
@@ -262,6 +261,6 @@ def test_an_onnx_file_says_its_temperature_and_labels(finished, tmp_path):
 def test_a_page_to_draw_on_is_for_digits(finished, tmp_path):
     trained = load_trained(str(finished), CPU)
     other = replace(trained, result=trained.result | {"data": {"name": "fashion_mnist"}})
-    with pytest.raises(OnnxError, match=r"html=true is for networks that read digits.*fashion"):
+    with pytest.raises(BundleError, match=r"html=true is for networks that read digits.*fashion"):
         write_bundle(other, tmp_path / "a", html=True)
     assert not (tmp_path / "a").exists()

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 
 from mnist_sweep import conf
 from mnist_sweep.cli.settings_help import settings_help
-from mnist_sweep.config import config_directory
+from mnist_sweep.hydra_part import config_directory
 
 SETTING = re.compile(r"  (?! )(\S+?)=")
 GROUPS = ("model", "optimizer", "scheduler", "data", "tracking", "search")

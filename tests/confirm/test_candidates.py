@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.config import ConfigError, check
+from mnist_sweep.config import ConfigError
+from mnist_sweep.config_checks import check
 from mnist_sweep.confirm.candidates import (
     Changes,
     ConfirmError,

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_sweep.config import ConfigError, check, config_directory
+from mnist_sweep.config import ConfigError
+from mnist_sweep.config_checks import check
+from mnist_sweep.hydra_part import config_directory
 from mnist_sweep.run.build import build_dataset, build_training
 from mnist_sweep.run.execute import execute
 from mnist_sweep.run.load import load_trained

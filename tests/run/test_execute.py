@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.run import execute, session
 from mnist_sweep.training.loop import Diverged
 from tests.conftest import read_json_lines

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.errors import LeaseLost
 from mnist_sweep.run import session
 from mnist_sweep.run.directory import RunDirectory

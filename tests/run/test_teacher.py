@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from mnist_sweep.bundle.bundle import write_bundle
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.execute import execute
 from mnist_sweep.run.load import load_trained

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_sweep.config import ConfigError, check
+from mnist_sweep.config import ConfigError
+from mnist_sweep.config_checks import check
 from mnist_sweep.data.sources import DataError
 from mnist_sweep.models.cost import BudgetExceeded
 from mnist_sweep.run.timing import planned, timed

@@ -14,7 +14,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.storages import InMemoryStorage
 
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.errors import LeaseLost, MachineError
 from mnist_sweep.run.execute import execute
 from mnist_sweep.sweep import sweeper, trial

@@ -20,8 +20,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from mnist_sweep.cli import encoding
-from mnist_sweep.config import MLflowConfig, sweep_name, typed
+from mnist_sweep.config import MLflowConfig, typed
 from mnist_sweep.errors import UserError
+from mnist_sweep.hydra_part import sweep_name
 from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.run.directory import COMPLETE, RunDirectory
 from mnist_sweep.run.tracking import AsSeen, ComparedSettings

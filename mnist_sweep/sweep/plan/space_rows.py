@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from optuna.distributions import BaseDistribution
 
-from mnist_sweep.config import given_overrides
+from mnist_sweep.hydra_part import given_overrides
 from mnist_sweep.sweep.opening import Search
 from mnist_sweep.sweep.space.conditions import can_occur
 from mnist_sweep.sweep.space.distributions import described

@@ -17,8 +17,8 @@ from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.types import HydraContext
 from omegaconf import DictConfig
 
-from mnist_sweep.config import without_hydra
 from mnist_sweep.errors import UserError
+from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.run.cores import cores
 from mnist_sweep.sweep.cluster_launchers import ClusterLauncher
 from mnist_sweep.sweep.errors import SweepError

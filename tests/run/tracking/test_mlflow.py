@@ -8,7 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 from omegaconf import OmegaConf
 
-from mnist_sweep.config import MLflowConfig, check
+from mnist_sweep.config import MLflowConfig
+from mnist_sweep.config_checks import check
 from mnist_sweep.run.tracking import mlflow_store as ours
 from mnist_sweep.run.tracking import trackers
 from mnist_sweep.run.tracking.mlflow import MLflow, SweepRun

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mnist_sweep.config import check
+from mnist_sweep.config_checks import check
 from mnist_sweep.inspection import figures
 from mnist_sweep.run import session
 from mnist_sweep.run.tracking import compared, draws_figures, flatten

@@ -2,7 +2,7 @@
 
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.config import whole_epochs
+from mnist_sweep.config_checks import whole_epochs
 
 
 def augmented_shares(*shares: float, _root_: DictConfig) -> str:

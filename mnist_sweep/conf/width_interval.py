@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from mnist_sweep.config import given_overrides
+from mnist_sweep.hydra_part import given_overrides
 
 UNIT = 0.01  # of a width: finer steps change no channel of a network that fits
 WIDEST = 100.0  # a budget beyond it limits nothing
