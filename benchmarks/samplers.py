@@ -49,7 +49,7 @@ from mnist_sweep.sweep.trials.tally import Tally
 
 SWEEPS, WORKERS, RESAMPLES = 40, 2, 10
 TRIALS = (20, 60)
-TODAY = "tpe, 10 at random"
+DEFAULT = "tpe, 10 at random"
 
 Contender = Callable[[int, int], BaseSampler]  # of a seed and a number of trials
 
@@ -61,7 +61,7 @@ def tpe(seed: int, trials: int, startup: Callable[[int], int], **settings: Any) 
 
 
 def ten(trials: int) -> int:
-    """Return today's number of random trials."""
+    """Return the default's number of random trials."""
     return 10
 
 
@@ -76,7 +76,7 @@ def four(trials: int) -> int:
 
 
 CONTENDERS: dict[str, Contender] = {
-    TODAY: partial(tpe, startup=ten),
+    DEFAULT: partial(tpe, startup=ten),
     "tpe, 10 at random, group": partial(tpe, startup=ten, group=True),
     "tpe, a fifth at random": partial(tpe, startup=fifth),
     "tpe, a fifth at random, group": partial(tpe, startup=fifth, group=True),
@@ -155,14 +155,14 @@ def one(name: str, contender: str, trials: int, seed: int) -> tuple[float, int, 
 
 
 def compared(found: dict[str, list[float]]) -> dict[str, tuple[float, float, float]]:
-    """Return each contender's mean advantage over today's, half of its 95% interval, and its p.
+    """Return each contender's mean advantage over the default, half of its 95% interval, and its p.
 
     Pair by pair; p by Wilcoxon's signed ranks, corrected for the number of contenders.
     """
     rows, values = {}, []
-    others = [name for name in found if name != TODAY]
+    others = [name for name in found if name != DEFAULT]
     for name in others:
-        pairs = list(zip(found[name], found[TODAY], strict=False))
+        pairs = list(zip(found[name], found[DEFAULT], strict=False))
         more = [a - b for a, b in pairs]
         error = statistics.stdev(more) / len(more) ** 0.5
         rows[name] = (statistics.mean(more), error * float(t.ppf(0.975, len(more) - 1)))
@@ -188,7 +188,7 @@ def main(name: str, trials: int, sweeps: int) -> None:
 def print_table(found: dict[str, list[float]], rejected: dict[str, float]) -> None:
     """Print what the contenders' winners are worth, in percent."""
     versus = compared(found)
-    print("| sampler | sweeps | winner: median (quartiles) | against today's | p | rejected |")
+    print("| sampler | sweeps | winner: median (quartiles) | against the default | p | rejected |")
     print("|---|---|---|---|---|---|")
     for contender, values in found.items():
         low, middle, high = statistics.quantiles(values, n=4)
@@ -245,7 +245,7 @@ if __name__ == "__main__":
     if arguments[:1] == ["time"]:
         time_proposals()
     elif arguments[:1] == ["real"]:
-        real(int(arguments[1]), arguments[3:] or [TODAY], int(arguments[2]))
+        real(int(arguments[1]), arguments[3:] or [DEFAULT], int(arguments[2]))
     else:
         tasks = arguments[1:2] or ["schedule", "conditional"]
         for each in tasks:

@@ -58,7 +58,10 @@ class Kind:
         return any(path.startswith(f"{package}.") for package in self.packages)
 
     def accepts(self, target: Any, own: bool) -> bool:
-        """Whether a target is of this kind; of the packages' `own` ones more is asked."""
+        """Whether a target is of this kind.
+
+        `own`: of the packages themselves, whose functions must meet more conditions.
+        """
         bases = tuple(_object(base) for base in self.bases)
         if inspect.isclass(target):
             return self.classes and (not bases or issubclass(target, bases))

@@ -26,7 +26,7 @@ def short_duration(seconds: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, one of which is none of several: 1 trial, 2,000 trials."""
+    """Return a number with its noun in singular or plural: 1 trial, 2,000 trials."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

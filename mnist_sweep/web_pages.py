@@ -8,7 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-# Within a script element: neither its end, nor a comment's beginning, nor a line's end of old.
+# Within a script element: neither its end, nor a comment's beginning, nor U+2028 and U+2029, which
+# ended a line in older JavaScript.
 UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 

@@ -28,8 +28,8 @@ class Judged:
 
         That is whether Newcombe's interval of the difference holds zero (his method 10, "Interval
         estimation for the difference between independent proportions", Statistics in Medicine 17,
-        1998). It takes the images of each for others; on the same images less of a difference can
-        be enough, but the seed of each run then still speaks in it.
+        1998). It treats the two sets of images as independent; on the same images less of a
+        difference can be enough, but the seed of each run then still speaks in it.
         """
         one, two = self.interval(best), self.interval(other)
         reach = math.hypot(one.mean - one.low, two.high - two.mean)

@@ -125,7 +125,7 @@ def _ablation_of(name: str) -> Callable[[Summaries], list[str]]:
 
 
 def ablation(name: str, summaries: Summaries) -> list[str]:
-    """Return a setting's values: the published figure, and ours with its interval."""
+    """Return a setting's values: the reported figure, and ours with its interval."""
     summary = summaries.get(PREFIX + name)
     if summary is None:
         return UNMEASURED
@@ -140,7 +140,7 @@ def ablation(name: str, summaries: Summaries) -> list[str]:
         )
         for called, value in published.items()
     ]
-    return table((name.replace("_", " "), "published", "ours", "our seeds, %"), rows)
+    return table((name.replace("_", " "), "reported", "ours", "our seeds, %"), rows)
 
 
 def claims(summaries: Summaries) -> list[str]:
