@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")})
 BLOCK = re.compile(r"^```.*?^```", re.M | re.S)
+MADE = re.compile(r"^<!-- (\w[\w ]*) -->$.*?^<!-- end \1 -->$", re.M | re.S)
 CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\]\(([^()\s]+)\)|(?:src|srcset|href)=\"([^\"]+)\"")
 TARGET = re.compile(r"^([a-z-]+):.*## ", re.M)
@@ -41,6 +42,15 @@ def test_every_link_within_the_project_leads_somewhere(page):
         if not place.exists() or (anchor and anchor not in anchors(place)):
             broken.append(link)
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_prose_is_in_lines_of_100_columns(page):
+    """But for what cannot be broken: a long link, or code."""
+    text = MADE.sub("", BLOCK.sub("", page.read_text(encoding="utf-8")))
+    lines = [line for line in text.splitlines() if not re.match(r"\s*(\||<|!\[|#)", line)]
+    breakable = (CODE.sub(lambda code: code[0].replace(" ", "_"), line) for line in lines)
+    assert [line for line in breakable if line.rfind(" ") > 100] == []
 
 
 def test_the_index_has_every_page_once():

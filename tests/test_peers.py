@@ -22,9 +22,10 @@ def table(text: str) -> dict[str, dict[str, str]]:
 
 
 def reasons() -> dict[str, str]:
-    """Return the text under each row's name, in lower case."""
+    """Return the text under each row's name in lower case, as one line."""
     sections = re.split(r"\n### (.+)\n", REASONS)[1:]
-    return {name.lower(): text for name, text in zip(sections[::2], sections[1::2], strict=True)}
+    pairs = zip(sections[::2], sections[1::2], strict=True)
+    return {name.lower(): " ".join(text.split()) for name, text in pairs}
 
 
 def test_every_cell_is_one_of_three_words() -> None:

@@ -1,6 +1,6 @@
 """The compact CNN: one class for the families that do well below 20,000 parameters.
 
-docs/architecture.md says where each of its options comes from.
+docs/architectures.md says where each of its options comes from.
 """
 
 from collections.abc import Sequence

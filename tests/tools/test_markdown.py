@@ -23,7 +23,10 @@ def test_a_table_without_rows_is_nothing():
         ("with tracking=[a,b].", "with `tracking=[a,b]`."),
         ("those of search=ablation/..., or one", "those of `search=ablation/...`, or one"),
         ("`dry_run` is code already", "`dry_run` is code already"),
-        ("see docs/architecture.md.", "see [architecture.md](architecture.md)."),
+        (
+            "see docs/architectures.md.",
+            "see [architectures.md](architectures.md).",
+        ),
         ("plain words, 4,000/500/500", "plain words, 4,000/500/500"),
     ],
 )
