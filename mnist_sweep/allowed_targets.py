@@ -178,7 +178,7 @@ def check_tree(setting: str, node: Any, kind: Kind) -> None:
 
 def targets_in(setting: str, node: Any) -> Iterator[tuple[str, Any]]:
     """Yield each `_target_` in a node, with the full key of its place."""
-    found = plain(node)
+    found = resolved(node)
     if isinstance(found, Mapping):
         if "_target_" in found:
             yield f"{setting}._target_", found["_target_"]
@@ -260,6 +260,6 @@ def name_of(target: Any) -> str:
     return str(getattr(target, "__name__", type(target).__name__))
 
 
-def plain(value: Any) -> Any:
+def resolved(value: Any) -> Any:
     """Return a config's value as plain data, its interpolations resolved."""
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from mnist_sweep.allowed_values import ALLOWED, POSITIVE, Allowed, at_least
 from mnist_sweep.cli.config_files import ConfigFiles
-from mnist_sweep.cli.settings_help import plain, written
+from mnist_sweep.cli.settings_help import as_written, written
 from mnist_sweep.config import RunConfig
 from mnist_sweep.sweep.settings import Settings
 from tools.markdown import code, prose
@@ -58,7 +58,7 @@ def option(group: str, name: str, files: ConfigFiles, *others: str) -> Option:
         if at.startswith("hydra.")
         else compose(f"{group}/{name}")
     )
-    own = plain(OmegaConf.select(whole, at))
+    own = as_written(OmegaConf.select(whole, at))
     said = {
         key.removeprefix(f"{at}."): text
         for key, text in files.settings(group, name).items()
@@ -78,7 +78,9 @@ def of_option(option: Option, group: str) -> Iterator[Setting]:
 def of_run(root: Any, files: ConfigFiles) -> Iterator[Setting]:
     """Yield the settings of a run that are in no group."""
     groups = {str(name).partition("/")[0] for name in root.hydra.runtime.choices}
-    own = {name: value for name, value in plain(root).items() if name not in {*groups, "hydra"}}
+    own = {
+        name: value for name, value in as_written(root).items() if name not in {*groups, "hydra"}
+    }
     return _described(dict(_flat(own)), files.comments("config").settings, {}, "", "")
 
 
@@ -120,7 +122,7 @@ def schema_type(name: str) -> Any:
 def of_sweeper(root: Any, files: ConfigFiles) -> Iterator[Setting]:
     """Yield the sweeper's own settings, with what this project's searches set."""
     types, comments = hints(Settings), files.settings("hydra/sweeper", "mnist_sweep")
-    given = plain(root.hydra.sweeper)
+    given = as_written(root.hydra.sweeper)
     for field in fields(Settings):
         if field.name in PARTS:
             continue
@@ -136,7 +138,7 @@ def of_sweeper(root: Any, files: ConfigFiles) -> Iterator[Setting]:
 def searched(name: str, files: ConfigFiles) -> list[Searched]:
     """Return what a search varies, each setting once for each sweep of it."""
     said = files.settings("search", name)
-    sweeper = plain(composed(f"search={name}").hydra.sweeper)
+    sweeper = as_written(composed(f"search={name}").hydra.sweeper)
     always = [
         Searched(key, written(sweep), prose(said.get(f"hydra.sweeper.params.{key}", "")))
         for key, sweep in (sweeper.get("params") or {}).items()

@@ -14,7 +14,7 @@ from hydra.plugins.sweeper import Sweeper
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.allowed_targets import KINDS, locate, plain, targets_in
+from mnist_sweep.allowed_targets import KINDS, locate, resolved, targets_in
 from mnist_sweep.cli import encoding
 from mnist_sweep.config import ConfigError
 from mnist_sweep.errors import UserError
@@ -69,8 +69,8 @@ def named_callbacks(*, _root_: DictConfig) -> dict[str, Any]:
             if name == KEY:
                 continue
             setting = f"hydra.callbacks.{name}"
-            targets = dict(targets_in(setting, plain(node)))
-            found |= targets if f"{setting}._target_" in targets else {setting: plain(node)}
+            targets = dict(targets_in(setting, resolved(node)))
+            found |= targets if f"{setting}._target_" in targets else {setting: resolved(node)}
     except OmegaConfBaseException as error:
         _end(ConfigError(f"hydra.callbacks: {one_line(error)}"))
     return found

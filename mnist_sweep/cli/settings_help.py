@@ -36,11 +36,11 @@ def settings_help(*, _root_: DictConfig) -> str:
 
 def _lines(root: DictConfig) -> Iterator[str]:
     files = ConfigFiles(root.hydra.runtime.config_sources)
-    choices = plain(root.hydra.runtime.choices) | _several(root.hydra, files)
+    choices = as_written(root.hydra.runtime.choices) | _several(root.hydra, files)
     found = all_comments(files, choices, str(root.hydra.job.config_name))
     yield from _of_a_run(root, choices, files, found)
     if choices.get(SWEEPER):
-        yield from _of_a_sweep(plain(root.hydra.sweeper), choices, files, found)
+        yield from _of_a_sweep(as_written(root.hydra.sweeper), choices, files, found)
 
 
 def _several(hydra: DictConfig, files: ConfigFiles) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _of_a_run(
 ) -> Iterator[str]:
     """Yield the settings of no group, then each group's, in the config's order."""
     names = [str(key) for key in root if key != "hydra"]
-    settings = plain(OmegaConf.masked_copy(root, names))
+    settings = as_written(OmegaConf.masked_copy(root, names))
     groups = [group for group in choices if "/" not in group and choices[group] is not None]
     groups.sort(key=lambda group: names.index(group) if group in names else len(names))
     yield from _settings({k: v for k, v in settings.items() if k not in groups}, "", found)
@@ -88,7 +88,7 @@ def _of_a_sweep(
             yield from _line(f"{full}={written(value)}", found.get(full, ""))
 
 
-def plain(node: Any) -> dict[str, Any]:
+def as_written(node: Any) -> dict[str, Any]:
     """Return a node's settings as they are written, interpolations too; nothing of no mapping."""
     found = OmegaConf.to_container(node, resolve=False)
     return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}

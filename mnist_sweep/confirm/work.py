@@ -154,7 +154,7 @@ class RunTask:
             if split == VALIDATION:
                 train_seed(Path(directory), model)
             else:
-                look_at_test(Path(directory))
+                evaluate_run(Path(directory))
         except UserError as error:
             return failed_return(error)
         except Exception as error:
@@ -175,7 +175,7 @@ def train_seed(directory: Path, model: str) -> None:
         _list_errors(directory, VALIDATION)
 
 
-def look_at_test(directory: Path) -> None:
+def evaluate_run(directory: Path) -> None:
     """List a trained run's errors on test images, and add its figures to its result."""
     listed = _list_errors(directory, TEST)
     assert listed.losses is not None

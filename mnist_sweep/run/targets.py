@@ -12,7 +12,7 @@ from hydra.utils import execution_whitelist
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from mnist_sweep.allowed_targets import KINDS, locate, name_of, plain, users_patterns
+from mnist_sweep.allowed_targets import KINDS, locate, name_of, resolved, users_patterns
 from mnist_sweep.config import ConfigError, typed
 from mnist_sweep.text import one_line, shortened
 
@@ -86,7 +86,7 @@ def _typed_settings(
 ) -> dict[str, Any]:
     """Convert settings to the annotated types, or raise ConfigError where one does not fit."""
     annotations = _annotations(target)
-    values = {name: plain(value) for name, value in settings.items()}
+    values = {name: resolved(value) for name, value in settings.items()}
     if all(_is_exactly(values[name], annotations.get(name, Any)) for name in values):
         return values  # as it mostly is, and a sweep's gate asks hundreds of times
     schema = _schema(target, tuple(settings))

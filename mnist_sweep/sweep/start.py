@@ -10,13 +10,14 @@ from mnist_sweep.errors import explain, is_the_machines
 from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.study_folder import WORKERS
 from mnist_sweep.sweep import study_store
+from mnist_sweep.sweep.backend_choice import choose_backend
 from mnist_sweep.sweep.callbacks import DataCheck
 from mnist_sweep.sweep.console import Console
 from mnist_sweep.sweep.engine import Engine
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.kept_files import KeptFiles
-from mnist_sweep.sweep.opening import check_given, choose_backend, open_sweep, read_search
+from mnist_sweep.sweep.opening import check_given, open_sweep, read_search
 from mnist_sweep.sweep.storage import OUTAGE, Storage, cause_of, open_storage
 from mnist_sweep.sweep.summary import SummaryFile
 from mnist_sweep.sweep.trials.status import was_launched

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from mnist_sweep.allowed_targets import plain
+from mnist_sweep.allowed_targets import resolved
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.storage import JOURNAL
 from mnist_sweep.text import shortened
@@ -24,7 +24,7 @@ def address_of(storage: Any) -> Any:
     Workers and jobs open the storage anew, each for itself, so it is not made here. Raises
     SweepError for one that has no address, or settings which that has no place for.
     """
-    node = plain(storage)
+    node = resolved(storage)
     if not isinstance(node, Mapping):
         return storage
     target = node.get("_target_")

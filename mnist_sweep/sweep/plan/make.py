@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import optuna
 
+from mnist_sweep.sweep.backend_choice import choose_backend
 from mnist_sweep.sweep.hydra_adapter import Given
-from mnist_sweep.sweep.opening import Search, check_given, choose_backend, read_search
+from mnist_sweep.sweep.opening import Search, check_given, read_search
 from mnist_sweep.sweep.plan.costs import Costs, find_costs
 from mnist_sweep.sweep.plan.draws import Drawn, Survey, survey
 from mnist_sweep.sweep.plan.space_rows import Fixed, Searched, fixed, searched
