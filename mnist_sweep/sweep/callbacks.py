@@ -1,11 +1,13 @@
 """What happens beside a sweep: who is told what, at which moments."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import optuna
 
 from mnist_sweep.sweep import study_store
+from mnist_sweep.sweep.storage import OUTAGE_SECONDS, with_backoff
 from mnist_sweep.sweep.trials.proposals import Proposal
 
 
@@ -70,10 +72,14 @@ class Callbacks:
     def __init__(self, callbacks: Sequence[SweepCallback]) -> None:
         self.callbacks = callbacks
 
-    def tell(self, event: Callable[[SweepCallback], None]) -> None:
-        """Tell each: `tell(lambda each: each.launched(3))`."""
+    def tell(self, event: Callable[[SweepCallback], None], seconds: float = OUTAGE_SECONDS) -> None:
+        """Tell each: `tell(lambda each: each.launched(3))`.
+
+        One that needs the storage is told again for so many seconds while that does not answer; the
+        others are not.
+        """
         for callback in self.callbacks:
-            event(callback)
+            with_backoff(partial(event, callback), seconds)
 
 
 class DataCheck(SweepCallback):

@@ -72,9 +72,9 @@ class Console(SweepCallback):
         pruner = f"off, since {off}" if off else chosen.pruner
         self._say(f"sampler: {chosen.sampler}; pruner: {pruner}")
         self._say(f"workers: {chosen.backend}")
-        if self.given.names_a_time:
+        if chosen.directory is not None:
             self._say(
-                f"directory: {self.directory}, since hydra.sweep.dir names a time, and a resumed "
+                f"directory: {chosen.directory}, since hydra.sweep.dir names a time, and a resumed "
                 "trial has to find its own"
             )
         if chosen.missing:

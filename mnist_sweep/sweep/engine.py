@@ -19,7 +19,7 @@ from mnist_sweep.sweep.jobs.backend import Backend, Finished, Job
 from mnist_sweep.sweep.launcher import PATIENCE
 from mnist_sweep.sweep.opening import Opened
 from mnist_sweep.sweep.run_reader import RunReader
-from mnist_sweep.sweep.storage import OUTAGE, with_backoff
+from mnist_sweep.sweep.storage import OUTAGE, OUTAGE_SECONDS, with_backoff
 from mnist_sweep.sweep.trials import outcomes
 from mnist_sweep.sweep.trials.proposals import Proposal
 from mnist_sweep.sweep.trials.queue import NoTrial
@@ -69,8 +69,10 @@ class Engine:
             while not self.over:
                 raise_swallowed()
                 self._round()
-        finally:
-            self._close(holds_nothing)
+        except BaseException:
+            self._close(holds_nothing, seconds=0)  # whoever ends it does not wait for a storage
+            raise
+        self._close(holds_nothing)
 
     def _round(self) -> None:
         """Fill the free slots, wait for jobs, and tell the study how they ended."""
@@ -104,17 +106,17 @@ class Engine:
         given_up = [self.backend.give_up(number, reason) for number in silent]
         return [finished for finished in given_up if finished is not None]
 
-    def _close(self, holds_nothing: Callable[[], bool]) -> None:
+    def _close(self, holds_nothing: Callable[[], bool], seconds: float = OUTAGE_SECONDS) -> None:
         try:
             self.backend.stop(PATIENCE)
         except KeyboardInterrupt:  # a second one: the jobs have had time enough
             self.backend.stop(0)
         self.queue.close()
-        self.tally.renew()
-        if holds_nothing():
-            self.callbacks.tell(lambda each: each.ending())
+        with_backoff(self.tally.renew, seconds)
+        if with_backoff(holds_nothing, seconds):
+            self.callbacks.tell(lambda each: each.ending(), seconds)
         else:
-            self.callbacks.tell(lambda each: each.ended())
+            self.callbacks.tell(lambda each: each.ended(), seconds)
 
     # From events to actions.
 
@@ -269,7 +271,7 @@ class Engine:
                 each.complete(number, trial.values)
             each.told()
 
-        with_backoff(lambda: self.callbacks.tell(say))
+        self.callbacks.tell(say)
 
     def _has_begun(self, finished: Finished) -> bool:
         """Whether some job has begun: it came back, wrote its config, or has a lease."""

@@ -67,7 +67,8 @@ class Chosen:
 
     `pruning_off`: why nothing will be pruned although a pruner is named. `left`: how many
     configurations a small space has untried; None where they are more than are needed.
-    `extended`: what was done with a study whose ranges this sweep has moved.
+    `extended`: what was done with a study whose ranges this sweep has moved. `directory`: where it
+    writes, where `hydra.sweep.dir` names a time.
     """
 
     sampler: str
@@ -79,6 +80,7 @@ class Chosen:
     pruning_off: str | None
     left: int | None
     extended: str | None = None
+    directory: str | None = None
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ def open_sweep(
         off,
         left,
         extended,
+        relative(given.directory) if given.names_a_time else None,
     )
     return Opened(study, tally, gated_space, queue, total, chosen)
 

@@ -36,6 +36,7 @@ JOURNAL = "journal:///"
 NO_FILE = (None, "", ":memory:")
 # What a storage raises that does not answer.
 OUTAGE = (StorageInternalError, SQLAlchemyError, sqlite3.OperationalError)
+OUTAGE_SECONDS = 60.0  # seconds for which a storage that does not answer is asked again
 CHUNK = 65536  # bytes of a journal that are read at once
 BUSY_TIMEOUT = 60  # seconds that a writer waits for another's transaction
 # By these columns of its table `studies` a database is known to be Optuna's, also where a process
@@ -207,7 +208,7 @@ def cause_of(error: BaseException) -> BaseException:
     return error
 
 
-def with_backoff(call: Callable[[], T], seconds: float = 60.0) -> T:
+def with_backoff(call: Callable[[], T], seconds: float = OUTAGE_SECONDS) -> T:
     """Retry with exponential backoff as long as the storage does not answer.
 
     Raises what it raised last once so many seconds have passed, and it was called twice: SQLite

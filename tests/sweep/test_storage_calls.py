@@ -80,9 +80,9 @@ def _quiet():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def calls_of_a_sweep(total, slots, directory):
+def calls_of_a_sweep(total, slots, directory, storage=None, script=None):
     """Run a sweep with all that listens to one; return the calls in their order."""
-    storage = CountingStorage()
+    storage = CountingStorage() if storage is None else storage
     sampler = optuna.samplers.RandomSampler(seed=0)
     study = optuna.create_study(sampler=sampler, storage=storage, direction="maximize")
     records, tally = TrialRecords(study, storage), Tally(study)
@@ -93,7 +93,7 @@ def calls_of_a_sweep(total, slots, directory):
     claim = SimpleNamespace(check=lambda: None, record=lambda: None)
     queue = TrialQueue(records, tally, nullcontext, proposer, limits, NEVER, claim)
     given = SimpleNamespace(
-        settings=Settings(n_trials=total),
+        settings=Settings(n_trials=total, max_failure_rate=1.0),
         task=SimpleNamespace(
             names_trials=False, lease_overrides=lambda token: [], objectives=["value"], budget=None
         ),
@@ -115,7 +115,7 @@ def calls_of_a_sweep(total, slots, directory):
         KeptFiles(tally, directory, None),
         Console(opened, given),
     ]
-    Engine(given, opened, FakeBackend(slots=slots), callbacks).run(lambda: False)
+    Engine(given, opened, FakeBackend(script, slots), callbacks).run(lambda: False)
     assert tally.finished == total
     return storage.calls
 
