@@ -53,7 +53,7 @@ CASES = [
         ["hydra/launcher=basic", "hydra.sweeper.n_jobs=4"],
         "hydra.sweeper.n_jobs=4 has no effect with hydra/launcher=basic",
     ),
-    sweep("hydra.sweeper.storage=sqlite:///file:u.db?uri=true", "and not a file: URI"),
+    sweep("hydra.sweeper.storage='sqlite:///file:u.db?uri=true'", "and not a file: URI"),
     sweep(
         ["hydra/launcher=basic", "hydra.sweeper.preload=[json]"], "hydra.sweeper.preload=[json] has"
     ),

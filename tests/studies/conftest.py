@@ -40,7 +40,7 @@ def swept(name="s", address=SQLITE, folder=None, trials=2, storage=None):
             number, run_directory=str(run), val_acc=0.9 + number / 100, data_fingerprint="a"
         )
         add(study, "complete", 0.9 + number / 100, **known)
-    summary.write_results(Tally(study), address, folder)
+    summary.SummaryFile(Tally(study), address, folder).told()
     return study
 
 
