@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
-from tests.bundle.photographs import photograph
 
 from benchmarks.common import title
 from mnist_sweep.bundle.doubts import Reading, reading
@@ -30,6 +29,7 @@ from mnist_sweep.data import DataError, Images, load_dataset
 from mnist_sweep.inspection import predictions
 from mnist_sweep.inspection.calibration import calibration_error, negative_log_likelihood
 from mnist_sweep.run.exported import Bundle, read_bundle
+from tests.bundle.photographs import photograph
 
 CPU = torch.device("cpu")
 LETTERS = "ABCDEFGHJKLMNPQRTUVWXYacdefhkmnprtuvwxy"  # without those that look like digits

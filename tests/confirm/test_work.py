@@ -20,7 +20,7 @@ from mnist_sweep.confirm.asked import check_asked, folder_of
 from mnist_sweep.confirm.candidates import Changes, ConfirmError, of_runs
 from mnist_sweep.confirm.conclusion import read_conclusions
 from mnist_sweep.confirm.runs import errors_in, planned
-from mnist_sweep.confirm.work import Workers, look_at_test, train_seed
+from mnist_sweep.confirm.work import Workers, evaluate_run, train_seed
 from mnist_sweep.data import DataError
 from mnist_sweep.files import FileError
 from tests.conftest import read_json_lines
@@ -144,7 +144,7 @@ def test_a_seed_lists_its_errors_on_validation_and_looks_at_test_when_it_is_told
     assert sum(errors["losses"]) / 500 == pytest.approx(run.result["val_loss"], rel=1e-4)
     assert "test_acc" not in run.result
     assert not run.errors.exists()
-    look_at_test(run.directory)
+    evaluate_run(run.directory)
     assert len(listed(run, "test")["wrong"]) == round((1 - run.result["test_acc"]) * 500)
     assert run.result["status"] == "complete"
     assert listed(run, "test")["fingerprint"] != errors["fingerprint"]
