@@ -28,9 +28,7 @@ def point_to(link: Path, run: Path) -> str | None:
             return None
     if not run.is_dir() or run.resolve().parent != link.parent.resolve():
         if link.is_dir():
-            _remove_links(link)
-            with suppress(OSError):
-                link.rmdir()
+            _remove(link)
         return None
     if link.is_dir() and any(not _is_ours(entry) for entry in link.iterdir()):
         _remove_links(link)
@@ -45,9 +43,7 @@ def point_to(link: Path, run: Path) -> str | None:
     except OSError:  # another sweep of the study was quicker
         shutil.rmtree(fresh, ignore_errors=True)
     if old.is_dir():
-        _remove_links(old)
-        with suppress(OSError):
-            old.rmdir()
+        _remove(old)
     return said
 
 
@@ -56,8 +52,7 @@ def remove_unfinished(link: Path, seconds: float) -> None:
     for folder in link.parent.glob(f".{link.name}.*"):
         with suppress(OSError):  # another process removes it too, or it holds somebody's own
             if folder.is_dir() and time.time() - folder.stat().st_mtime >= seconds:
-                _remove_links(folder)
-                folder.rmdir()
+                _remove(folder)
 
 
 def _fill(folder: Path, run: Path) -> str | None:
@@ -89,3 +84,10 @@ def _remove_links(folder: Path) -> None:
         with suppress(FileNotFoundError):  # another sweep of the study removes it too
             if _is_ours(entry):
                 entry.unlink()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of links, or the links alone where it holds somebody's own."""
+    _remove_links(folder)
+    with suppress(OSError):
+        folder.rmdir()

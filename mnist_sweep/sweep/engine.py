@@ -88,7 +88,7 @@ class Engine:
         for finished in came_back:
             self._do(self._event_of(finished))
         running = self.backend.running()
-        with_backoff(lambda: self.reader.look_at(running))
+        self.reader.look_at(running)
         self.callbacks.tell(lambda each: each.tick(running))
 
     def _renewed(self) -> bool:

@@ -20,7 +20,7 @@ from mnist_sweep.sweep.replaced_defaults import SAMPLER, own_settings
 from mnist_sweep.sweep.sampling import SAMPLER_TARGETS
 from mnist_sweep.sweep.settings import Settings, check_settings, take_study_name, why_no_directory
 from mnist_sweep.sweep.storage_address import address_of
-from mnist_sweep.sweep.task_config import TaskConfig
+from mnist_sweep.sweep.task_config import TaskConfig, names_trials
 from mnist_sweep.sweep.trials.proposals import Extender, Gate
 from mnist_sweep.text import one_line
 
@@ -114,7 +114,7 @@ def _names_a_time(config: DictConfig) -> bool:
     that it had.
     """
     written = OmegaConf.to_container(config.hydra.sweep).get("dir")  # type: ignore[union-attr]
-    return "study" in config and "trial" in config and "${now:" in str(written)
+    return names_trials(config) and "${now:" in str(written)
 
 
 def _named(where: str, path: str | None) -> Any:

@@ -20,7 +20,7 @@ from mnist_sweep.sweep.replaced_defaults import PRUNER, own_settings
 from mnist_sweep.text import one_line
 
 TARGETS = ("optuna.pruners.*",)
-PRUNER_NODE = "sweeper.pruner"  # below hydra
+NODE = "hydra.sweeper.pruner"
 UNKNOWN = "unknown"
 
 
@@ -30,7 +30,7 @@ def build_pruner(config: DictConfig | None) -> BasePruner:
         return NopPruner()
     try:
         config = _with_known_epochs(own_settings(config, PRUNER))
-        check_tree("hydra.sweeper.pruner", config, KINDS["hydra.sweeper.pruner"])
+        check_tree(NODE, config, KINDS[NODE])
         with warnings.catch_warnings():
             # Optuna's interface of some may change; it is Optuna's pin that guards against that.
             warnings.simplefilter("ignore", ExperimentalWarning)
@@ -51,25 +51,21 @@ def computed_settings(config: DictConfig, epochs: Sequence[Any] = ()) -> dict[st
     """Return the numbers that the pruner's settings come to in a sweep's config, by name.
 
     The study has them for its jobs: trials are compared at the same rungs, whatever `epochs` they
-    have.
-    `epochs` are the lengths of a trial that are searched: rungs are those of the shortest, and
-    `max_resource` is the longest. A number that only a job can compute is left to it.
+    have. `epochs` are the lengths of a trial that are searched: rungs are those of the shortest,
+    and `max_resource` is the longest. A number that only a job can compute is left to it.
     """
-    node = OmegaConf.select(config, f"hydra.{PRUNER_NODE}")
-    if not isinstance(node, DictConfig):
+    own = own_settings(OmegaConf.select(config, NODE), PRUNER)
+    if not isinstance(own, DictConfig):
         return {}
     lengths = [length for length in epochs if type(length) is int]
     found = {}
-    own = OmegaConf.to_container(own_settings(node, PRUNER))
-    for name, written in dict(own).items():  # type: ignore[arg-type]
-        if isinstance(written, str) and "${" in written:
+    for name in map(str, own):
+        if OmegaConf.is_interpolation(own, name):
             end = max if name == "max_resource" else min
             whole = _with_epochs(config, end(lengths)) if lengths else config
-            value = OmegaConf.select(
-                whole, f"hydra.{PRUNER_NODE}.{name}", throw_on_resolution_failure=False
-            )
+            value = OmegaConf.select(whole, f"{NODE}.{name}", throw_on_resolution_failure=False)
             if type(value) in (int, float) and value > 0:
-                found[str(name)] = value
+                found[name] = value
     return found
 
 

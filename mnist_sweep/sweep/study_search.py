@@ -87,9 +87,7 @@ def check_distributions(
 
     Optuna refuses them within a study, also where nothing has been launched yet. Raises SweepError.
     """
-    drawn: dict[str, BaseDistribution] = {}
-    for trial in study.get_trials(deepcopy=False):
-        drawn |= trial.distributions
+    drawn = _drawn(study)
     for name, distribution in searched:
         try:
             check_distribution_compatibility(drawn.get(name, distribution), distribution)
@@ -102,10 +100,16 @@ def check_distributions(
 
 def drawn_ranges(study: optuna.Study, names: Iterable[str]) -> dict[str, BaseDistribution]:
     """Return what a study has drawn settings from whose ranges were computed when it began."""
+    drawn = _drawn(study)
+    return {name: drawn[name] for name in names if name in drawn}
+
+
+def _drawn(study: optuna.Study) -> dict[str, BaseDistribution]:
+    """Return what each setting was drawn from last."""
     drawn: dict[str, BaseDistribution] = {}
     for trial in study.get_trials(deepcopy=False):
         drawn |= trial.distributions
-    return {name: drawn[name] for name in names if name in drawn}
+    return drawn
 
 
 def replace_definition(study: optuna.Study, definition: dict[str, Any]) -> None:

@@ -17,6 +17,11 @@ from mnist_sweep.sweep.settings import objective_names
 from mnist_sweep.sweep.space.values import quoted
 
 
+def names_trials(config: DictConfig) -> bool:
+    """Whether jobs of a config are told their study and trial."""
+    return "study" in config and "trial" in config
+
+
 class TaskConfig:
     """The composed config of a sweep, asked what the sweep needs to know.
 
@@ -26,7 +31,7 @@ class TaskConfig:
 
     def __init__(self, config: DictConfig, sweep_directory: str) -> None:
         self.config, self.sweep_directory = config, sweep_directory
-        self.names_trials = "study" in config and "trial" in config
+        self.names_trials = names_trials(config)
 
     @property
     def resumes(self) -> bool:
