@@ -78,9 +78,9 @@ def _alone_in(home: Path) -> Iterator[None]:
         finally:
             if {path.name for path in home.iterdir()} <= {ANSWER, ANSWER_LOCK}:
                 (home / ANSWER).unlink(missing_ok=True)
-    with suppress(OSError):
-        (home / ANSWER_LOCK).unlink()
-        home.rmdir()  # unless it holds anything
+            with suppress(OSError):
+                (home / ANSWER_LOCK).unlink()
+                home.rmdir()  # unless it holds anything
 
 
 if __name__ == "__main__":
