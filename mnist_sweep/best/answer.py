@@ -8,6 +8,7 @@ from mnist_sweep.best.question import Question, QuestionError
 from mnist_sweep.cli.printed_commands import entry
 from mnist_sweep.confirm import headline
 from mnist_sweep.confirm.conclusion import (
+    FILE,
     Conclusion,
     Standing,
     read_conclusions,
@@ -55,13 +56,21 @@ def find(question: Question, storage: str) -> Found:
 
 
 def _best_seed(folder: Path, seeds: list[int], ranked_by: str) -> Path:
-    """Return the directory of the seed that is best on validation images. Raises RecordError."""
+    """Return the directory of the seed that is best on validation images.
+
+    Raises RecordError, and QuestionError where none of them has its result any more.
+    """
     sign = 1 if ranked_by == "val_loss" else -1
-
-    def rank(seed: int) -> float:
-        return sign * float((RunDirectory(folder / str(seed)).read_result() or {})[ranked_by])
-
-    return folder / str(min(seeds, key=rank))
+    found = {seed: RunDirectory(folder / str(seed)).read_result() or {} for seed in seeds}
+    ranks = {
+        seed: sign * float(known[ranked_by]) for seed, known in found.items() if ranked_by in known
+    }
+    if not ranks:
+        raise QuestionError(
+            f"the fresh runs in {folder} are gone, of which the best is exported: delete "
+            f"{folder.parent / FILE}, and the same command trains them again"
+        )
+    return folder / str(min(ranks, key=lambda seed: ranks[seed]))
 
 
 def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:

@@ -24,20 +24,29 @@ SECONDS = Check(
     "numbers of seconds by step",
     lambda value: isinstance(value, dict) and all(map(is_number, value.values())),
 )
-KINDS = {"seconds": SECONDS, "answered": NUMBER, "epochs": COUNTED}
+KINDS = {
+    "seconds": SECONDS,
+    "answered": NUMBER,
+    "epochs": COUNTED,
+    "top": COUNTED,
+    "seeds": COUNTED,
+}
 
 
 @dataclass
 class Ledger:
     """`seconds`: by step, of all calls; `answered`: within how many hours, None: not yet.
 
-    `epochs`: of a trial, where the hours are too few for those of the config.
+    `epochs`: of a trial, where the hours are too few for those of the config. `top` and `seeds`:
+    what was confirmed, None: not yet.
     """
 
     path: Path
     seconds: dict[str, float] = field(default_factory=dict)
     answered: float | None = None
     epochs: int | None = None
+    top: int | None = None
+    seeds: int | None = None
     clock: Callable[[], float] = time.monotonic
 
     @property
@@ -67,7 +76,7 @@ class Ledger:
 
     def write(self) -> None:
         """Replace the file. Raises FileError."""
-        record = {"seconds": self.seconds, "answered": self.answered, "epochs": self.epochs}
+        record = {name: getattr(self, name) for name in KINDS}
         with writing("hydra.sweep.dir", self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self.path) as temporary:
@@ -87,4 +96,11 @@ def read_ledger(home: Path) -> Ledger:
             f"{path} is damaged ({one_line(error)}): delete it; the hours then count anew, and "
             "what was searched is kept"
         ) from error
-    return Ledger(path, dict(found["seconds"]), found.get("answered"), found.get("epochs"))
+    return Ledger(
+        path,
+        dict(found["seconds"]),
+        answered=found.get("answered"),
+        epochs=found.get("epochs"),
+        top=found.get("top"),
+        seeds=found.get("seeds"),
+    )

@@ -12,6 +12,7 @@ from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.sweep.settings import take_study_name
 
 SEARCH = "search=architecture"  # unless the command line names another
+N_TRIALS = "hydra.sweeper.n_trials"
 # What this command sets itself, by the name that a user would give it in a sweep.
 TAKEN = {
     "hydra.sweeper.timeout": "hours= limits the whole, the search with it",
@@ -33,7 +34,7 @@ class Question:
     """A search, its study's name, and its directory, `home`.
 
     `limit`: the most parameters that a network may have, None where there is no budget. `epochs`:
-    of each trial.
+    of each trial. `n_jobs`: the processes of this machine, None where they are not given.
     """
 
     overrides: tuple[str, ...]
@@ -41,6 +42,7 @@ class Question:
     home: Path
     limit: int | None
     epochs: int
+    n_jobs: int | None = None
 
     def gives(self, name: str) -> bool:
         """Whether an override sets something by this name."""
@@ -74,4 +76,5 @@ def read_question(words: Sequence[str]) -> Question:
             "the search has no hydra.sweeper.study_name: name one, so that the same command resumes"
         )
     home = Path(str(config.hydra.sweep.dir))
-    return Question(overrides, name, home, run.budget.max_parameters, run.epochs)
+    n_jobs = config.hydra.sweeper.get("n_jobs")
+    return Question(overrides, name, home, run.budget.max_parameters, run.epochs, n_jobs)

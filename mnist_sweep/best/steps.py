@@ -36,14 +36,19 @@ def run(words: Sequence[str], tick: Callable[[], None]) -> None:
 
 
 def read(words: Sequence[str], tick: Callable[[], None]) -> str:
-    """Do what `run` does, and return what the module printed instead of showing it."""
+    """Do what `run` does, and return the ASCII text that the module printed instead of showing it.
+
+    Its warnings, and why it fails, are shown: they are in the encoding of the terminal.
+    """
+    sys.stdout.flush()
     child = subprocess.run(
-        [sys.executable, "-m", *words], capture_output=True, text=True, encoding="utf-8"
+        [sys.executable, "-m", *words], stdout=subprocess.PIPE, text=True, encoding="ascii"
     )
     tick()
     if child.returncode:
-        sys.stderr.write(child.stderr)
-        raise StepFailed(f"{words[0]} ended with exit code {child.returncode}")
+        raise StepFailed(
+            f"{words[0]} ended with exit code {child.returncode}, for the reason above"
+        )
     return child.stdout
 
 

@@ -4,6 +4,8 @@ from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.conclusion import Comparison, Conclusion
 from mnist_sweep.text import counted
 
+_POINTS = " points of test accuracy"
+
 
 def result(conclusion: Conclusion) -> str:
     """Return the leader's test accuracy with its interval, over how many seeds and images."""
@@ -22,12 +24,27 @@ def against_default(conclusion: Conclusion) -> str:
         why = "" if conclusion.no_default is None else f": {conclusion.no_default}"
         return f"no default configuration to compare with{why}"
     if conclusion.standings[0].title == default:
-        return "it is the default configuration: nothing that was searched is better"
+        return _default_leads(conclusion)
     if found is not None:
         return _difference(conclusion, found, "the default")
     if default in conclusion.missing:
         return "the default configuration has too few seeds to compare with: give more hours="
     return "too many seeds of the default configuration diverged to compare with it"
+
+
+def _default_leads(conclusion: Conclusion) -> str:
+    """Say what is known against the default where it is the best on validation images."""
+    compared = conclusion.comparisons
+    for comparison in compared:
+        if comparison.sign < 0:
+            return (
+                f"it is the default configuration, but worse than {comparison.title} on test "
+                f"images: {wording.difference(comparison.difference, _POINTS)}"
+            )
+    if not compared:
+        return "it is the default configuration: no other has enough seeds to compare with it"
+    beside = "the one" if len(compared) == 1 else f"the {len(compared)}"
+    return f"it is the default configuration: of {beside} compared with it, none is better"
 
 
 def against_runner_up(conclusion: Conclusion) -> str | None:
@@ -47,7 +64,7 @@ def against_runner_up(conclusion: Conclusion) -> str | None:
 
 
 def _difference(conclusion: Conclusion, found: Comparison, other: str) -> str:
-    amount = wording.difference(found.difference, " points of test accuracy")
+    amount = wording.difference(found.difference, _POINTS)
     if found.sign > 0:
         return f"better than {other}: {amount}"
     if found.sign < 0:

@@ -120,7 +120,24 @@ def test_a_difference_from_the_default_is_said_with_its_interval(study, low, hig
 def test_the_default_may_win(study):
     study((25, "complete"), (12, "complete"))
     confirm("trial 0", "trial 1")
-    assert answered()[2] == "  it is the default configuration: nothing that was searched is better"
+    said = "it is the default configuration: of the one compared with it, none is better"
+    assert answered()[2] == f"  {said}"
+
+
+def test_a_default_that_is_best_on_validation_images_alone_is_said_to_be_worse(study):
+    study((25, "complete"), (12, "complete"))
+    confirm("trial 0", "trial 1", low=-0.03, high=-0.01)
+    said = "it is the default configuration, but worse than trial 1 on test images"
+    assert said in answered()[2]
+
+
+def test_fresh_runs_that_were_removed_are_one_line_that_says_what_to_do(study):
+    study((25, "complete"), (12, "complete"))
+    confirm("trial 1", "trial 0")
+    for result in HOME.glob("confirmation/*/*/result.json"):
+        result.unlink()
+    with pytest.raises(QuestionError, match=r"are gone, .* delete .*confirmation\.json"):
+        answered()
 
 
 def test_that_there_is_no_default_to_compare_with_is_said(study):

@@ -22,6 +22,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
             "ended": stands.ended,
             "n_trials": stands.total,
             "left": stands.left,
+            "trial_seconds": stands.run_seconds,
         },
         "searched": [asdict(each) for each in plan.searched],
         "fixed": [asdict(each) for each in plan.fixed],
