@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import DATA_ROOT, users_folder
 from mnist_sweep.text import nearest, shortened
 
 NO_PLAN = (
@@ -216,7 +217,8 @@ def seen_from(folder: Path, run: RunConfig) -> RunConfig:
     """
     if folder == Path.cwd():
         return run
-    data = replace(run.data, root=str(folder / run.data.root))
+    root = users_folder("data.root", run.data.root, DATA_ROOT)
+    data = replace(run.data, root=str(folder / root))
     distill = run.distill
     if distill.teacher:
         distill = replace(distill, teacher=str(folder / distill.teacher))

@@ -11,11 +11,23 @@ from pathlib import Path
 
 from mnist_sweep.errors import UserError, reason
 
+DATA_ROOT = "data"  # where data sets are unless a user says where: an empty variable says nothing
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # what `replacing` writes to
 
 
 class FileError(UserError):
     """A file or a folder that cannot be read or written."""
+
+
+def users_folder(setting: str, given: str, default: str) -> Path:
+    """Return a folder as a user names it: `~` is what a shell has left, and none is the default.
+
+    Raises FileError where `~name` names nobody.
+    """
+    try:
+        return Path(given or default).expanduser()
+    except RuntimeError as error:
+        raise FileError(f"{setting}={given}: there is no home folder of that user") from error
 
 
 @contextmanager

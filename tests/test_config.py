@@ -214,6 +214,21 @@ def test_the_recipe_is_what_is_not_as_usual(composed):
     assert run.recipe == {"loss": "mse", "ema": {"decay": 0.99, "every": 1}}
 
 
+def test_the_data_is_found_from_the_folder_of_the_command_as_without_leaving_it(
+    composed, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    left = tmp_path / "else"
+    for given, found in (
+        ("sets", left / "sets"),
+        ("", left / "data"),
+        ("~/sets", tmp_path / "home/sets"),
+        ("/sets", Path("/sets")),
+    ):
+        run = check(composed(f"data.root='{given}'"))
+        assert Path(seen_from(left, run).data.root) == found
+
+
 def test_a_teacher_is_found_from_the_folder_of_the_command(composed, tmp_path):
     run = check(composed("distill.teacher=runs/big"))
     assert seen_from(tmp_path / "else", run).distill.teacher == str(tmp_path / "else/runs/big")

@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from mnist_sweep.errors import UserError
@@ -37,6 +39,10 @@ MNIST_MD5 = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 SIZE, CLASSES = 28, 10
+GZIP = b"\x1f\x8b"  # how a compressed file begins
+RESTORE = "restore it, or delete it to download it again"
+# Those of torchvision's that are four files of 28x28 images and ten classes.
+DOWNLOADS = ("MNIST", "FashionMNIST", "KMNIST")
 DIGITS = ("mnist", "mnist_5k")  # the data sets that have handwritten digits, placed alike
 
 
@@ -91,6 +97,18 @@ def missing_files(raw: Path) -> list[str]:
         raise DataError(f"{raw} cannot be read: {reason_and_place(error, raw)}") from error
 
 
+def file_states(raw: Path) -> tuple[tuple[int, ...], ...]:
+    """Return what tells each of a set's files from an earlier one: inode, bytes, and last change.
+
+    Raises DataError where they cannot be looked at.
+    """
+    try:
+        found = [(raw / name).stat() for pair in FILES.values() for name in pair]
+    except OSError as error:
+        raise DataError(f"{raw} cannot be read: {reason_and_place(error, raw)}") from error
+    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+
+
 def read_idx_set(raw: Path, checksums: dict[str, str]) -> dict[str, Images]:
     """Read a set's "train" and "test" images, checking sizes, magic numbers and given MD5 sums.
 
@@ -125,7 +143,9 @@ def _read_idx(path: Path, magic: int, md5: str | None) -> np.ndarray:
     try:
         size = path.stat().st_size
         if size < header_bytes:
-            raise DataError(f"{path} is truncated: {size} bytes, less than an IDX header")
+            raise DataError(
+                f"{path} is truncated: {size} bytes, less than an IDX header; {RESTORE}"
+            )
         # To be written to in this process's copy only, which nothing does; torch warns of
         # read-only.
         content = np.memmap(path, np.uint8, mode="c")
@@ -133,15 +153,20 @@ def _read_idx(path: Path, magic: int, md5: str | None) -> np.ndarray:
         raise DataError(f"{path} cannot be read: {reason_and_place(error, path)}") from error
     header = np.frombuffer(content, ">u4", count=1 + dimensions)
     if header[0] != magic:
-        raise DataError(f"{path} has magic number {header[0]:#x}; expected {magic:#x}")
+        packed = content[:2].tobytes() == GZIP
+        raise DataError(
+            f"{path} has magic number {header[0]:#x}; expected {magic:#x}; "
+            + ("it is compressed: unpack it with gunzip" if packed else RESTORE)
+        )
     shape = tuple(int(length) for length in header[1:])
     expected = header_bytes + math.prod(shape)  # of Python, whose numbers do not overflow
     if len(content) != expected:
-        raise DataError(f"{path} has {len(content):,} bytes; its header promises {expected:,}")
+        raise DataError(
+            f"{path} has {len(content):,} bytes; its header promises {expected:,}; {RESTORE}"
+        )
     if md5 is not None and (found := _md5(content)) != md5:
         raise DataError(
-            f"{path} is not the published file (MD5 {found}, expected {md5}); "
-            "restore it, or delete it to download it again"
+            f"{path} is not the published file (MD5 {found}, expected {md5}); {RESTORE}"
         )
     return content[header_bytes:].reshape(shape)
 
@@ -153,23 +178,34 @@ def _md5(content: np.ndarray) -> str:
 def download_idx_set(root: Path, folder: str, timeout: float) -> None:
     """Download a set that torchvision knows into <root>/<folder>/raw.
 
-    `timeout` is in seconds, for a mirror to answer and for each read afterwards. Raises DataError
-    when torchvision does not know the set, when no mirror answers, or when the download fails.
+    Of several processes one downloads, and the others wait for it. The files are complete when they
+    get their names. `timeout` is in seconds, for a mirror to answer and for each read afterwards.
+    Raises DataError when torchvision does not have the set in this form, when no mirror answers, or
+    when the download fails.
     """
+    if folder not in DOWNLOADS:
+        raise DataError(
+            f"there is no download for {folder!r}: torchvision has {', '.join(DOWNLOADS)} "
+            "in this form"
+        )
     import torchvision  # 1.3 s: only where a download is wanted
 
-    dataset = getattr(torchvision.datasets, folder, None)
-    if dataset is None or not hasattr(dataset, "mirrors"):
-        raise DataError(f"torchvision has no download for {folder!r}")
+    dataset = getattr(torchvision.datasets, folder)
     probe = dataset.resources[0][0]
     mirrors = [url for url in dataset.mirrors if _answers(url + probe, timeout)]
     if not mirrors:
         raise DataError(f"no mirror answered within {timeout:g} s")
     # torchvision derives the folder from the class's name and takes the mirrors from its attribute.
     reachable = type(folder, (dataset,), {"mirrors": mirrors})
+    raw = raw_folder(root, folder)
     try:
-        with _socket_timeout(timeout):
-            reachable(str(root), download=True)
+        raw.mkdir(parents=True, exist_ok=True)
+        with FileLock(raw / ".download.lock"), TemporaryDirectory(dir=raw) as beside:
+            if missing_files(raw):  # else another process has fetched them meanwhile
+                with _socket_timeout(timeout):
+                    reachable(beside, download=True)
+                for file in [name for pair in FILES.values() for name in pair]:
+                    (raw_folder(Path(beside), folder) / file).replace(raw / file)
     except OSError as error:
         raise DataError(f"the download to {root} failed: {reason_and_place(error)}") from error
     except (RuntimeError, EOFError, HTTPException, zlib.error) as error:

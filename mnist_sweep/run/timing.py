@@ -11,7 +11,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from safetensors.torch import save
 from mnist_sweep.config import RunConfig
 from mnist_sweep.data import Dataset, Images
 from mnist_sweep.data.sources import missing_files, raw_folder
+from mnist_sweep.files import DATA_ROOT, users_folder
 from mnist_sweep.models.cost import Cost
 from mnist_sweep.models.layout import set_layout
 from mnist_sweep.run.build import (
@@ -218,7 +218,7 @@ def _disk(run: RunConfig, training: Training) -> DiskUse:
 def _dataset(run: RunConfig) -> tuple[Dataset, tuple[str, ...]]:
     """Return a run's data set without downloading it, and what is assumed where it is not here."""
     data = run.data
-    raw = raw_folder(Path(data.root or "data").expanduser(), data.folder)
+    raw = raw_folder(users_folder("data.root", data.root, DATA_ROOT), data.folder)
     absent = data.name != "mnist_5k" and data.download and bool(missing_files(raw))
     if not absent or data.folder not in PUBLISHED:
         here = replace(run, data=replace(data, download=False))

@@ -1,9 +1,12 @@
 import errno
+import gzip
 import hashlib
 import math
 import shutil
+import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from http.client import IncompleteRead
 from pathlib import Path
 
@@ -11,7 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from mnist_sweep.data import Augmentation, DataError, Images, Pipeline, load_dataset, sources
+from mnist_sweep.data import (
+    Augmentation,
+    DataError,
+    Images,
+    Pipeline,
+    load_dataset,
+    sources,
+    splits,
+)
+from mnist_sweep.files import FileError
 
 
 def write_idx(path, array, magic):
@@ -32,8 +44,13 @@ def idx_root(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def _nothing_was_tried():
+    """Forget the downloads that have failed in this process."""
+    splits._why_not_downloaded.cache_clear()
+
+
 def load_toy(root, **settings):
-    load_dataset.cache_clear()
     return load_dataset("toy", str(root), "Toy", download=False, validation=10, **settings)
 
 
@@ -41,7 +58,6 @@ def load_toy(root, **settings):
 def no_network(monkeypatch):
     """Every mirror is silent."""
     monkeypatch.setattr(sources, "_answers", lambda url, timeout: False)
-    load_dataset.cache_clear()
 
 
 def rows(split):
@@ -99,6 +115,8 @@ def damaged(raw, kind):
         file.write_bytes(file.read_bytes()[:-1])
     elif kind == "empty":
         file.write_bytes(b"")
+    elif kind == "packed":
+        file.write_bytes(gzip.compress(file.read_bytes()))
     elif kind == "swapped":
         shutil.copy(raw / "train-labels-idx1-ubyte", file)
     elif kind == "test for training":
@@ -114,9 +132,10 @@ def damaged(raw, kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("truncated", "has 47,055 bytes; its header promises 47,056"),
-        ("empty", "is truncated: 0 bytes"),
-        ("swapped", "has magic number 0x801; expected 0x803"),
+        ("truncated", "has 47,055 bytes; its header promises 47,056; restore it, or delete it"),
+        ("empty", "is truncated: 0 bytes, less than an IDX header; restore it, or delete it"),
+        ("packed", "has magic number 0x1f8b0800; .* it is compressed: unpack it with gunzip"),
+        ("swapped", "has magic number 0x801; expected 0x803; restore it, or delete it"),
         ("test for training", "holds 20 images"),
         ("wrong size", r"holds \(14, 14\) images; expected 28x28"),
         ("wrong label", "holds label 10; expected 0 to 9"),
@@ -131,7 +150,6 @@ def test_a_damaged_file_is_an_error_that_names_it(idx_root, kind, message):
 
 def test_a_file_that_is_not_the_published_mnist_is_refused_by_its_checksum(idx_root):
     (idx_root / "Toy").rename(idx_root / "MNIST")
-    load_dataset.cache_clear()
     with pytest.raises(DataError, match="train-images-idx3-ubyte is not the published file"):
         load_dataset("mnist", str(idx_root), download=False)
 
@@ -163,9 +181,47 @@ def test_mnist_never_falls_back(tmp_path, no_network):
     assert list(tmp_path.iterdir()) == []  # and leaves no empty folders
 
 
-def test_an_unknown_set_without_files_says_that_there_is_no_download(tmp_path):
-    with pytest.raises(DataError, match="torchvision has no download for 'Nothing'"):
-        load_dataset("nothing", str(tmp_path), "Nothing")
+@pytest.mark.parametrize("folder", ["Nothing", "QMNIST", "EMNIST"])
+def test_a_set_that_is_not_four_files_of_torchvisions_has_no_download(tmp_path, folder):
+    with pytest.raises(DataError, match=f"no download for '{folder}': torchvision has MNIST, Fash"):
+        load_dataset("nothing", str(tmp_path), folder)
+
+
+def test_files_that_have_changed_are_read_again_and_others_once(idx_root):
+    before = load_toy(idx_root)
+    assert load_toy(idx_root) is before
+    labels = idx_root / "Toy" / "raw" / "train-labels-idx1-ubyte"
+    content = labels.read_bytes()
+    labels.write_bytes(content[:-1] + bytes([(content[-1] + 1) % 10]))  # in place, of the same size
+    after = load_toy(idx_root)
+    assert after.fingerprint != before.fingerprint
+    assert not torch.equal(after.train.labels, before.train.labels) or not torch.equal(
+        after.val.labels, before.val.labels
+    )
+
+
+def test_a_relative_folder_is_another_one_elsewhere(idx_root, monkeypatch):
+    shutil.copytree(idx_root / "Toy", idx_root / "else" / "Toy")
+    file = idx_root / "else" / "Toy" / "raw" / "t10k-labels-idx1-ubyte"
+    write_idx(file, np.zeros(20), 0x801)
+    monkeypatch.chdir(idx_root)
+    here = load_toy(".")
+    monkeypatch.chdir(idx_root / "else")
+    assert load_toy(".").fingerprint != here.fingerprint
+
+
+def test_mirrors_that_are_silent_are_asked_once_in_a_process(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(sources, "_answers", lambda url, timeout: asked.append(url))
+    first = load_dataset("auto", str(tmp_path))
+    count = len(asked)
+    assert load_dataset("auto", str(tmp_path)) is first
+    assert len(asked) == count
+
+
+def test_a_user_whom_nobody_knows_has_no_folder():
+    with pytest.raises(FileError, match=r"data\.root=~nosuchuser/x: there is no home folder"):
+        load_dataset("auto", "~nosuchuser/x")
 
 
 def test_a_silent_mirror_costs_seconds_not_minutes():
@@ -191,11 +247,51 @@ def test_a_download_from_an_answering_mirror_is_read(idx_root, monkeypatch, tmp_
     import torchvision
 
     monkeypatch.setattr(torchvision.datasets, "Toy", Toy, raising=False)
+    monkeypatch.setattr(sources, "DOWNLOADS", ("Toy",))
     monkeypatch.setattr(sources, "_answers", lambda url, timeout: "answers" in url)
-    load_dataset.cache_clear()
     root = tmp_path_factory.mktemp("download")
     dataset = load_dataset("toy", str(root), "Toy", validation=10)
     assert dataset.reason == f"downloaded to {root}/Toy/raw"
+
+
+def test_of_several_processes_one_downloads_and_the_others_wait(
+    idx_root, monkeypatch, tmp_path_factory
+):
+    began, downloads = threading.Event(), []
+
+    class Toy:
+        mirrors = ("https://answers.invalid/",)
+        resources = (("train-images-idx3-ubyte.gz", ""),)
+
+        def __init__(self, root, download):
+            downloads.append(root)
+            began.set()
+            raw = Path(root, type(self).__name__, "raw")
+            raw.mkdir(parents=True)
+            for file in (idx_root / "Toy" / "raw").iterdir():  # as slowly as a network
+                (raw / file.name).write_bytes(file.read_bytes()[:100])
+                time.sleep(0.1)
+                shutil.copy(file, raw / file.name)
+
+    import torchvision
+
+    monkeypatch.setattr(torchvision.datasets, "Toy", Toy, raising=False)
+    monkeypatch.setattr(sources, "DOWNLOADS", ("Toy",))
+    monkeypatch.setattr(sources, "_answers", lambda url, timeout: True)
+    root = tmp_path_factory.mktemp("download")
+
+    def load():
+        return load_dataset("toy", str(root), "Toy", validation=10).fingerprint
+
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(load)
+        began.wait(10)
+        second = pool.submit(load)
+        assert first.result() == second.result()
+    assert len(downloads) == 1
+    assert sorted(path.name for path in (root / "Toy" / "raw").glob("[!.]*")) == sorted(
+        name for pair in sources.FILES.values() for name in pair
+    )
 
 
 def test_parts_share_the_pixels_of_the_file_which_is_mapped_and_never_written_to(idx_root):
@@ -236,7 +332,6 @@ def test_a_data_set_is_copied_to_a_device_once():
 
 @pytest.mark.parametrize("validation", [60, 100])
 def test_holding_out_more_than_there_is_is_refused(idx_root, validation):
-    load_dataset.cache_clear()
     with pytest.raises(DataError, match=f"data.validation={validation} must be between 1 and 59"):
         load_dataset("toy", str(idx_root), "Toy", False, validation=validation)
 
@@ -421,7 +516,6 @@ def test_a_folder_that_may_not_be_looked_into_is_one_line_and_auto_says_why(tmp_
 
 
 def load_toy_named(name, root):
-    load_dataset.cache_clear()
     return load_dataset(name, str(root), download=False)
 
 
