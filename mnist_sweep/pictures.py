@@ -27,8 +27,7 @@ from mnist_sweep.data import Images
 from mnist_sweep.data.sources import DIGITS
 from mnist_sweep.files import replacing, writing
 from mnist_sweep.inspection import figures, predictions
-from mnist_sweep.run.build import build_dataset
-from mnist_sweep.run.load import load_trained
+from mnist_sweep.run.load import data_of, load_trained
 from mnist_sweep.text import counted, percent, relative
 
 DOTS = 150  # an inch
@@ -51,7 +50,7 @@ def main(asked: Pictures) -> None:
     if asked.split not in ("val", "test"):
         raise ArgumentError(f"split={asked.split}: it must be val or test")
     trained = load_trained(asked.run, torch.device("cpu"))
-    dataset = build_dataset(trained.run)
+    dataset = data_of(trained)
     split: Images = getattr(dataset, asked.split)
     pixels = choose_image(asked.image, split, dataset.name in DIGITS)
     folder = Path(asked.to) if asked.to else trained.path / "pictures"

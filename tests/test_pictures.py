@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -47,6 +48,16 @@ def test_pictures_go_where_they_are_asked_to_and_of_the_split_that_is_asked_for(
     assert Path("elsewhere/confusion.png").exists()
     assert not Path("run/pictures").exists()
     assert "mnist_5k test" in capsys.readouterr().out
+
+
+def test_errors_are_of_the_data_that_a_run_was_trained_on_and_of_no_other(run, capsys):
+    result = json.loads(Path("run/result.json").read_text())
+    result["data"]["fingerprint"] = "0123"
+    Path("run/result.json").write_text(json.dumps(result))
+    with pytest.raises(
+        DataError, match=r"run=run: mnist_5k is not the data .* not 0123\); set MNI"
+    ):
+        pictures.main(Pictures("run"))
 
 
 def test_pictures_of_a_studys_best_run_are_in_the_run_itself(run):

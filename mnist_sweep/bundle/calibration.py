@@ -3,7 +3,6 @@
 At export, not at the end of training: runs of a search are not exported, and old runs can be.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,8 +14,7 @@ from mnist_sweep.inspection.calibration import (
     fit_temperature,
     negative_log_likelihood,
 )
-from mnist_sweep.run.build import build_dataset
-from mnist_sweep.run.load import Trained
+from mnist_sweep.run.load import OtherData, Trained, data_of
 
 
 def calibrate(trained: Trained) -> dict[str, Any]:
@@ -25,21 +23,15 @@ def calibrate(trained: Trained) -> dict[str, Any]:
     Where the images that the run was validated by are not here, a temperature of 1 and the reason.
     Nothing is downloaded, and test is not looked at.
     """
-    run = replace(trained.run, data=replace(trained.run.data, download=False))
     try:
-        dataset = build_dataset(run)
+        dataset = data_of(trained, download=False)
+    except OtherData as other:
+        return {"temperature": 1.0, "reason": other.what}
     except UserError:  # which names places of this machine: not for a bundle, which goes elsewhere
         return {
             "temperature": 1.0,
-            "reason": f"the data set {run.data.name} could not be read when it was exported; set "
-            "MNIST_SWEEP_DATA to its folder and export the run again",
-        }
-    recorded = (trained.result.get("data") or {}).get("fingerprint")
-    if dataset.fingerprint != recorded:
-        return {
-            "temperature": 1.0,
-            "reason": f"{dataset.name} is not the data that it was trained on (fingerprint "
-            f"{dataset.fingerprint}, not {recorded})",
+            "reason": f"the data set {trained.run.data.name} could not be read when it was "
+            "exported; set MNIST_SWEEP_DATA to its folder and export the run again",
         }
     logits = predictions.logits(trained.model, dataset.val, trained.pipeline)
     labels = dataset.val.labels.cpu()

@@ -10,11 +10,9 @@ from mnist_sweep.errors import UserError, explain
 from mnist_sweep.inspection import figures, predictions
 from mnist_sweep.inspection.predictions import Predictions
 from mnist_sweep.report.blocks import Picture
-from mnist_sweep.run.build import build_dataset
 from mnist_sweep.run.directory import RecordError
-from mnist_sweep.run.load import Trained, load_trained
+from mnist_sweep.run.load import Trained, data_of, load_trained
 from mnist_sweep.sweep.study_record import Row, StudyRecord
-from mnist_sweep.sweep.study_store import DATA
 
 IMAGE = "maps-image"  # the figure of what the feature maps are of
 
@@ -43,13 +41,7 @@ def errors_of(row: Row) -> Errors:
     if not directory:
         raise RecordError(f"trial {row.number} has recorded no run directory")
     trained = load_trained(str(directory), torch.device("cpu"))
-    dataset = build_dataset(trained.run)
-    known = row.attributes.get(DATA)
-    if known not in (None, dataset.fingerprint):
-        raise RecordError(
-            f"the data of trial {row.number}, {known}, are not here: {dataset.name} is "
-            f"{dataset.fingerprint}"
-        )
+    dataset = data_of(trained)
     found = predictions.predict(trained.model, dataset.val, trained.pipeline)
     return Errors(trained, dataset.val, found, f"trial {row.number}, {dataset.name} val")
 

@@ -100,14 +100,23 @@ def largest_difference(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -
 
 
 def surroundings(result: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a run stood on besides its config, by name."""
+    """Return what a run stood on besides its config, by name.
+
+    Of a run that was resumed on something else, all of it in turn: "1, then 2".
+    """
     nested = {
         "data": (result.get("data") or {}).get("fingerprint"),
         "layout": (result.get("layout") or {}).get("name"),
     }
     plain = ("threads", "device", "processor", "precision", "cuda_graph", "hostname", "git_commit")
     found = {name: result.get(name) for name in plain} | nested | (result.get("versions") or {})
-    return {name: UNKNOWN if value is None else str(value) for name, value in found.items()}
+    parts = [part | (part.get("versions") or {}) for part in result.get("earlier") or ()]
+    return {name: _in_turn([*(p[name] for p in parts if name in p), found[name]]) for name in found}
+
+
+def _in_turn(values: Sequence[Any]) -> str:
+    said = [UNKNOWN if value is None else str(value) for value in values]
+    return ", then ".join(text for n, text in enumerate(said) if n == 0 or text != said[n - 1])
 
 
 def changed(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -1,7 +1,7 @@
 """A finished run, read back from its directory: its config, its figures, its network."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,29 @@ from torch import nn
 
 from mnist_sweep.config import RunConfig
 from mnist_sweep.config_checks import check
-from mnist_sweep.data import Pipeline
+from mnist_sweep.data import DataError, Dataset, Pipeline
 from mnist_sweep.recorded_config import load_recorded
-from mnist_sweep.run.build import build_model, build_pipeline, count_model, model_name
+from mnist_sweep.run.build import (
+    build_dataset,
+    build_model,
+    build_pipeline,
+    count_model,
+    model_name,
+)
 from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.study_folder import BEST_RUN
 from mnist_sweep.text import shortened
+
+
+class OtherData(DataError):
+    """Data that are here under the name of others, which a run was trained on.
+
+    `what`: the same without places of this machine.
+    """
+
+    def __init__(self, what: str, path: Path) -> None:
+        super().__init__(f"run={path}: {what}; set MNIST_SWEEP_DATA to where that is")
+        self.what = what
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,29 @@ def load_trained(path: str, device: torch.device, setting: str = "run") -> Train
     weights = directory.load_best(device)
     model = build_with(run.model, shapes, weights, str(directory.best))
     return Trained(real_directory(path), run, result, model.to(device).eval(), build_pipeline(run))
+
+
+def data_of(trained: Trained, download: bool | None = None) -> Dataset:
+    """Load the data set that a run was trained on; of `auto`, the one that it took.
+
+    `download`: as its config says where that is None. Raises DataError where it is not here, and
+    OtherData where another one is.
+    """
+    recorded = trained.result.get("data") or {}
+    data = trained.run.data
+    if data.name == "auto":
+        data = replace(data, name=recorded.get("name", data.name))
+    if download is not None:
+        data = replace(data, download=download)
+    dataset = build_dataset(replace(trained.run, data=data))
+    known = recorded.get("fingerprint")
+    if known not in (None, dataset.fingerprint):
+        raise OtherData(
+            f"{dataset.name} is not the data that it was trained on (fingerprint "
+            f"{dataset.fingerprint}, not {known})",
+            trained.path,
+        )
+    return dataset
 
 
 def real_directory(path: str) -> Path:

@@ -78,6 +78,19 @@ def test_weights_are_compared_where_they_have_the_same_shapes():
     assert largest_difference(*counters) == 2.0
 
 
+def test_surroundings_of_a_run_that_was_resumed_on_others_are_all_said():
+    parts = [
+        {"epochs": 1, "threads": 1, "versions": {"torch": "2.13"}},
+        {"epochs": 2, "threads": 2},
+    ]
+    resumed = surroundings({"threads": 2, "versions": {"torch": "2.14"}, "earlier": parts})
+    again = surroundings({"threads": 2, "versions": {"torch": "2.14"}})
+    assert changed(resumed, again) == {
+        "threads": ("1, then 2", "2"),
+        "torch": ("2.13, then 2.14", "2.14"),
+    }
+
+
 def test_surroundings_that_a_run_did_not_record_are_called_that():
     old = surroundings({"threads": 1, "versions": {"torch": "2.13"}})
     new = surroundings(
