@@ -4,11 +4,13 @@ Nothing here imports torch: `--help` and `--cfg job` must not pay for it.
 """
 
 import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from omegaconf import DictConfig, OmegaConf
 
 from mnist_sweep.allowed_values import objections
-from mnist_sweep.config import ConfigError, DistillConfig, EmaConfig, RunConfig, typed
+from mnist_sweep.config import ConfigError, DataConfig, DistillConfig, EmaConfig, RunConfig, typed
 from mnist_sweep.objectives import OBJECTIVES
 from mnist_sweep.text import shortened
 from mnist_sweep.untrusted_files import is_line
@@ -116,43 +118,76 @@ def whole_epochs(share: float, epochs: int) -> int:
     return math.floor(share * epochs + 1e-9)  # 0.7 * 30 is a hair below 21
 
 
-def _check_effects(run: RunConfig) -> None:
-    """Refuse settings of the recipe that change nothing beside the others."""
+@dataclass(frozen=True)
+class Idle:
+    """A setting that changes nothing, `when` it is so; `why` ends the sentence that says so.
+
+    `usual`: the value that it has where nobody gives one.
+    """
+
+    name: str
+    value: object
+    usual: object
+    when: bool
+    why: str
+
+
+def _of_the_recipe(run: RunConfig) -> Iterator[Idle]:
+    """Yield what a run minimizes by, as far as other settings can leave it without effect."""
     distill, augmentation = run.distill, run.data.augmentation
-    usual, no_one = DistillConfig(), distill.teacher is None
+    no_one = distill.teacher is None
     only_teacher = not no_one and distill.weight == 1
     no_labels = "with distill.weight=1, which leaves the labels out: change that"
-    no_teacher = "without distill.teacher: set that"
-    for name, value, default, idle, why in (
-        (
-            "label_smoothing",
-            run.label_smoothing,
-            0,
-            run.loss == "mse",
-            "with loss=mse: change that",
-        ),
-        ("label_smoothing", run.label_smoothing, 0, only_teacher, no_labels),
-        ("loss", run.loss, RunConfig.loss, only_teacher, no_labels),
-        (
-            "ema.every",
-            run.ema.every,
-            EmaConfig.every,
-            run.ema.decay is None,
-            "without ema.decay: set that",
-        ),
-        ("distill.temperature", distill.temperature, usual.temperature, no_one, no_teacher),
-        ("distill.weight", distill.weight, usual.weight, no_one, no_teacher),
-        (
-            "data.augmentation.until",
-            augmentation.until,
-            1,
-            not augmentation.active,
-            "without augmentation: set rotation, shift, scale, shear or elastic",
-        ),
-    ):
+    yield Idle(
+        "label_smoothing", run.label_smoothing, 0, run.loss == "mse", "with loss=mse: change that"
+    )
+    yield Idle("label_smoothing", run.label_smoothing, 0, only_teacher, no_labels)
+    yield Idle("loss", run.loss, RunConfig.loss, only_teacher, no_labels)
+    no_average = "without ema.decay: set that"
+    yield Idle("ema.every", run.ema.every, EmaConfig.every, run.ema.decay is None, no_average)
+    for name in ("temperature", "weight"):
+        usual = getattr(DistillConfig, name)
+        why = "without distill.teacher: set that"
+        yield Idle(f"distill.{name}", getattr(distill, name), usual, no_one, why)
+    why = "without augmentation: set rotation, shift, scale, shear or elastic"
+    yield Idle("data.augmentation.until", augmentation.until, 1, not augmentation.active, why)
+
+
+def _of_a_command(run: RunConfig) -> Iterator[Idle]:
+    """Yield the others that can be without effect; runs with them have been recorded."""
+    stopping, data = run.early_stopping, run.data
+    for name, usual in (("min_delta", 0), ("monitor", run.keep.monitor), ("mode", run.keep.mode)):
+        off, why = stopping.patience is None, "without early_stopping.patience: set that"
+        yield Idle(f"early_stopping.{name}", getattr(stopping, name), usual, off, why)
+    for name in ("folder", "timeout", "validation"):
+        subset, why = data.name == "mnist_5k", "with data=mnist_5k, which is as it is: take another"
+        yield Idle(f"data.{name}", getattr(data, name), getattr(DataConfig, name), subset, why)
+    # A first epoch is always better than none before it, and the last one ends a run anyway.
+    patience, last = stopping.patience, run.epochs - 1
+    why = f"with epochs={run.epochs}, which end first: give fewer"
+    yield Idle("early_stopping.patience", patience, None, (patience or 0) >= last, why)
+
+
+def check_command(run: RunConfig) -> None:
+    """Refuse what a command asks for in vain, besides what `check` refuses. Raises ConfigError.
+
+    Not of recorded runs, which stay as they are.
+    """
+    _refuse(_of_a_command(run))
+
+
+def _refuse(found: Iterable[Idle]) -> None:
+    for each in found:
         _require(
-            value == default or not idle, f"{name}={value} has no effect {why}, or leave it out"
+            each.value == each.usual or not each.when,
+            f"{each.name}={each.value} has no effect {each.why}, or leave it out",
         )
+
+
+def _check_effects(run: RunConfig) -> None:
+    """Refuse settings of the recipe that change nothing beside the others."""
+    _refuse(_of_the_recipe(run))
+    augmentation = run.data.augmentation
     _require(
         not augmentation.active or augmented_epochs(run) > 0,
         f"data.augmentation.until={augmentation.until} ends augmentation before the first of "

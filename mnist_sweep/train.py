@@ -28,7 +28,7 @@ from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.cli.waiting import waiting
 from mnist_sweep.config import NO_PLAN, ConfigError, seen_from
-from mnist_sweep.config_checks import check, check_no_trial
+from mnist_sweep.config_checks import check, check_command, check_no_trial
 from mnist_sweep.errors import (
     LeaseLost,
     MachineError,
@@ -75,6 +75,8 @@ def train(config: DictConfig, directory: Path) -> "Objective":
         raise ConfigError(NO_PLAN)
     if not swept:
         check_no_trial(run)
+        if not resumed:
+            check_command(run)
 
     from mnist_sweep.run import console
     from mnist_sweep.run.execute import execute  # torch comes with it

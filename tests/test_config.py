@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from mnist_sweep.config import ConfigError, seen_from
-from mnist_sweep.config_checks import augmented_epochs, check
+from mnist_sweep.config_checks import augmented_epochs, check, check_command
 from mnist_sweep.hydra_part import config_directory
 from mnist_sweep.objectives import direction_of
 from mnist_sweep.recorded_config import load_recorded
@@ -212,6 +212,36 @@ def test_a_run_that_was_recorded_without_a_recipe_has_the_usual_one(composed):
 def test_the_recipe_is_what_is_not_as_usual(composed):
     run = check(composed("loss=mse", "ema.decay=0.99"))
     assert run.recipe == {"loss": "mse", "ema": {"decay": 0.99, "every": 1}}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["early_stopping.min_delta=0.5"],
+            "min_delta=0.5 has no effect without early_stopping.pat",
+        ),
+        (
+            ["early_stopping.monitor=val_acc", "early_stopping.mode=max"],
+            "monitor=val_acc has no effect without early_stopping.patience",
+        ),
+        (["early_stopping.patience=19"], "patience=19 has no effect with epochs=20, which end fir"),
+        (["data=mnist_5k", "data.validation=100"], "validation=100 has no effect with data=mnist"),
+        (["data=mnist_5k", "data.folder=KMNIST"], "folder=KMNIST has no effect with data=mnist_5k"),
+        (["data=mnist_5k", "data.timeout=77"], "timeout=77.0 has no effect with data=mnist_5k"),
+    ],
+)
+def test_what_a_command_asks_for_in_vain_is_refused_and_recorded_runs_are_left_alone(
+    composed, overrides, message
+):
+    run = check(composed(*overrides))
+    with pytest.raises(ConfigError, match=message):
+        check_command(run)
+
+
+def test_early_stopping_that_can_stop_a_run_is_no_vain_one(composed):
+    stopping = ["early_stopping.patience=18", "early_stopping.min_delta=0.1"]
+    check_command(check(composed(*stopping, "data=mnist", "data.validation=100")))
 
 
 def test_the_data_is_found_from_the_folder_of_the_command_as_without_leaving_it(

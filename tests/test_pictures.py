@@ -54,9 +54,7 @@ def test_errors_are_of_the_data_that_a_run_was_trained_on_and_of_no_other(run, c
     result = json.loads(Path("run/result.json").read_text())
     result["data"]["fingerprint"] = "0123"
     Path("run/result.json").write_text(json.dumps(result))
-    with pytest.raises(
-        DataError, match=r"run=run: mnist_5k is not the data .* not 0123\); set MNI"
-    ):
+    with pytest.raises(DataError, match=r"run: mnist_5k is not the data .* not 0123\); set MNIS"):
         pictures.main(Pictures("run"))
 
 

@@ -323,7 +323,7 @@ def test_a_killed_run_resumes_to_the_metrics_of_an_uninterrupted_one(command):
         "model.width=0.4",
         "scheduler=one_cycle",
         "data.augmentation.shift=1",
-        "early_stopping.patience=3",
+        "early_stopping.patience=2",
         "threads=1",
     ]
     assert command(*settings, "hydra.run.dir=whole") == 0

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from mnist_sweep.api.composing import composed
 from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.config import ConfigError, seen_from
-from mnist_sweep.config_checks import check, check_no_trial
+from mnist_sweep.config_checks import check, check_command, check_no_trial
 from mnist_sweep.errors import explain
 from mnist_sweep.recorded_config import load_resumed
 from mnist_sweep.run import console
@@ -81,6 +81,8 @@ def train(
     asked = _read(settings)
     run = seen_from(command_folder(), check(asked.config))
     check_no_trial(run)
+    if asked.resumed is None:
+        check_command(run)
     if run.dry_run:
         raise ConfigError(
             f"dry_run={run.dry_run} is for the command line, python -m mnist_sweep.train "

@@ -86,7 +86,8 @@ def load_dataset(
         reason = _ensure_files(place, folder, raw, download, timeout)
     except DataError as error:
         if name == "auto":
-            return _mnist_5k(split_seed, str(error))
+            given = f"; data.validation={validation} is not of this subset"
+            return _mnist_5k(split_seed, f"{error}{given if validation != 10_000 else ''}")
         raise DataError(
             f"{error}; put the four files there, set data.root or MNIST_SWEEP_DATA, "
             "or use data=mnist_5k"

@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from mnist_sweep.cli import encoding
 from mnist_sweep.cli.ineffective_settings import check_effects
 from mnist_sweep.config import ConfigError, RunConfig, seen_from
-from mnist_sweep.config_checks import check, check_no_trial
+from mnist_sweep.config_checks import check, check_command, check_no_trial
 from mnist_sweep.errors import UserError, explain, full_errors
 from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.text import command_folder, counted, duration, megabytes, short_duration
@@ -124,6 +124,7 @@ def _checked(config: DictConfig) -> RunConfig:
     """Return a run as a job has it: without Hydra's part. Raises ConfigError."""
     run = seen_from(command_folder(), check(without_hydra(config)))
     check_no_trial(run)
+    check_command(run)
     return run
 
 

@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from mnist_sweep.config import ConfigError, RunConfig
-from mnist_sweep.config_checks import check
+from mnist_sweep.config_checks import check, check_command
 from mnist_sweep.errors import UserError
 from mnist_sweep.hydra_part import without_hydra
 from mnist_sweep.sweep.errors import SweepError
@@ -65,7 +65,7 @@ class TaskConfig:
         if not self.names_trials or 2 * len(own) < len(fields(RunConfig)):
             return
         try:
-            check(without_hydra(self.config))
+            check_command(check(without_hydra(self.config)))
         except ConfigError as error:
             words = set(re.findall(r"[\w.]+", str(error)))
             if not words & {name.lstrip("+") for name in searched}:
