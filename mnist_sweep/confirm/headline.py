@@ -11,8 +11,10 @@ def result(conclusion: Conclusion) -> str:
     """Return the leader's test accuracy with its interval, over how many seeds and images."""
     leader = conclusion.standings[0]
     test = "not measured" if leader.test_acc is None else wording.percent(leader.test_acc)
+    several = (conclusion.splits or 1) > 1
+    of = f" of {conclusion.splits} splits" if several else ""
     return (
-        f"test accuracy {test} over {counted(len(leader.seeds), 'fresh seed')} "
+        f"test accuracy {test} over {counted(len(leader.seeds), 'fresh seed')}{of} "
         f"({conclusion.level:.0%}; {conclusion.images:,} test images of {conclusion.data})"
     )
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.intervals import Interval, in_pairs, over_seeds, shared_level
 from mnist_sweep.report.blocks import Block, Note, Table
@@ -22,17 +24,20 @@ from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 
 FEWEST = 2  # seeds of an arm
+MOST_IMAGES = 60_000  # as many as MNIST has to train and validate with
 
 
 @dataclass(frozen=True)
 class Arm:
     """One configuration, `settings` without the seed, with the first objective of each seed.
 
-    What follows a searched setting is among its settings (`hydra.sweeper.zip`).
+    What follows a searched setting is among its settings (`hydra.sweeper.zip`). `pruned`: the seeds
+    that the pruner stopped, which were worse: without them the mean is too good.
     """
 
     settings: Mapping[str, Any]
     values: Mapping[Any, float]
+    pruned: Sequence[Any] = ()
 
     @property
     def interval(self) -> Interval:
@@ -43,46 +48,68 @@ class Arm:
 def arms(record: StudyRecord) -> list[Arm]:
     """Return the configurations with two seeds or more, the best mean first.
 
-    Empty where the seed is no axis of the search, or it has several objectives.
+    Those of which seeds were pruned come after all others. Empty where the seed is no axis of the
+    search, or it has several objectives.
     """
     if SEED not in record.searched or len(record.directions) > 1:
         return []
     best_last = _by_seed(record, _with_a_value(ranked(record)[::-1]))  # of two, the better one
+    pruned = missing_seeds(record, TrialStatus.PRUNED)
+
+    def pruned_of(settings: Mapping[str, Any]) -> Sequence[Any]:
+        return next((each.seeds for each in pruned if each.settings == settings), ())
+
     several = [
-        Arm(settings, {seed: runs[-1].values[0] for seed, runs in of_seed.items()})
+        Arm(
+            settings,
+            {seed: runs[-1].values[0] for seed, runs in of_seed.items()},
+            pruned_of(settings),
+        )
         for settings, of_seed in best_last
         if len(of_seed) >= FEWEST
     ]
     sign = 1 if record.directions[0] == "minimize" else -1
-    return sorted(several, key=lambda arm: sign * arm.interval.mean)
+    return sorted(several, key=lambda arm: (bool(arm.pruned), sign * arm.interval.mean))
 
 
 @dataclass(frozen=True)
-class FailedSeeds:
-    """A configuration, `settings` without the seed, and its seeds that have failed, as diverged."""
+class MissingSeeds:
+    """A configuration, `settings` without the seed, and its seeds that ended without a value.
+
+    `how`: the status that their trials have, failed (as diverged) or pruned.
+    """
 
     settings: Mapping[str, Any]
     seeds: Sequence[Any]
+    how: str = TrialStatus.FAILED
 
     @property
     def sentence(self) -> str:
         """Which they are, as text."""
         which = ", ".join(str(seed) for seed in self.seeds)
-        return f"{called(self)} failed with {'seed' if len(self.seeds) == 1 else 'seeds'} {which}"
+        happened = "was pruned" if self.how == TrialStatus.PRUNED else "failed"
+        seeds = "seed" if len(self.seeds) == 1 else "seeds"
+        return f"{called(self)} {happened} with {seeds} {which}"
 
 
-def failed_seeds(record: StudyRecord) -> list[FailedSeeds]:
-    """Return the configurations of which a seed has failed, and was not run again with success.
+def missing_seeds(record: StudyRecord, how: TrialStatus) -> list[MissingSeeds]:
+    """Return the configurations of which a seed ended so, and was not run again with success.
 
-    In the order of their first trials; empty where the seed is no axis of the search.
+    `how`: FAILED or PRUNED. In the order of their first trials; empty where the seed is no axis of
+    the search.
     """
     if SEED not in record.searched:
         return []
-    ended = [row for row in record.rows if row.status in (TrialStatus.FAILED, TrialStatus.COMPLETE)]
+    ended = [row for row in record.rows if row.status in (how, TrialStatus.COMPLETE)]
     found = [
-        FailedSeeds(
+        MissingSeeds(
             settings,
-            [seed for seed, runs in of_seed.items() if not _with_a_value(runs)],
+            [
+                seed
+                for seed, runs in of_seed.items()
+                if not _with_a_value(row for row in runs if row.status == TrialStatus.COMPLETE)
+            ],
+            str(how),
         )
         for settings, of_seed in _by_seed(record, ended)
     ]
@@ -138,14 +165,30 @@ def _following(record: StudyRecord) -> list[str]:
 def differences(record: StudyRecord, found: Sequence[Arm]) -> list[Interval | None]:
     """Return how far the first is above each other, in pairs of seeds; None with too few pairs.
 
-    The intervals hold together at 95% (Bonferroni), for all pairs of arms: the seeds that are
-    compared have also chosen which is the first.
+    None too where seeds of either were pruned. The intervals hold together at 95% (Bonferroni), for
+    all pairs of arms: the seeds that are compared have also chosen which is the first.
     """
     first, *others = found
     level = shared_level(len(found) * (len(found) - 1) // 2)
-    known = judged(record) if in_percent(record) else None
-    step = 0.0 if known is None else 1 / known.images
-    return [in_pairs(first.values, other.values, level, step) for other in others]
+    step = 1 / _images(record, found) if in_percent(record) else 0.0
+    return [
+        None if first.pruned or other.pruned else in_pairs(first.values, other.values, level, step)
+        for other in others
+    ]
+
+
+def _images(record: StudyRecord, found: Sequence[Arm]) -> int:
+    """Return of how many images accuracies are; where nothing has that, the fewest that they fit.
+
+    With fewer images less is certain.
+    """
+    known = judged(record)
+    if known is not None:
+        return known.images
+    values = np.array([value for arm in found for value in arm.values.values()])
+    counts = np.arange(1, MOST_IMAGES + 1)[:, None]
+    fits = (np.abs(values * counts - np.round(values * counts)) < 1e-6).all(1)
+    return int(counts[fits.argmax(), 0]) if fits.any() else MOST_IMAGES
 
 
 def over_their_seeds(record: StudyRecord) -> list[Block]:
@@ -179,8 +222,13 @@ def over_their_seeds(record: StudyRecord) -> list[Block]:
 
 
 def _failures(record: StudyRecord) -> Iterator[Note]:
-    if failed := failed_seeds(record):
-        said = "; ".join(each.sentence for each in failed)
+    missing = [
+        each
+        for how in (TrialStatus.FAILED, TrialStatus.PRUNED)
+        for each in missing_seeds(record, how)
+    ]
+    if missing:
+        said = "; ".join(each.sentence for each in missing)
         yield Note(f"Without a value, and in no mean: {said}.")
 
 
@@ -192,7 +240,8 @@ def verdicts(record: StudyRecord) -> Iterator[str]:
     wanted = -1 if record.directions[0] == "minimize" else 1
     by_sign: dict[int, list[str]] = {wanted: [], 0: [], -wanted: []}
     for arm, difference in zip(found[1:], differences(record, found), strict=True):
-        by_sign[difference.sign if difference else 0].append(called(arm))
+        if not (found[0].pruned or arm.pruned):
+            by_sign[difference.sign if difference else 0].append(called(arm))
     for sign, said in (
         (wanted, "is better than"),
         (0, "cannot be told from"),
@@ -200,9 +249,14 @@ def verdicts(record: StudyRecord) -> Iterator[str]:
     ):
         if by_sign[sign]:
             yield f"{called(found[0])} {said} {', '.join(by_sign[sign])}."
+    if pruned := [called(arm) for arm in found if arm.pruned]:
+        yield (
+            f"{', '.join(pruned)}: seeds were pruned, so the mean of the others is too good, and "
+            "is compared with none. Search seeds with hydra/sweeper/pruner=none."
+        )
 
 
-def called(arm: Arm | FailedSeeds) -> str:
+def called(arm: Arm | MissingSeeds) -> str:
     """Return what an arm is called: its settings."""
     short = short_names(list(arm.settings))
     return " ".join(f"{short[name]}={short_value(value)}" for name, value in arm.settings.items())
@@ -215,6 +269,11 @@ def headline(record: StudyRecord) -> str | None:
         return None
     first = found[0]
     seeds = counted(len(first.values), "seed")
+    if first.pruned:
+        return (
+            f"None of {len(found)} configurations can be said to be the best: of each, seeds were "
+            "pruned."
+        )
     value = _around(first.interval, in_percent(record))
     return (
         f"The best of {len(found)} configurations is {called(first)}: {record.objectives[0]} "

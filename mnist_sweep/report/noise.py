@@ -10,6 +10,7 @@ from mnist_sweep.run.directory import RecordError, RunDirectory
 from mnist_sweep.sweep.proportion import wilson
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.outcomes import validation_images
+from mnist_sweep.sweep.trials.status import IMAGES
 from mnist_sweep.text import percent
 
 
@@ -49,6 +50,9 @@ def judged(record: StudyRecord) -> Judged | None:
 
 
 def _images(row: Row) -> int | None:
+    recorded = row.attributes.get(IMAGES)
+    if recorded:
+        return int(recorded)
     directory = row.attributes.get("run_directory")
     try:
         result = RunDirectory(Path(directory)).read_result() if directory else None

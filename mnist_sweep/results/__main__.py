@@ -23,11 +23,12 @@ import optuna
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.confirm.conclusion import FILE, confirmations
-from mnist_sweep.report.arms import FailedSeeds, arms
+from mnist_sweep.report.arms import MissingSeeds, arms
 from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation, write
 from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.sweep.study_store import SEED
+from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 
 
@@ -55,8 +56,9 @@ def main(asked: Results) -> None:
     write(summary, path)
     number = len(summary.get("arms") or summary["configurations"])
     print(f"{counted(number, 'configuration')} of {_name(asked)}: {path}")
-    for failed in summary.get("failed", ()):
-        print(f"without a value, and in no mean: {FailedSeeds(**failed).sentence}")
+    for how in (TrialStatus.FAILED, TrialStatus.PRUNED):
+        for missing in summary.get(how, ()):
+            print(f"without a value, and in no mean: {MissingSeeds(**missing, how=how).sentence}")
 
 
 def _name(asked: Results) -> str:

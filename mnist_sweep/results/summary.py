@@ -12,9 +12,10 @@ from mnist_sweep.confirm.race import Dropped
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
 from mnist_sweep.recorded_config import load_recorded
-from mnist_sweep.report.arms import Arm, arms, differences, failed_seeds
+from mnist_sweep.report.arms import Arm, MissingSeeds, arms, differences, missing_seeds
 from mnist_sweep.results.provenance import command, in_common, result_of, settings_of
 from mnist_sweep.sweep.study_record import StudyRecord
+from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 
 SCHEMA = 1  # of the file; a later one says how it differs in docs/report.md
@@ -33,8 +34,8 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
     `arms`: the best mean first; of each its `settings`, the first objective of every seed, their
     mean with its 95% interval, and how far the first is above it in pairs of seeds (intervals that
     hold together). `runs`: what the runs have in common; a value that differs is a list of all.
-    `seconds`: of training, all runs added up. `failed`: the seeds that have no value, and are in no
-    mean, by configuration.
+    `seconds`: of training, all runs added up. `failed` and `pruned`: the seeds that have no value,
+    and are in no mean, by configuration.
 
     Raises ResultsError where there are no two configurations with two seeds each.
     """
@@ -44,9 +45,10 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
             "over seeds is of one: search with a single objective"
         )
     found = arms(record)
-    failed = failed_seeds(record)
+    failed = missing_seeds(record, TrialStatus.FAILED)
+    pruned = missing_seeds(record, TrialStatus.PRUNED)
     if len(found) < 2:
-        why = "".join(f"; {each.sentence}" for each in failed)
+        why = "".join(f"; {each.sentence}" for each in [*failed, *pruned])
         have = counted(len(found), "configuration") if found else "no configurations"
         raise ResultsError(
             f"study {record.name} has {have} with two seeds that are done, and needs two{why}. "
@@ -65,8 +67,13 @@ def of_arms(record: StudyRecord) -> dict[str, Any]:
             result_of(row.attributes.get("run_directory")) for row in record.rows if row.values
         ),
         "arms": _arms(record, found),
-        "failed": [asdict(each) for each in failed],
+        "failed": [_seeds(each) for each in failed],
+        "pruned": [_seeds(each) for each in pruned],
     }
+
+
+def _seeds(missing: MissingSeeds) -> dict[str, Any]:
+    return {"settings": dict(missing.settings), "seeds": list(missing.seeds)}
 
 
 def _arms(record: StudyRecord, found: Sequence[Arm]) -> list[dict[str, Any]]:

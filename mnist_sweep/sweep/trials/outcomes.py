@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_sweep.errors import LeaseLost, UserError, explain, is_the_machines
 from mnist_sweep.sweep.jobs.backend import Finished, error_of
 from mnist_sweep.sweep.study_store import DATA
-from mnist_sweep.sweep.trials.status import GATE
+from mnist_sweep.sweep.trials.status import GATE, IMAGES
 from mnist_sweep.text import one_line, relative
 
 # From result.json to the trial's user attributes, so that the study can be read on its own.
@@ -35,7 +35,17 @@ RECORDED = (
     *NAMED,
 )
 # The user attributes of a trial that its outcome is recorded in.
-ATTRIBUTES = {*RECORDED, "status", "reason", "run_directory", "overrides", "data", DATA, GATE}
+ATTRIBUTES = {
+    *RECORDED,
+    "status",
+    "reason",
+    "run_directory",
+    "overrides",
+    "data",
+    DATA,
+    IMAGES,
+    GATE,
+}
 
 
 MOST_SHOWN = 100  # letters of a value that is no objective
@@ -148,6 +158,8 @@ def figures(directory: Path, result: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"run_directory": relative(directory)}
     found |= {name: result[name] for name in RECORDED if result.get(name) is not None}
     data = result.get("data") or {}
+    if (images := validation_images(result)) is not None:
+        found[IMAGES] = images
     return found | {
         key: data[name] for key, name in (("data", "name"), (DATA, "fingerprint")) if data.get(name)
     }

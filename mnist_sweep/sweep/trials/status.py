@@ -10,12 +10,14 @@ from optuna.trial import FrozenTrial, TrialState
 from mnist_sweep.sweep.trials.leases import SWEEP
 from mnist_sweep.untrusted_files import NUMBER, TEXT, TEXTS, WHOLE, Check
 
+IMAGES = "validation_images"  # the user attribute of a trial that says by how many it was judged
 GATE = "gate"  # a trial's user attribute: what the gate found, a mapping
 
 ANY = Check("anything", lambda value: True)
 # The user attributes of a trial that are read as more than a text.
 KINDS = {
     **dict.fromkeys(("epochs", "max_epochs", "best_epoch", "parameters", "multiply_adds"), WHOLE),
+    IMAGES: WHOLE,
     **dict.fromkeys(("val_acc", "val_loss", "seconds"), NUMBER),
     **dict.fromkeys(("run_directory", "reason", "data", "data_fingerprint"), TEXT),
     **dict.fromkeys(("name", "notes", "widths"), TEXT),
