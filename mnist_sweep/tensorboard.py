@@ -75,6 +75,12 @@ def choose(asked: Board) -> Shown:
             "tracking=tensorboard, or name other folders (runs=, sweeps=)"
         )
     if total <= TICKED or asked.all or not studies:
+        for name, folder in (("runs", asked.runs), ("sweeps", asked.sweeps)):
+            if set(folder) & set(",:"):  # which separate the folders that TensorBoard is given
+                raise BoardError(
+                    f"{name}={folder}: TensorBoard takes no folder with a comma or a colon beside "
+                    "another; name one study, or start tensorboard --logdir yourself"
+                )
         here = f"{asked.runs}:{asked.runs},{asked.sweeps}:{asked.sweeps}"
         return Shown(["--logdir_spec", here], f"{counted(total, 'run')} in TensorBoard")
     latest = max(studies, key=lambda folder: _age(studies[folder]))

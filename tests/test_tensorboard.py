@@ -70,3 +70,10 @@ def test_tensorboard_is_started_with_what_was_chosen(monkeypatch, capsys):
         *("--host", "127.0.0.1", "--port", "7000"),
     ]
     assert capsys.readouterr().out == "study s: 1 run in TensorBoard\n"
+
+
+@pytest.mark.parametrize("folder", ["r,1", "r:1"])
+def test_a_folder_that_tensorboard_would_take_for_two_is_refused(folder):
+    runs(f"{folder}/a", 1)
+    with pytest.raises(BoardError, match=f"runs={folder}: TensorBoard takes no folder with a com"):
+        choose(Board(runs=folder))

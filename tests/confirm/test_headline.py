@@ -35,6 +35,20 @@ def test_the_result_has_its_interval_seeds_and_images(conclusion):
     )
 
 
+def test_the_result_names_the_splits_that_the_seeds_take(conclusion):
+    assert "over 2 fresh seeds of 2 splits (95%" in result(replace(conclusion, splits=2))
+    assert "over 2 fresh seeds (95%" in result(replace(conclusion, splits=1))
+
+
+def test_a_default_that_leads_is_no_better_than_the_comparisons_say(conclusion):
+    leads = replace(conclusion, default="trial 2")
+    assert against_default(leads) == (
+        "it is the default configuration: of the 2 compared with it, none is better"
+    )
+    alone = replace(leads, comparisons=[])
+    assert against_default(alone).endswith("no other has enough seeds to compare with it")
+
+
 def test_the_default_and_the_runner_up_each_have_their_line(conclusion):
     assert against_default(conclusion).startswith("better than the default: +3.00 points")
     assert against_runner_up(conclusion).startswith("cannot be told apart from trial 6: +0.10")
