@@ -153,6 +153,19 @@ def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
     return optimizer
 
 
+def state_after_a_step(node: Any, parameters: list[nn.Parameter]) -> dict[Any, Any]:
+    """Return what an optimizer has of each parameter, by its number, after its first step.
+
+    The step is taken with copies of the parameters, which stay as they are.
+    """
+    copies = [nn.Parameter(parameter.detach().clone()) for parameter in parameters]
+    for copy in copies:
+        copy.grad = torch.zeros_like(copy)
+    optimizer = build_optimizer(node, copies)
+    optimizer.step()
+    return dict(optimizer.state_dict()["state"])
+
+
 def build_schedule(node: Any, optimizer: Optimizer, epochs: int, steps_per_epoch: int) -> Schedule:
     """Build the learning-rate schedule of an optimizer. Raises ConfigError."""
     schedule = build(
