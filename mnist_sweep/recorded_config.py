@@ -11,7 +11,12 @@ from mnist_sweep.text import one_line
 from mnist_sweep.untrusted_files import parse_config
 
 # What may be given with `resume`: where a run goes on, and nothing of what it computes.
-OF_THE_PLACE = ("data.root", "data.download", "data.timeout", "device", "threads", "progress")
+TEACHER = "distill.teacher"
+OF_THE_PLACE = (
+    *("data.root", "data.download", "data.timeout"),
+    TEACHER,  # whose weights are checked to be those that the run began with
+    *("device", "threads", "progress"),
+)
 
 
 def load_resumed(directory: str, given: DictConfig, overrides: Iterable[str]) -> DictConfig:
@@ -29,6 +34,14 @@ def load_resumed(directory: str, given: DictConfig, overrides: Iterable[str]) ->
             f"{', '.join(OF_THE_PLACE)}"
         )
     config = load_recorded(directory)
+    if TEACHER in names.values():
+        then, now = OmegaConf.select(config, TEACHER), OmegaConf.select(given, TEACHER)
+        if (then is None) != (now is None):
+            has = "no teacher" if then is None else f"a teacher ({then})"
+            raise ConfigError(
+                f"{TEACHER}={'null' if now is None else now} cannot be given with "
+                f"resume={directory}, which has {has}: leave it out, or start a new run"
+            )
     for name in names.values():
         if name != "resume":
             OmegaConf.update(config, name, OmegaConf.select(given, name), force_add=True)

@@ -8,6 +8,7 @@ study      a study, one of whose trials is trained again
 trial      its number; the study's best where that is left out
 storage    where the study is; sqlite:///multirun/optuna.db where that is left out
 device     auto, cpu or cuda; what the run was trained on where that is left out
+teacher    where the run's teacher is, of a run that has one; where it was if that is left out
 tolerance  the largest difference of a loss or an accuracy that still counts as reproduced; 0
 to         an empty folder to train in; outputs/reproduce/<run>/<number> where that is left out
 
@@ -16,7 +17,7 @@ recorded: a pruned, interrupted or diverged run is reproduced as far as it came.
 look at test, as it did not then. The original is not changed.
 
 Every epoch's losses, accuracies and learning rate, the kept figures and the kept weights are
-compared, then what the runs stood on: versions, threads, device, processor, commit and data.
+compared, then what the runs stood on: versions, threads, device, processor, commit, data, teacher.
 <to>/reproduction.json has all of it.
 
 Exit code 0: all figures are identical, or within the tolerance. 2: they are not. 1: an error.
@@ -42,6 +43,7 @@ from mnist_sweep.cli.text_table import in_columns
 from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
+from mnist_sweep.recorded_config import TEACHER
 from mnist_sweep.run.build import build_dataset, model_name
 from mnist_sweep.run.comparison import (
     Pair,
@@ -77,6 +79,7 @@ class Reproduce:
     trial: int | None = None
     storage: str = STORAGE
     device: str | None = None
+    teacher: str | None = None
     tolerance: float = 0.0
     to: str | None = None
 
@@ -92,6 +95,13 @@ def main(asked: Reproduce) -> None:
     if not epochs:
         raise ReproduceError(f"{setting}={given} has finished no epoch: nothing to compare with")
     change(config, _as_then(then, asked.device))
+    if asked.teacher is not None:
+        if config.distill.teacher is None:
+            raise ReproduceError(
+                f"teacher={asked.teacher} has no effect, since {setting}={given} had none: leave "
+                "it out"
+            )
+        change(config, {TEACHER: asked.teacher})
     print(
         printable(f"original: {path}, {then.get('status')}, {counted(len(epochs), 'epoch')}"),
         flush=True,

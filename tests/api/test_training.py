@@ -2,6 +2,7 @@
 
 import logging
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from mnist_sweep.api.training import result_of
 from mnist_sweep.config import ConfigError
 from mnist_sweep.errors import UserError
 from mnist_sweep.models.cost import BudgetExceeded
+from mnist_sweep.run.console import Narrator
 from mnist_sweep.run.directory import RecordError
 from mnist_sweep.training.loop import Diverged
 
@@ -72,21 +74,59 @@ def test_two_runs_of_one_second_have_directories_of_their_own():
     assert first.directory.parts[0] == second.directory.parts[0] == "outputs"
 
 
-def test_a_stopped_run_is_resumed(monkeypatch):
-    from mnist_sweep.run.console import Narrator
-
-    whole = train(*ALONE, directory="whole", quiet=True)
+@pytest.fixture
+def stopped(monkeypatch):
+    """Return a function that trains a run in a directory, and stops it after its first epoch."""
 
     def stop(self, figures):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Narrator, "epoch", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train(*ALONE, directory="here", quiet=True)
+    def train_and_stop(*settings, directory):
+        with monkeypatch.context() as patch:
+            patch.setattr(Narrator, "epoch", stop)
+            with pytest.raises(KeyboardInterrupt):
+                train(*settings, directory=directory, quiet=True)
+
+    return train_and_stop
+
+
+def test_a_stopped_run_is_resumed(stopped):
+    whole = train(*ALONE, directory="whole", quiet=True)
+    stopped(*ALONE, directory="here")
     resumed = train("resume=here", quiet=True)
     assert (resumed.directory, len(resumed.epochs)) == (Path("here"), 2)
     assert (resumed.val_loss, resumed.test_loss) == (whole.val_loss, whole.test_loss)
+
+
+def test_a_run_is_resumed_where_its_teacher_is_elsewhere(stopped, finished, monkeypatch):
+    shutil.copytree(finished, "teacher")
+    taught = [*ALONE, "distill.teacher=teacher"]
+    whole = train(*taught, directory="whole", quiet=True)
+    stopped(*taught, directory="here")
+    Path("below").mkdir()
+    monkeypatch.chdir("below")
+    with pytest.raises(ConfigError, match=r"distill\.teacher=teacher is no directory here"):
+        train("resume=../here", quiet=True)
+    with pytest.raises(
+        ConfigError, match=r"=\.\./whole has other weights than when this run began"
+    ):
+        train("resume=../here", "distill.teacher=../whole", quiet=True)
+    resumed = train("resume=../here", "distill.teacher=../teacher", quiet=True)
+    assert (resumed.val_loss, resumed.test_loss) == (whole.val_loss, whole.test_loss)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        ("null", "teacher", "resume=here, which has no teacher: leave it out"),
+        ("teacher", "null", r"resume=here, which has a teacher \(teacher\): leave it out"),
+    ],
+)
+def test_a_resumed_run_neither_gets_nor_loses_a_teacher(stopped, finished, then, now, said):
+    shutil.copytree(finished, "teacher")
+    stopped(*ALONE, f"distill.teacher={then}", directory="here")
+    with pytest.raises(ConfigError, match=rf"distill\.teacher={now} cannot be given with {said}"):
+        train("resume=here", f"distill.teacher={now}", quiet=True)
 
 
 @pytest.mark.parametrize(
