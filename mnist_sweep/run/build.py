@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mnist_sweep.config import ConfigError, RunConfig
@@ -51,12 +51,25 @@ def build_model(node: Any) -> nn.Module:
 def count_model(node: Any, name: str) -> tuple[nn.Module, int]:
     """Build a model on the meta device and count it; return both.
 
-    `name` is what the user calls the model. Raises ConfigError when it cannot be built, UnknownCost
-    for lazy modules.
+    `name` is what the user calls the model. Raises ConfigError when it cannot be built or has a
+    state that cannot be saved, UnknownCost for lazy modules.
     """
     with _on_meta_or(name):
         model = on_meta(lambda: build_model(node))
-        return model, count_parameters(model)
+        parameters = count_parameters(model)
+        _check_state(model, name)
+        return model, parameters
+
+
+def _check_state(model: nn.Module, name: str) -> None:
+    """Refuse what the weights of a run could not be saved with: a state that is no tensor."""
+    for key, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise ConfigError(
+                f"model={name} has a {type(value).__name__} in its state_dict ({shortened(key)}), "
+                "and a run saves tensors only: make that a buffer (register_buffer), or leave out "
+                "get_extra_state"
+            )
 
 
 def widths_of(model: nn.Module) -> str | None:
