@@ -13,6 +13,7 @@ from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.config_checks import augmented_epochs
 from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import check_folder
 from mnist_sweep.models import Compact
 from mnist_sweep.models.cost import (
     BudgetExceeded,
@@ -232,10 +233,12 @@ def build_averaging(run: RunConfig, model: nn.Module, steps_per_epoch: int) -> A
 def check_objects(run: RunConfig) -> None:
     """Refuse settings of optimizer, schedule, augmentation and teacher before data is loaded."""
     teacher = run.distill.teacher
-    if teacher is not None and not Path(teacher).is_dir():
-        raise ConfigError(
-            f"distill.teacher={teacher} is no directory here; name that of a run or a bundle"
-        )
+    if teacher is not None:
+        check_folder("distill.teacher", teacher)
+        if not Path(teacher).is_dir():
+            raise ConfigError(
+                f"distill.teacher={teacher} is no directory here; name that of a run or a bundle"
+            )
     dummy = nn.Parameter(torch.zeros(2, 2))
     dummy.grad = torch.zeros(2, 2)
     optimizer = build_optimizer(run.optimizer, [dummy])

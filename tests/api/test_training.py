@@ -1,6 +1,9 @@
 """A run trained from Python."""
 
+import errno
+import json
 import logging
+import os
 import random
 import shutil
 from pathlib import Path
@@ -10,10 +13,11 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from mnist_sweep import compose, train
+from mnist_sweep import compose, load, train
 from mnist_sweep.api.training import result_of
 from mnist_sweep.config import ConfigError
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import FileError
 from mnist_sweep.models.cost import BudgetExceeded
 from mnist_sweep.run.console import Narrator
 from mnist_sweep.run.directory import RecordError
@@ -148,6 +152,57 @@ def test_what_is_no_run_is_one_line_and_leaves_nothing(settings, kind, message):
         train(*settings, quiet=True)
     assert "\n" not in str(raised.value)
     assert list(Path().iterdir()) == []
+
+
+NO_PATHS = [
+    ("a" * 300, "a" * 60 + "..." + "a" * 60, "File name too long (choose a shorter name)"),
+    ("a\0b", r"a\x00b", "embedded null byte"),
+]
+
+
+@pytest.mark.parametrize(("given", "shown", "said"), NO_PATHS)
+def test_what_cannot_be_a_path_is_refused_in_one_line(given, shown, said):
+    with pytest.raises(FileError) as raised:
+        train(*QUICK, directory=given, quiet=True)
+    assert str(raised.value) == f"directory={shown} cannot be read: {said}"
+    config = compose(*QUICK)
+    config.distill.teacher = given
+    with pytest.raises(UserError) as raised:
+        train(config, directory="here", quiet=True)
+    assert str(raised.value) == f"distill.teacher={shown} cannot be read: {said}"
+    assert list(Path().iterdir()) == []
+
+
+def test_folders_of_somebody_else_are_refused_in_one_line(monkeypatch):
+    plain = os.stat
+
+    def forbidden(path, *arguments, **options):
+        if str(path).startswith("theirs"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return plain(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", forbidden)
+    said = r"=theirs/run cannot be read: Permission denied \(change its permissions, or choose"
+    with pytest.raises(FileError, match="resume" + said):
+        train("resume=theirs/run", quiet=True)
+    with pytest.raises(FileError, match="directory" + said):
+        train(*QUICK, directory="theirs/run", quiet=True)
+    with pytest.raises(FileError, match="path" + said):
+        load("theirs/run")
+
+
+def test_a_run_whose_record_lacks_what_a_result_has_is_refused(finished):
+    run = Path(shutil.copytree(finished, "run"))
+    record = json.loads((run / "result.json").read_text())
+    del record["seconds"], record["reason"]
+    (run / "result.json").write_text(json.dumps(record))
+    with pytest.raises(
+        RecordError, match=r"run/result\.json is damaged: it has no reason, seconds"
+    ):
+        train("resume=run", quiet=True)
+    (run / "result.json").unlink()
+    with pytest.raises(RecordError, match=r"run has no result\.json: the run has not begun"):
+        result_of(run)
 
 
 def test_a_directory_of_the_users_stays_where_a_run_is_refused():
