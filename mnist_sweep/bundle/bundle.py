@@ -15,6 +15,8 @@ from mnist_sweep.bundle.onnx import write_onnx
 from mnist_sweep.bundle.page import page
 from mnist_sweep.data.sources import DIGITS, SIZE
 from mnist_sweep.files import digest, writing
+from mnist_sweep.models.cost import count_parameters
+from mnist_sweep.run.build import count_model, multiply_adds_of
 from mnist_sweep.run.directory import save_weights
 from mnist_sweep.run.exported import CARD, CONFIG, DESCRIPTION, FORMAT, WEIGHTS, BundleError
 from mnist_sweep.run.load import Trained
@@ -119,12 +121,15 @@ def _copy(made: Path, to: Path) -> None:
 def describe(trained: Trained) -> dict[str, Any]:
     """Return what bundle.json says, but for the weights' digest."""
     run, result = trained.run, trained.result
+    multiply_adds = result.get("multiply_adds")
+    if multiply_adds is None:  # which takes a second, since it imports what counts them
+        multiply_adds = multiply_adds_of(count_model(run.model, trained.name)[0], trained.name)
     return {
         "format": FORMAT,
         "name": trained.name,
         "architecture": run.model,
-        "parameters": result.get("parameters"),
-        "multiply_adds": result.get("multiply_adds"),
+        "parameters": count_parameters(trained.model),
+        "multiply_adds": multiply_adds,
         "input": {
             "shape": [1, SIZE, SIZE],
             "pixels": "uint8, light on dark, divided by 255, then (x - mean) / std",

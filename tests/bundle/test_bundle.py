@@ -35,6 +35,15 @@ def change(bundle, **entries):
     path.write_text(json.dumps(json.loads(path.read_text()) | entries))
 
 
+def test_what_a_run_did_not_record_of_its_size_is_counted(finished, bundle, tmp_path):
+    trained = load_trained(str(finished), CPU)
+    counts = {"parameters": None, "multiply_adds": None}
+    write_bundle(replace(trained, result=trained.result | counts), tmp_path / "counted")
+    texts = [(folder / "README.md").read_text() for folder in (bundle, tmp_path / "counted")]
+    assert texts[0] == texts[1]
+    read_bundle(str(tmp_path / "counted"), CPU)
+
+
 @pytest.mark.parametrize(
     ("to", "message"),
     [
