@@ -40,6 +40,7 @@ from omegaconf import DictConfig
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.cli.text_table import in_columns
+from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
@@ -60,9 +61,10 @@ from mnist_sweep.run.machine import choose_device
 from mnist_sweep.run.single import change, read_as_single, write_config
 from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.sweep.study_record import read_study
-from mnist_sweep.text import counted, printable, relative, visible
+from mnist_sweep.text import command_folder, counted, printable, relative, visible
 from mnist_sweep.training.loop import Diverged
 
+LOG = "reproduce"  # as Hydra would name one; what is printed here goes to none
 DIFFERS = 2  # the exit code, as cmp and diff have another for an error
 
 
@@ -108,10 +110,13 @@ def main(asked: Reproduce) -> None:
     )
     choose_device(config.device)  # before a folder is made
     _say_other_data(config, then)
-    folder = _folder(asked, path)
-    with writing("to", folder):
-        write_config(config, folder)
-    now = _train(config, then, folder, len(epochs))
+    folder, made = _folder(asked, path)
+    try:
+        with writing("to", folder):
+            write_config(config, folder)
+        now = _train(config, then, folder, len(epochs))
+    finally:
+        leave_nothing(folder.resolve(), LOG, command_folder(), made)  # of a run that never began
     again = RunDirectory(folder)
     weights = _weights_apart(original, again)
     found = compare(epochs, again.read_metrics(), then, now, weights)
@@ -186,21 +191,22 @@ def _say_other_data(config: DictConfig, result: dict[str, Any]) -> None:
         )
 
 
-def _folder(asked: Reproduce, original: Path) -> Path:
-    """Return an empty folder for the run, made here where it is not named."""
+def _folder(asked: Reproduce, original: Path) -> tuple[Path, bool]:
+    """Return an empty folder for the run, and whether it was made for that."""
     if asked.to is not None:
         folder = Path(asked.to)
         with writing("to", folder):
+            made = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise ReproduceError(f"to={asked.to} is not empty: choose another folder")
-        return folder
+        return folder, made
     key = re.sub(r"[^\w.-]+", "-", str(original)).strip("-")
     for number in itertools.count(1):
         folder = Path("outputs", "reproduce", key, str(number))
         with writing("to", folder), suppress(FileExistsError):
             folder.mkdir(parents=True)
-            return folder
+            return folder, True
     raise AssertionError("unreachable")
 
 

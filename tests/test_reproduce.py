@@ -134,6 +134,17 @@ def test_a_run_whose_teacher_has_moved_is_told_where_it_is(run, command, quick, 
     )
 
 
+@pytest.mark.parametrize("to", [None, "new/folder", "there"])
+def test_a_run_that_is_refused_leaves_nothing(run, command, quick, to):
+    assert command(*quick, "distill.teacher=original") == 0
+    run.rename("elsewhere")
+    Path("there").mkdir()
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(ConfigError, match=r"distill\.teacher=original is no directory here"):
+        code(run="run", to=to)
+    assert sorted(Path().rglob("*")) == before
+
+
 def test_another_teacher_is_among_what_differs(run, command, quick, capsys):
     assert command(*quick, "distill.teacher=original") == 0
     assert command(*quick, "hydra.run.dir=other") == 0

@@ -92,7 +92,9 @@ def train(
     if directory is not None:
         check_folder("directory", directory)
     path = _directory(directory, asked.resumed)
-    is_new = not path.exists()
+    made = not path.exists()
+    # A run that is resumed has both; what the user has put there is not taken away.
+    is_new = not any((path / name).exists() for name in (".hydra", f"{LOG}.log"))
     if asked.resumed is None:
         RunDirectory(path).check_new("directory")
     try:
@@ -104,7 +106,7 @@ def train(
         raise RecordError(explain(error, relative(path))) from error
     finally:
         if is_new:
-            leave_nothing(path.resolve(), LOG, command_folder())
+            leave_nothing(path.resolve(), LOG, command_folder(), made)
     return result_of(path)
 
 

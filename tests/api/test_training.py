@@ -209,7 +209,12 @@ def test_a_directory_of_the_users_stays_where_a_run_is_refused():
     Path("mine").mkdir()
     with pytest.raises(BudgetExceeded):
         train("model=resnet", directory="mine", quiet=True)
-    assert Path("mine").is_dir()
+    assert list(Path("mine").iterdir()) == []
+    Path("mine/.hydra").mkdir()
+    Path("mine/train.log").write_text("kept\n")
+    with pytest.raises(BudgetExceeded):
+        train("model=resnet", directory="mine", quiet=True)
+    assert Path("mine/train.log").read_text().startswith("kept\n")
 
 
 def test_a_directory_that_holds_a_run_is_refused():
