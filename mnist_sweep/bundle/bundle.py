@@ -55,8 +55,8 @@ def write_bundle(trained: Trained, to: Path, onnx: bool = False, html: bool = Fa
     """Write a run's model, with everything that using it needs, to a new or empty folder.
 
     With `onnx` as ONNX too, with `html` as a page to draw on. Raises BundleError where the folder
-    holds something or the page is for other images, FileError where it cannot be written, and
-    OnnxError.
+    holds something, the page is for other images, or the network's outputs or settings are no
+    finite numbers, FileError where it cannot be written, and OnnxError.
     """
     with writing("to", to):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
@@ -85,11 +85,20 @@ def write_bundle(trained: Trained, to: Path, onnx: bool = False, html: bool = Fa
         (made / CONFIG).write_text(config, encoding="utf-8")
         description |= {"weights_sha256": digest(made / WEIGHTS)}
         (made / CARD).write_text(card(description, onnx, html), encoding="utf-8")
-        text = json.dumps(description, indent=2) + "\n"
-        (made / DESCRIPTION).write_text(text, encoding="utf-8")
+        (made / DESCRIPTION).write_text(_as_json(description, trained.path), encoding="utf-8")
         with writing("to", to):
             _copy(made, to)
     return Written(description, difference)
+
+
+def _as_json(description: Mapping[str, Any], run: Path) -> str:
+    try:
+        return json.dumps(description, indent=2, allow_nan=False) + "\n"
+    except ValueError as error:  # a setting of a model or an optimizer of the user's
+        raise BundleError(
+            f"run={run} has a setting that is no finite number, which {DESCRIPTION} cannot hold: "
+            "train it with a large number instead"
+        ) from error
 
 
 def _properties(description: Mapping[str, Any]) -> dict[str, str]:

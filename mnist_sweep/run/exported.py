@@ -116,11 +116,18 @@ class Bundle:
     def probabilities(self, images: Tensor) -> Tensor:
         """Images uint8 [B, 28, 28], light on dark -> probabilities [B, labels] on the CPU.
 
-        They are calibrated where the bundle has a temperature.
+        They are calibrated where the bundle has a temperature. Raises BundleError where the network
+        puts out what is no finite number, of which there are none.
         """
         device = next(self.model.parameters()).device
         logits = self.model(self.pipeline.prepare(images.to(device)))
-        return torch.softmax(logits.float() / self.temperature, 1).cpu()
+        found = torch.softmax(logits.float() / self.temperature, 1).cpu()
+        if not bool(found.isfinite().all()):
+            raise BundleError(
+                f"{self.description['name']} puts out what is no finite number: train it again, "
+                "with a lower learning rate"
+            )
+        return found
 
 
 def read_bundle(path: str, device: torch.device, setting: str = "bundle") -> Bundle:
