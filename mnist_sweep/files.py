@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mnist_sweep.errors import UserError, reason
+from mnist_sweep.errors import UserError, reason, shown
+from mnist_sweep.text import one_line, printable
 
 DATA_ROOT = "data"  # where data sets are unless a user says where: an empty variable says nothing
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")  # what `replacing` writes to
@@ -76,6 +77,22 @@ def writing(setting: str, path: Path) -> Iterator[None]:
     except OSError as error:
         raise FileError(
             f"{setting}={path} cannot be written: {reason_and_place(error, path)}"
+        ) from error
+
+
+def check_folder(setting: str, path: str | Path) -> None:
+    """Raise FileError where a folder, the value of a setting, cannot be looked into.
+
+    One that is not there passes, as a file does: what that means is for others to say.
+    """
+    try:
+        Path(path, ".hydra").stat()  # any name: to look into a folder needs a right of its own
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # a ValueError where it cannot be a path at all
+        said = reason(error) if isinstance(error, OSError) else one_line(error)
+        raise FileError(
+            f"{setting}={printable(shown(str(path)))} cannot be read: {said}"
         ) from error
 
 

@@ -42,7 +42,7 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.files import FileError, reason_and_place, replacing, writing
 from mnist_sweep.run.exported import Bundle, read_bundle
 from mnist_sweep.run.machine import choose_device, describe
-from mnist_sweep.text import ending, one_line, relative
+from mnist_sweep.text import ending, one_line, printable, relative
 
 BATCH = 256
 ESCAPED = "surrogateescape"  # names of files that are not UTF-8 are written as they are
@@ -106,7 +106,7 @@ def main(asked: Predict) -> None:
         for each in found:
             print(line(each, width))
         if drawn:
-            print(f"what the network saw: {', '.join(map(relative, drawn))}")
+            print(f"what the network saw: {printable(', '.join(map(relative, drawn)))}")
     print(end="", flush=True)  # before the errors, where both go to the same place
     for failure in failures:
         print(error_line(failure), file=sys.stderr)
@@ -127,10 +127,11 @@ def line(read: Read, width: int | None = None) -> str:
     answer = "no digit" if found.label is None else f"{found.label} ({found.probability:.1%})"
     doubts = ", ".join(doubt.says for doubt in found.doubts)
     said = f": {answer}" + (f"   doubtful: {doubts}" if doubts else "")
-    full = f"{read.file}{said}   {read.drawing.note}"
+    file = printable(str(read.file))
+    full = f"{file}{said}   {read.drawing.note}"
     if width is None or len(full) <= width:
         return full
-    short = ending(str(read.file), max(width - len(said), SHORTEST)) + said
+    short = ending(file, max(width - len(said), SHORTEST)) + said
     return short if len(short) <= width else f"{short[: width - 3]}..."
 
 

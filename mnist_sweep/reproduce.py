@@ -8,6 +8,7 @@ study      a study, one of whose trials is trained again
 trial      its number; the study's best where that is left out
 storage    where the study is; sqlite:///multirun/optuna.db where that is left out
 device     auto, cpu or cuda; what the run was trained on where that is left out
+teacher    where the run's teacher is, of a run that has one; where it was if that is left out
 tolerance  the largest difference of a loss or an accuracy that still counts as reproduced; 0
 to         an empty folder to train in; outputs/reproduce/<run>/<number> where that is left out
 
@@ -16,7 +17,7 @@ recorded: a pruned, interrupted or diverged run is reproduced as far as it came.
 look at test, as it did not then. The original is not changed.
 
 Every epoch's losses, accuracies and learning rate, the kept figures and the kept weights are
-compared, then what the runs stood on: versions, threads, device, processor, commit and data.
+compared, then what the runs stood on: versions, threads, device, processor, commit, data, teacher.
 <to>/reproduction.json has all of it.
 
 Exit code 0: all figures are identical, or within the tolerance. 2: they are not. 1: an error.
@@ -39,9 +40,11 @@ from omegaconf import DictConfig
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.cli.text_table import in_columns
+from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import replacing, writing
+from mnist_sweep.recorded_config import TEACHER
 from mnist_sweep.run.build import build_dataset, model_name
 from mnist_sweep.run.comparison import (
     Pair,
@@ -58,9 +61,10 @@ from mnist_sweep.run.machine import choose_device
 from mnist_sweep.run.single import change, read_as_single, write_config
 from mnist_sweep.study_folder import STORAGE
 from mnist_sweep.sweep.study_record import read_study
-from mnist_sweep.text import counted, printable, relative, visible
+from mnist_sweep.text import command_folder, counted, printable, relative, visible
 from mnist_sweep.training.loop import Diverged
 
+LOG = "reproduce"  # as Hydra would name one; what is printed here goes to none
 DIFFERS = 2  # the exit code, as cmp and diff have another for an error
 
 
@@ -77,6 +81,7 @@ class Reproduce:
     trial: int | None = None
     storage: str = STORAGE
     device: str | None = None
+    teacher: str | None = None
     tolerance: float = 0.0
     to: str | None = None
 
@@ -92,16 +97,26 @@ def main(asked: Reproduce) -> None:
     if not epochs:
         raise ReproduceError(f"{setting}={given} has finished no epoch: nothing to compare with")
     change(config, _as_then(then, asked.device))
+    if asked.teacher is not None:
+        if config.distill.teacher is None:
+            raise ReproduceError(
+                f"teacher={asked.teacher} has no effect, since {setting}={given} had none: leave "
+                "it out"
+            )
+        change(config, {TEACHER: asked.teacher})
     print(
         printable(f"original: {path}, {then.get('status')}, {counted(len(epochs), 'epoch')}"),
         flush=True,
     )
     choose_device(config.device)  # before a folder is made
     _say_other_data(config, then)
-    folder = _folder(asked, path)
-    with writing("to", folder):
-        write_config(config, folder)
-    now = _train(config, then, folder, len(epochs))
+    folder, made = _folder(asked, path)
+    try:
+        with writing("to", folder):
+            write_config(config, folder)
+        now = _train(config, then, folder, len(epochs))
+    finally:
+        leave_nothing(folder.resolve(), LOG, command_folder(), made)  # of a run that never began
     again = RunDirectory(folder)
     weights = _weights_apart(original, again)
     found = compare(epochs, again.read_metrics(), then, now, weights)
@@ -176,21 +191,22 @@ def _say_other_data(config: DictConfig, result: dict[str, Any]) -> None:
         )
 
 
-def _folder(asked: Reproduce, original: Path) -> Path:
-    """Return an empty folder for the run, made here where it is not named."""
+def _folder(asked: Reproduce, original: Path) -> tuple[Path, bool]:
+    """Return an empty folder for the run, and whether it was made for that."""
     if asked.to is not None:
         folder = Path(asked.to)
         with writing("to", folder):
+            made = not folder.exists()
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
                 raise ReproduceError(f"to={asked.to} is not empty: choose another folder")
-        return folder
+        return folder, made
     key = re.sub(r"[^\w.-]+", "-", str(original)).strip("-")
     for number in itertools.count(1):
         folder = Path("outputs", "reproduce", key, str(number))
         with writing("to", folder), suppress(FileExistsError):
             folder.mkdir(parents=True)
-            return folder
+            return folder, True
     raise AssertionError("unreachable")
 
 

@@ -73,6 +73,8 @@ def one_line(said: object) -> str:
 
 def printable(text: str) -> str:
     """Return a text that may be anybody's as one line, without what would move the cursor."""
+    if text.isprintable():
+        return text
     line = one_line(text)
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 

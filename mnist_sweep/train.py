@@ -147,7 +147,7 @@ def _leave_nothing(config: DictConfig, directory: Path) -> None:
 
 
 def _check_resume(words: Sequence[str]) -> None:
-    """Raise ConfigError where `resume` names no run, before Hydra makes a folder of that name."""
+    """Raise UserError where `resume` names no run, before Hydra makes a folder of that name."""
     given = resumed_run(words)
     if given is not None:
         load_recorded(given)
@@ -174,7 +174,7 @@ def main() -> None:
         check_completion(sys.argv[1:])
         allowed = hydra_whitelist()
         _check_resume(sys.argv[1:])
-    except ConfigError as error:
+    except UserError as error:
         encoding.fail(str(error))
     started = hydra.main(config_directory(), "config", execution_whitelist=allowed)
     with one_line_errors():

@@ -261,3 +261,23 @@ def test_a_line_fits_its_terminal_and_keeps_the_answer(width, length, count):
     found = line(Read(Path("f" * length + ".png"), drawing, reading), width)
     assert len(found) <= width
     assert ".png: 8 (50.0%)" in found
+
+
+def test_a_files_name_neither_forges_a_line_nor_reaches_the_terminal(finished, capsys):
+    write_bundle(load_trained(str(finished), torch.device("cpu")), Path("bundle"))
+    folder = Path("pictures")
+    folder.mkdir()
+    for name in ("a\nb: 9 (100.0%).png", "\x1b[31mred.png", "two  blanks.png"):
+        one(folder / name)
+    (folder / "no\x1b[2J.png").touch()
+    with pytest.raises(SystemExit):
+        main(Predict("bundle", "pictures", show=True, to="s\x1b[2J.png"))
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+    lines = said.out.splitlines()
+    assert [line.partition(".png")[0] for line in lines[1:]] == [
+        r"pictures/\x1b[31mred",
+        "pictures/a b: 9 (100.0%)",
+        "pictures/two  blanks",
+        r"what the network saw: s\x1b[2J",
+    ]

@@ -122,6 +122,37 @@ def test_a_trial_of_a_sweep_is_trained_again_as_a_single_run_without_test(comman
         code(study="s", trial=7)
 
 
+def test_a_run_whose_teacher_has_moved_is_told_where_it_is(run, command, quick, capsys):
+    assert command(*quick, "distill.teacher=original") == 0
+    run.rename("elsewhere")
+    assert code(run="run", teacher="elsewhere") == 0
+    assert "identical, bit for bit" in capsys.readouterr().out
+    with pytest.raises(ReproduceError) as raised:
+        code(run="elsewhere", teacher="run")
+    assert str(raised.value) == (
+        "teacher=run has no effect, since run=elsewhere had none: leave it out"
+    )
+
+
+@pytest.mark.parametrize("to", [None, "new/folder", "there"])
+def test_a_run_that_is_refused_leaves_nothing(run, command, quick, to):
+    assert command(*quick, "distill.teacher=original") == 0
+    run.rename("elsewhere")
+    Path("there").mkdir()
+    before = sorted(Path().rglob("*"))
+    with pytest.raises(ConfigError, match=r"distill\.teacher=original is no directory here"):
+        code(run="run", to=to)
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_another_teacher_is_among_what_differs(run, command, quick, capsys):
+    assert command(*quick, "distill.teacher=original") == 0
+    assert command(*quick, "hydra.run.dir=other") == 0
+    assert code(run="run", teacher="other") == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("  teacher: ")]
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -13,6 +13,7 @@ from mnist_sweep.config import ConfigError
 from mnist_sweep.data.batches import EVALUATION_BATCH
 from mnist_sweep.data.sources import SIZE
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import check_folder
 from mnist_sweep.models.cost import count_parameters
 from mnist_sweep.run.exported import DESCRIPTION, Bundle, read_bundle
 from mnist_sweep.run.load import load_trained
@@ -69,9 +70,11 @@ def load(path: str | Path, device: str = "auto") -> Model:
     `device`: auto (a GPU where there is one), cpu or cuda. Nothing of the folder is executed; its
     model must be one of this package, or allowed by MNIST_SWEEP_TARGETS.
 
-    Raises UserError, in one line: ConfigError where the folder is neither, RecordError or
-    BundleError where it is damaged or has kept no weights, DeviceError without that device.
+    Raises UserError, in one line: ConfigError where the folder is neither, FileError where it
+    cannot be looked into, RecordError or BundleError where it is damaged or has kept no weights,
+    DeviceError without that device.
     """
+    check_folder("path", path)
     folder, on = Path(path), choose_device(device)
     if (folder / DESCRIPTION).is_file():
         bundle = read_bundle(str(folder), on, "path")

@@ -16,6 +16,7 @@ from mnist_sweep.cli.unstarted import leave_nothing
 from mnist_sweep.config import ConfigError, seen_from
 from mnist_sweep.config_checks import check, check_command, check_no_trial
 from mnist_sweep.errors import explain
+from mnist_sweep.files import check_folder
 from mnist_sweep.recorded_config import load_resumed
 from mnist_sweep.run import console
 from mnist_sweep.run.directory import RecordError, RunDirectory
@@ -24,6 +25,8 @@ from mnist_sweep.run.machine import left_as_it_was
 from mnist_sweep.run.single import write_config
 from mnist_sweep.text import command_folder, relative
 
+# What a run that has ended has recorded; a loss may have been no finite number.
+ENDED = ("status", "reason", "parameters", "best_epoch", "val_acc", "seconds")
 LOG = "train"  # its log is <directory>/train.log, as the command line's is
 
 
@@ -88,8 +91,12 @@ def train(
             f"dry_run={run.dry_run} is for the command line, python -m mnist_sweep.train "
             "dry_run=true: leave it out"
         )
+    if directory is not None:
+        check_folder("directory", directory)
     path = _directory(directory, asked.resumed)
-    is_new = not path.exists()
+    made = not path.exists()
+    # A run that is resumed has both; what the user has put there is not taken away.
+    is_new = not any((path / name).exists() for name in (".hydra", f"{LOG}.log"))
     if asked.resumed is None:
         RunDirectory(path).check_new("directory")
     try:
@@ -101,21 +108,23 @@ def train(
         raise RecordError(explain(error, relative(path))) from error
     finally:
         if is_new:
-            leave_nothing(path.resolve(), LOG, command_folder())
+            leave_nothing(path.resolve(), LOG, command_folder(), made)
     return result_of(path)
 
 
 def result_of(path: Path) -> RunResult:
     """Return the result of a run that has ended. Raises RecordError for a damaged record."""
     files = RunDirectory(path)
-    record = files.read_result() or {}
+    record = files.read_result(ENDED)
+    if record is None:
+        raise RecordError(f"{path} has no result.json: the run has not begun")
     return RunResult(
         directory=path,
         status=record["status"],
         reason=record["reason"],
         parameters=record["parameters"],
         best_epoch=record["best_epoch"],
-        val_loss=record["val_loss"],
+        val_loss=record.get("val_loss"),
         val_acc=record["val_acc"],
         test_loss=record.get("test_loss"),
         test_acc=record.get("test_acc"),

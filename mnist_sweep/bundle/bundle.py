@@ -15,6 +15,8 @@ from mnist_sweep.bundle.onnx import write_onnx
 from mnist_sweep.bundle.page import page
 from mnist_sweep.data.sources import DIGITS, SIZE
 from mnist_sweep.files import digest, writing
+from mnist_sweep.models.cost import count_parameters
+from mnist_sweep.run.build import count_model, multiply_adds_of
 from mnist_sweep.run.directory import save_weights
 from mnist_sweep.run.exported import CARD, CONFIG, DESCRIPTION, FORMAT, WEIGHTS, BundleError
 from mnist_sweep.run.load import Trained
@@ -53,8 +55,8 @@ def write_bundle(trained: Trained, to: Path, onnx: bool = False, html: bool = Fa
     """Write a run's model, with everything that using it needs, to a new or empty folder.
 
     With `onnx` as ONNX too, with `html` as a page to draw on. Raises BundleError where the folder
-    holds something or the page is for other images, FileError where it cannot be written, and
-    OnnxError.
+    holds something, the page is for other images, or the network's outputs or settings are no
+    finite numbers, FileError where it cannot be written, and OnnxError.
     """
     with writing("to", to):
         if to.exists() and (not to.is_dir() or any(to.iterdir())):
@@ -83,11 +85,20 @@ def write_bundle(trained: Trained, to: Path, onnx: bool = False, html: bool = Fa
         (made / CONFIG).write_text(config, encoding="utf-8")
         description |= {"weights_sha256": digest(made / WEIGHTS)}
         (made / CARD).write_text(card(description, onnx, html), encoding="utf-8")
-        text = json.dumps(description, indent=2) + "\n"
-        (made / DESCRIPTION).write_text(text, encoding="utf-8")
+        (made / DESCRIPTION).write_text(_as_json(description, trained.path), encoding="utf-8")
         with writing("to", to):
             _copy(made, to)
     return Written(description, difference)
+
+
+def _as_json(description: Mapping[str, Any], run: Path) -> str:
+    try:
+        return json.dumps(description, indent=2, allow_nan=False) + "\n"
+    except ValueError as error:  # a setting of a model or an optimizer of the user's
+        raise BundleError(
+            f"run={run} has a setting that is no finite number, which {DESCRIPTION} cannot hold: "
+            "train it with a large number instead"
+        ) from error
 
 
 def _properties(description: Mapping[str, Any]) -> dict[str, str]:
@@ -119,12 +130,15 @@ def _copy(made: Path, to: Path) -> None:
 def describe(trained: Trained) -> dict[str, Any]:
     """Return what bundle.json says, but for the weights' digest."""
     run, result = trained.run, trained.result
+    multiply_adds = result.get("multiply_adds")
+    if multiply_adds is None:  # which takes a second, since it imports what counts them
+        multiply_adds = multiply_adds_of(count_model(run.model, trained.name)[0], trained.name)
     return {
         "format": FORMAT,
         "name": trained.name,
         "architecture": run.model,
-        "parameters": result.get("parameters"),
-        "multiply_adds": result.get("multiply_adds"),
+        "parameters": count_parameters(trained.model),
+        "multiply_adds": multiply_adds,
         "input": {
             "shape": [1, SIZE, SIZE],
             "pixels": "uint8, light on dark, divided by 255, then (x - mean) / std",

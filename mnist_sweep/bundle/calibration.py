@@ -14,14 +14,17 @@ from mnist_sweep.inspection.calibration import (
     fit_temperature,
     negative_log_likelihood,
 )
+from mnist_sweep.run.exported import BundleError
 from mnist_sweep.run.load import OtherData, Trained, data_of
+from mnist_sweep.text import counted
 
 
 def calibrate(trained: Trained) -> dict[str, Any]:
     """Return what a bundle records: the temperature, the images it is from, and what it changes.
 
     Where the images that the run was validated by are not here, a temperature of 1 and the reason.
-    Nothing is downloaded, and test is not looked at.
+    Nothing is downloaded, and test is not looked at. Raises BundleError for a network whose logits
+    are no finite numbers: they say nothing of an image.
     """
     try:
         dataset = data_of(trained, download=False)
@@ -35,6 +38,13 @@ def calibrate(trained: Trained) -> dict[str, Any]:
         }
     logits = predictions.logits(trained.model, dataset.val, trained.pipeline)
     labels = dataset.val.labels.cpu()
+    lost = int((~logits.isfinite().all(1)).sum())
+    if lost:
+        raise BundleError(
+            f"run={trained.path} gives outputs that are no finite numbers for {lost:,} of "
+            f"{counted(len(labels), 'validation image')}: train it again, with a lower learning "
+            "rate"
+        )
     temperature = fit_temperature(logits, labels)
     before, after = torch.softmax(logits, 1), torch.softmax(logits / temperature, 1)
     return {

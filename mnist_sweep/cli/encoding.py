@@ -46,8 +46,7 @@ def error_line(message: object) -> str:
 
     Of a very long one the middle is left out: what it is about and what to do are at the ends.
     """
-    text = str(message)
-    line = printable(text) if not text.isprintable() else text
+    line = printable(str(message))
     return (
         f"error: {line if len(line) <= MOST else f'{line[: MOST // 2]} ... {line[-MOST // 2 :]}'}"
     )

@@ -8,11 +8,12 @@ RECORDED = ("metrics.jsonl", "result.json", "checkpoints")  # what a run that ha
 HYDRAS = ("config.yaml", "hydra.yaml", "overrides.yaml")
 
 
-def leave_nothing(directory: Path, name: str, stop: Path) -> None:
+def leave_nothing(directory: Path, name: str, stop: Path, made: bool = True) -> None:
     """Remove the directory of a run that was refused, and the folders above it that are empty.
 
     Only what Hydra wrote is removed: its record and the log `name`.log. A directory in which a run
-    has begun, and whatever else lies there, stays; so do `stop` and what is not below it.
+    has begun, and whatever else lies there, stays; so do `stop` and what is not below it, and the
+    directory itself where it was not `made` for the run.
     """
     if any((directory / recorded).exists() for recorded in RECORDED):
         return
@@ -22,7 +23,7 @@ def leave_nothing(directory: Path, name: str, stop: Path) -> None:
             path.unlink(missing_ok=True)
     above = [folder for folder in directory.parents if stop in folder.parents]
     with suppress(OSError):  # something else is in it
-        for folder in (directory / ".hydra", directory, *above):
+        for folder in (directory / ".hydra", *([directory, *above] if made else [])):
             if folder.exists():
                 folder.rmdir()
 

@@ -12,7 +12,7 @@ from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.build import model_name
 from mnist_sweep.run.single import change, read_as_single
-from mnist_sweep.text import relative
+from mnist_sweep.text import printable, relative
 
 # Data sets that one config can be read on as on another.
 INTERCHANGEABLE = ("auto", "mnist", "mnist_5k")
@@ -118,7 +118,8 @@ def add(candidates: list[Candidate], other: Candidate) -> None:
     for known in candidates:
         if known.settings == other.settings:
             if known.title != other.title:
-                print(f"{other.title} has the same settings as {known.title} and is left out")
+                pair = f"{other.title} has the same settings as {known.title}"
+                print(f"{printable(pair)} and is left out")
             return
     taken = {known.key for known in candidates}
     key = other.key

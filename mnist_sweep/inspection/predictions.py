@@ -74,14 +74,16 @@ def convolutions(model: nn.Module) -> dict[str, Tensor]:
 def feature_maps(model: nn.Module, image: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
     """Return what modules put out for one prepared image [1, 1, 28, 28]: [channels, H, W] each.
 
-    Through forward hooks, in the order in which the modules run.
+    Through forward hooks, in the order in which the modules run. What is no map, such as the output
+    of an activation after the network has flattened its maps, is left out.
     """
     found: dict[str, Tensor] = {}
 
     def keep(name: str) -> "torch.utils.hooks.RemovableHandle":
-        def hook(module: nn.Module, inputs: object, output: Tensor) -> None:
-            # A copy, since a ReLU in place would show through.
-            found[name] = output[0].detach().cpu().clone()
+        def hook(module: nn.Module, inputs: object, output: object) -> None:
+            if isinstance(output, Tensor) and output.ndim == 4:
+                # A copy, since a ReLU in place would show through.
+                found[name] = output[0].detach().cpu().clone()
 
         return model.get_submodule(name).register_forward_hook(hook)
 
@@ -106,7 +108,7 @@ def mapped_modules(model: nn.Module) -> list[str]:
     names: list[str] = []
     convolution, in_unit = "", False
     for name, module in model.named_modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Linear | nn.Flatten):
             names.append(convolution)
             in_unit = isinstance(module, nn.Conv2d)
             convolution = name if in_unit else ""

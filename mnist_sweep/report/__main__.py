@@ -129,7 +129,7 @@ def _compare(names: str, asked: Report) -> None:
     read = sum(len(group.records) for group in groups)
     print(f"{counted(len(groups), 'line')} of {read} studies")
     for line in side_by_side.cautions(groups):
-        print(line)
+        print(printable(line))
     print(f"report: {relative(folder / 'index.html')}, with report.md beside it")
 
 

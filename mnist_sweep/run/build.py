@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.config_checks import augmented_epochs
 from mnist_sweep.data import Augmentation, Dataset, Pipeline, load_dataset
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import check_folder
 from mnist_sweep.models import Compact
 from mnist_sweep.models.cost import (
     BudgetExceeded,
@@ -51,12 +52,25 @@ def build_model(node: Any) -> nn.Module:
 def count_model(node: Any, name: str) -> tuple[nn.Module, int]:
     """Build a model on the meta device and count it; return both.
 
-    `name` is what the user calls the model. Raises ConfigError when it cannot be built, UnknownCost
-    for lazy modules.
+    `name` is what the user calls the model. Raises ConfigError when it cannot be built or has a
+    state that cannot be saved, UnknownCost for lazy modules.
     """
     with _on_meta_or(name):
         model = on_meta(lambda: build_model(node))
-        return model, count_parameters(model)
+        parameters = count_parameters(model)
+        _check_state(model, name)
+        return model, parameters
+
+
+def _check_state(model: nn.Module, name: str) -> None:
+    """Refuse what the weights of a run could not be saved with: a state that is no tensor."""
+    for key, value in model.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise ConfigError(
+                f"model={name} has a {type(value).__name__} in its state_dict ({shortened(key)}), "
+                "and a run saves tensors only: make that a buffer (register_buffer), or leave out "
+                "get_extra_state"
+            )
 
 
 def widths_of(model: nn.Module) -> str | None:
@@ -79,9 +93,17 @@ def check_budget(run: RunConfig, name: str) -> Cost:
             parameters=parameters,
             limit=limit,
         )
+    # Second, since its first use imports for a second, which a refusal need not wait for.
+    return Cost(parameters, multiply_adds_of(model, name))
+
+
+def multiply_adds_of(model: nn.Module, name: str) -> int:
+    """Return the multiply-adds of a model that `count_model` has built.
+
+    Raises ConfigError when it takes no 1x28x28 image, WrongOutput for other than ten logits.
+    """
     with _on_meta_or(name):
-        # Second, since its first use imports for a second, which a refusal need not wait for.
-        return Cost(parameters, count_multiply_adds(model))
+        return count_multiply_adds(model)
 
 
 @contextmanager
@@ -153,6 +175,19 @@ def build_optimizer(node: Any, parameters: list[nn.Parameter]) -> Optimizer:
     return optimizer
 
 
+def state_after_a_step(node: Any, parameters: list[nn.Parameter]) -> dict[Any, Any]:
+    """Return what an optimizer has of each parameter, by its number, after its first step.
+
+    The step is taken with copies of the parameters, which stay as they are.
+    """
+    copies = [nn.Parameter(parameter.detach().clone()) for parameter in parameters]
+    for copy in copies:
+        copy.grad = torch.zeros_like(copy)
+    optimizer = build_optimizer(node, copies)
+    optimizer.step()
+    return dict(optimizer.state_dict()["state"])
+
+
 def build_schedule(node: Any, optimizer: Optimizer, epochs: int, steps_per_epoch: int) -> Schedule:
     """Build the learning-rate schedule of an optimizer. Raises ConfigError."""
     schedule = build(
@@ -206,10 +241,12 @@ def build_averaging(run: RunConfig, model: nn.Module, steps_per_epoch: int) -> A
 def check_objects(run: RunConfig) -> None:
     """Refuse settings of optimizer, schedule, augmentation and teacher before data is loaded."""
     teacher = run.distill.teacher
-    if teacher is not None and not Path(teacher).is_dir():
-        raise ConfigError(
-            f"distill.teacher={teacher} is no directory here; name that of a run or a bundle"
-        )
+    if teacher is not None:
+        check_folder("distill.teacher", teacher)
+        if not Path(teacher).is_dir():
+            raise ConfigError(
+                f"distill.teacher={teacher} is no directory here; name that of a run or a bundle"
+            )
     dummy = nn.Parameter(torch.zeros(2, 2))
     dummy.grad = torch.zeros(2, 2)
     optimizer = build_optimizer(run.optimizer, [dummy])

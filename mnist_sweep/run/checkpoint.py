@@ -45,56 +45,59 @@ def _tensors(state: Any) -> Iterator[Tensor]:
             yield from _tensors(value)
 
 
-def check_checkpoint(state: Mapping[str, Any], training: Training) -> None:
-    """Check that a checkpoint's contents are of the kinds that a run's own would be."""
+def check_checkpoint(
+    state: Mapping[str, Any], training: Training, stepped: Mapping[Any, Any]
+) -> None:
+    """Check that a checkpoint's contents are of the kinds that a run's own would be.
+
+    `stepped`: what the run's optimizer has of each parameter, by its number, after a step.
+    """
     check_kinds(state, STATE, ("training", "fingerprint", "seconds"))
     found, own = state["training"], training.state_dict()
     optimizer = own.pop("optimizer")
     _check_alike(found, own, "training")
     check_kinds(found, {"epoch": WHOLE}, ("epoch",))
-    _check_optimizer(found.get("optimizer"), optimizer, training)
-
-
-def _check_optimizer(found: Any, own: dict[str, Any], training: Training) -> None:
-    """Check the optimizer's settings against a fresh one's, its tensors against the parameters."""
-    _check_alike(found, own | {"state": {}}, "training.optimizer")
+    _check_alike(found.get("optimizer"), optimizer | {"state": {}}, "training.optimizer")
     parameters = [p for group in training.optimizer.param_groups for p in group["params"]]
-    for number, entries in found["state"].items():
+    for number, entries in found["optimizer"]["state"].items():
         where = f"training.optimizer.state.{shortened(number)}"
         if number not in range(len(parameters)) or not isinstance(entries, dict):
             raise ValueError(f"{where} belongs to no parameter")
-        for name, value in entries.items():
-            if isinstance(value, Tensor) and value.shape not in ((), parameters[number].shape):
-                raise ValueError(f"{where}.{name} has the shape {list(value.shape)}")
+        own_entries = stepped.get(number, {})
+        _check_alike(entries, own_entries, where)
+        for name in entries.keys() - own_entries.keys():  # made in a later step than the first
+            value = entries[name]
+            if isinstance(value, Tensor) and value.numel() > parameters[number].numel():
+                raise ValueError(f"{where}.{shortened(name)} has the shape {list(value.shape)}")
 
 
 def _check_alike(found: Any, own: Any, where: str) -> None:
     """Check that something is of the kind of the run's own, entry by entry where it has entries.
 
-    What is None in either may be there or not. Lists may be of any length.
+    What is None in either may be there or not. Lists may be of any length: where it is another, the
+    first entry of the run's own stands for all.
     """
     if found is None or own is None:
         return
-    if isinstance(own, Tensor):
-        alike = isinstance(found, Tensor) and (found.shape, found.dtype) == (own.shape, own.dtype)
-    elif isinstance(own, Mapping):
-        alike = isinstance(found, Mapping)
-    elif isinstance(own, bool):
-        alike = isinstance(found, bool)
-    elif isinstance(own, int | float):
-        alike = isinstance(found, int | float)
-    elif isinstance(own, list | tuple):
-        alike = isinstance(found, list | tuple)
-    else:
-        alike = isinstance(found, type(own))
-    if not alike:
+    if _kind(found) != _kind(own):
         raise ValueError(f"{where} is {shortened(repr(found))}, unlike this run's")
-    if isinstance(own, Mapping) and isinstance(found, Mapping):
+    if isinstance(own, Mapping):
         absent = [key for key in own if key not in found]
         if absent:
             raise ValueError(f"{where} has no {', '.join(map(str, absent))}")
         for key in own:
             _check_alike(found[key], own[key], f"{where}.{key}")
-    elif isinstance(own, list | tuple) and isinstance(found, list | tuple) and own:
-        for position, value in enumerate(found):
-            _check_alike(value, own[0], f"{where}[{position}]")
+    elif isinstance(own, list | tuple) and own:
+        expected = own if len(own) == len(found) else [own[0]] * len(found)
+        for position, (value, other) in enumerate(zip(found, expected, strict=True)):
+            _check_alike(value, other, f"{where}[{position}]")
+
+
+def _kind(value: Any) -> Any:
+    """Return what a value and the run's own have in common, whatever they say."""
+    if isinstance(value, Tensor):
+        return value.shape, value.dtype
+    if isinstance(value, bool):  # which is an int, too
+        return bool
+    kinds = (int | float, Mapping, list | tuple)
+    return next((kind for kind in kinds if isinstance(value, kind)), type(value))

@@ -106,6 +106,7 @@ def surroundings(result: Mapping[str, Any]) -> dict[str, str]:
     """
     nested = {
         "data": (result.get("data") or {}).get("fingerprint"),
+        "teacher": (result.get("teacher") or {}).get("weights_sha256"),
         "layout": (result.get("layout") or {}).get("name"),
     }
     plain = ("threads", "device", "processor", "precision", "cuda_graph", "hostname", "git_commit")

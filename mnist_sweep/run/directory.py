@@ -164,14 +164,15 @@ class RunDirectory:
         """Write result.json; figures that are not finite numbers become null."""
         self._replace(self.result, (json.dumps(_finite(result), indent=2) + "\n").encode())
 
-    def read_result(self) -> dict[str, Any] | None:
+    def read_result(self, required: Sequence[str] = ()) -> dict[str, Any] | None:
         """Return what result.json holds, or None where there is none.
 
-        Raises RecordError for one that is damaged, and FormatError for one of a later version.
+        Raises RecordError for one that is damaged or lacks what is required, and FormatError for
+        one of a later version.
         """
         if not self.result.exists():
             return None
-        result = _parsed(_text(self.result), self.result, RESULT)
+        result = _parsed(_text(self.result), self.result, RESULT, required)
         check_format(str(self.path), result.get(KEY), RUN)
         return result
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mnist_sweep.data import Pipeline
 from mnist_sweep.data.sources import DIGITS, SIZE
 from mnist_sweep.errors import UserError
-from mnist_sweep.files import digest
+from mnist_sweep.files import check_folder, digest
 from mnist_sweep.run.build import count_model
 from mnist_sweep.run.directory import read_weights
 from mnist_sweep.run.load import build_with
@@ -116,11 +116,18 @@ class Bundle:
     def probabilities(self, images: Tensor) -> Tensor:
         """Images uint8 [B, 28, 28], light on dark -> probabilities [B, labels] on the CPU.
 
-        They are calibrated where the bundle has a temperature.
+        They are calibrated where the bundle has a temperature. Raises BundleError where the network
+        puts out what is no finite number, of which there are none.
         """
         device = next(self.model.parameters()).device
         logits = self.model(self.pipeline.prepare(images.to(device)))
-        return torch.softmax(logits.float() / self.temperature, 1).cpu()
+        found = torch.softmax(logits.float() / self.temperature, 1).cpu()
+        if not bool(found.isfinite().all()):
+            raise BundleError(
+                f"{self.description['name']} puts out what is no finite number: train it again, "
+                "with a lower learning rate"
+            )
+        return found
 
 
 def read_bundle(path: str, device: torch.device, setting: str = "bundle") -> Bundle:
@@ -128,9 +135,10 @@ def read_bundle(path: str, device: torch.device, setting: str = "bundle") -> Bun
 
     Nothing of the bundle is executed but a class that its architecture names, which must be one of
     this package or allowed by the environment variable MNIST_SWEEP_TARGETS. Raises BundleError,
-    RecordError for weights that do not fit, and ConfigError for an architecture that may not or
-    cannot be built.
+    FileError for a folder that cannot be looked into, RecordError for weights that do not fit, and
+    ConfigError for an architecture that may not or cannot be built.
     """
+    check_folder(setting, path)
     folder = Path(path)
     description = _read_description(folder, setting)
     weights = folder / WEIGHTS

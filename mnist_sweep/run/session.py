@@ -20,6 +20,7 @@ from mnist_sweep.run.build import (
     build_pipeline,
     build_training,
     choose_layout,
+    state_after_a_step,
     uses_cuda_graph,
     widths_of,
 )
@@ -162,8 +163,9 @@ class Session:
     def _checkpoint(self) -> dict[str, Any]:
         """Return the last checkpoint, of this model and optimizer. Raises RecordError."""
         state = self.directory.load_last(self.device)
+        stepped = state_after_a_step(self.run.optimizer, list(self.training.model.parameters()))
         try:
-            check_checkpoint(state, self.training)
+            check_checkpoint(state, self.training, stepped)
         except ValueError as error:
             raise RecordError(
                 f"{self.directory.last} is damaged, or does not fit this model and optimizer: "

@@ -29,8 +29,9 @@ def make_single(config: DictConfig, result: dict[str, Any]) -> None:
     run = check(config)
     settings: dict[str, Any] = dict.fromkeys(("resume", "study", "trial", "lease"))
     settings["progress"] = False
-    if run.data.name == "auto" and result.get("data"):
-        settings["data.name"] = result["data"]["name"]
+    found = (result.get("data") or {}).get("name")
+    if run.data.name == "auto" and found:
+        settings["data.name"] = found
     settings |= {"tracking.figures": "never", "tracking.mlflow": None}
     if run.tracking.tensorboard:
         settings["tracking.tensorboard.histograms"] = False

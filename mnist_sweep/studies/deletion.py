@@ -30,7 +30,7 @@ def delete(name: str, storage: Storage, confirmed: bool) -> None:
     folder = _removable(study, storage)
     print(f"study {printable(name)} in {without_password(storage.address)}: {_trials(study)}")
     if folder is not None:
-        print(f"its folder {relative(folder)}: {megabytes(size_of(folder))}")
+        print(f"its folder {printable(relative(folder))}: {megabytes(size_of(folder))}")
     if not confirmed:
         raise StudiesError(
             "nothing is removed yet: give the same command with yes=true, which cannot be undone"
@@ -42,7 +42,8 @@ def delete(name: str, storage: Storage, confirmed: bool) -> None:
             identify(folder, study, storage)
             _remove(folder, name)
         optuna.delete_study(study_name=name, storage=storage.optuna)
-    print(f"removed study {printable(name)}{'' if folder is None else f' and {relative(folder)}'}")
+    what = f"study {name}" if folder is None else f"study {name} and {relative(folder)}"
+    print(f"removed {printable(what)}")
 
 
 def _trials(study: optuna.Study) -> str:
@@ -53,7 +54,7 @@ def _removable(study: optuna.Study, storage: Storage) -> Path | None:
     """Return the folder that goes with a study; say why where there is none."""
     others = twins(study, storage)
     if others:
-        print(f"its folder is study {others[0]}'s as well: it stays")
+        print(f"its folder is study {printable(others[0])}'s as well: it stays")
         return None
     folder = own_folder(study, storage)
     if folder is None:

@@ -20,7 +20,7 @@ from mnist_sweep.studies.relabelling import relabel
 from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.settings import why_no_directory
 from mnist_sweep.sweep.storage import Storage
-from mnist_sweep.text import relative
+from mnist_sweep.text import printable, relative
 
 RENAMED = "renamed_from"  # the study's user attribute that says what it was called
 
@@ -44,7 +44,7 @@ def rename(old: str, new: str, storage: Storage) -> None:
             _move(folder, where)
             _relabel(where, old, copy)
         optuna.delete_study(study_name=old, storage=storage.optuna)
-    print(f"study {old} is {new} now{_said(folder, target)}")
+    print(printable(f"study {old} is {new} now{_said(folder, target)}"))
 
 
 def _check_names(old: str, new: str) -> None:

@@ -11,6 +11,7 @@ from mnist_sweep.bundle.bundle import write_bundle
 from mnist_sweep.config import ConfigError
 from mnist_sweep.data import load_dataset
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import FileError
 from mnist_sweep.run.load import load_trained
 from mnist_sweep.training.loop import Precision, evaluate
 
@@ -122,3 +123,13 @@ def test_what_is_neither_is_one_line(tmp_path, finished):
     (tmp_path / "bundle.json").write_text("{")
     with pytest.raises(UserError, match=r"bundle\.json is damaged"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("a" * 300, "File name too long"), ("a\0", r"path=a\\x00 cannot be read: embedded null byte")],
+)
+def test_what_cannot_be_a_path_is_one_line(given, said):
+    with pytest.raises(FileError, match=said) as raised:
+        load(given)
+    assert "\n" not in str(raised.value)

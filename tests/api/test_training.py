@@ -1,7 +1,11 @@
 """A run trained from Python."""
 
+import errno
+import json
 import logging
+import os
 import random
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +13,13 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from mnist_sweep import compose, train
+from mnist_sweep import compose, load, train
 from mnist_sweep.api.training import result_of
 from mnist_sweep.config import ConfigError
 from mnist_sweep.errors import UserError
+from mnist_sweep.files import FileError
 from mnist_sweep.models.cost import BudgetExceeded
+from mnist_sweep.run.console import Narrator
 from mnist_sweep.run.directory import RecordError
 from mnist_sweep.training.loop import Diverged
 
@@ -72,21 +78,59 @@ def test_two_runs_of_one_second_have_directories_of_their_own():
     assert first.directory.parts[0] == second.directory.parts[0] == "outputs"
 
 
-def test_a_stopped_run_is_resumed(monkeypatch):
-    from mnist_sweep.run.console import Narrator
-
-    whole = train(*ALONE, directory="whole", quiet=True)
+@pytest.fixture
+def stopped(monkeypatch):
+    """Return a function that trains a run in a directory, and stops it after its first epoch."""
 
     def stop(self, figures):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Narrator, "epoch", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train(*ALONE, directory="here", quiet=True)
+    def train_and_stop(*settings, directory):
+        with monkeypatch.context() as patch:
+            patch.setattr(Narrator, "epoch", stop)
+            with pytest.raises(KeyboardInterrupt):
+                train(*settings, directory=directory, quiet=True)
+
+    return train_and_stop
+
+
+def test_a_stopped_run_is_resumed(stopped):
+    whole = train(*ALONE, directory="whole", quiet=True)
+    stopped(*ALONE, directory="here")
     resumed = train("resume=here", quiet=True)
     assert (resumed.directory, len(resumed.epochs)) == (Path("here"), 2)
     assert (resumed.val_loss, resumed.test_loss) == (whole.val_loss, whole.test_loss)
+
+
+def test_a_run_is_resumed_where_its_teacher_is_elsewhere(stopped, finished, monkeypatch):
+    shutil.copytree(finished, "teacher")
+    taught = [*ALONE, "distill.teacher=teacher"]
+    whole = train(*taught, directory="whole", quiet=True)
+    stopped(*taught, directory="here")
+    Path("below").mkdir()
+    monkeypatch.chdir("below")
+    with pytest.raises(ConfigError, match=r"distill\.teacher=teacher is no directory here"):
+        train("resume=../here", quiet=True)
+    with pytest.raises(
+        ConfigError, match=r"=\.\./whole has other weights than when this run began"
+    ):
+        train("resume=../here", "distill.teacher=../whole", quiet=True)
+    resumed = train("resume=../here", "distill.teacher=../teacher", quiet=True)
+    assert (resumed.val_loss, resumed.test_loss) == (whole.val_loss, whole.test_loss)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        ("null", "teacher", "resume=here, which has no teacher: leave it out"),
+        ("teacher", "null", r"resume=here, which has a teacher \(teacher\): leave it out"),
+    ],
+)
+def test_a_resumed_run_neither_gets_nor_loses_a_teacher(stopped, finished, then, now, said):
+    shutil.copytree(finished, "teacher")
+    stopped(*ALONE, f"distill.teacher={then}", directory="here")
+    with pytest.raises(ConfigError, match=rf"distill\.teacher={now} cannot be given with {said}"):
+        train("resume=here", f"distill.teacher={now}", quiet=True)
 
 
 @pytest.mark.parametrize(
@@ -110,11 +154,67 @@ def test_what_is_no_run_is_one_line_and_leaves_nothing(settings, kind, message):
     assert list(Path().iterdir()) == []
 
 
+NO_PATHS = [
+    ("a" * 300, "a" * 60 + "..." + "a" * 60, "File name too long (choose a shorter name)"),
+    ("a\0b", r"a\x00b", "embedded null byte"),
+]
+
+
+@pytest.mark.parametrize(("given", "shown", "said"), NO_PATHS)
+def test_what_cannot_be_a_path_is_refused_in_one_line(given, shown, said):
+    with pytest.raises(FileError) as raised:
+        train(*QUICK, directory=given, quiet=True)
+    assert str(raised.value) == f"directory={shown} cannot be read: {said}"
+    config = compose(*QUICK)
+    config.distill.teacher = given
+    with pytest.raises(UserError) as raised:
+        train(config, directory="here", quiet=True)
+    assert str(raised.value) == f"distill.teacher={shown} cannot be read: {said}"
+    assert list(Path().iterdir()) == []
+
+
+def test_folders_of_somebody_else_are_refused_in_one_line(monkeypatch):
+    plain = os.stat
+
+    def forbidden(path, *arguments, **options):
+        if str(path).startswith("theirs"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return plain(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", forbidden)
+    said = r"=theirs/run cannot be read: Permission denied \(change its permissions, or choose"
+    with pytest.raises(FileError, match="resume" + said):
+        train("resume=theirs/run", quiet=True)
+    with pytest.raises(FileError, match="directory" + said):
+        train(*QUICK, directory="theirs/run", quiet=True)
+    with pytest.raises(FileError, match="path" + said):
+        load("theirs/run")
+
+
+def test_a_run_whose_record_lacks_what_a_result_has_is_refused(finished):
+    run = Path(shutil.copytree(finished, "run"))
+    record = json.loads((run / "result.json").read_text())
+    del record["seconds"], record["reason"]
+    (run / "result.json").write_text(json.dumps(record))
+    with pytest.raises(
+        RecordError, match=r"run/result\.json is damaged: it has no reason, seconds"
+    ):
+        train("resume=run", quiet=True)
+    (run / "result.json").unlink()
+    with pytest.raises(RecordError, match=r"run has no result\.json: the run has not begun"):
+        result_of(run)
+
+
 def test_a_directory_of_the_users_stays_where_a_run_is_refused():
     Path("mine").mkdir()
     with pytest.raises(BudgetExceeded):
         train("model=resnet", directory="mine", quiet=True)
-    assert Path("mine").is_dir()
+    assert list(Path("mine").iterdir()) == []
+    Path("mine/.hydra").mkdir()
+    Path("mine/train.log").write_text("kept\n")
+    with pytest.raises(BudgetExceeded):
+        train("model=resnet", directory="mine", quiet=True)
+    assert Path("mine/train.log").read_text().startswith("kept\n")
 
 
 def test_a_directory_that_holds_a_run_is_refused():

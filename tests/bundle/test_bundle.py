@@ -35,6 +35,40 @@ def change(bundle, **entries):
     path.write_text(json.dumps(json.loads(path.read_text()) | entries))
 
 
+def test_a_network_whose_outputs_are_no_finite_numbers_is_refused(finished, tmp_path):
+    trained = load_trained(str(finished), CPU)
+    with torch.no_grad():
+        for parameter in trained.model.parameters():
+            parameter.fill_(3e38)
+    with pytest.raises(
+        BundleError, match=r"no finite numbers for \d+ of 500 validation images: tr"
+    ):
+        write_bundle(trained, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+    trained.run.data.name, trained.run.data.root = "mnist", "nowhere"  # where none can be looked at
+    write_bundle(trained, tmp_path / "bundle")
+    bundle = read_bundle(str(tmp_path / "bundle"), CPU)
+    with pytest.raises(BundleError, match="mlp puts out what is no finite number: train it again"):
+        bundle.probabilities(torch.full((1, 28, 28), 255, dtype=torch.uint8))
+
+
+def test_a_setting_that_json_cannot_hold_is_refused(finished, tmp_path):
+    trained = load_trained(str(finished), CPU)
+    run = replace(trained.run, optimizer={**trained.run.optimizer, "bound": float("inf")})
+    with pytest.raises(BundleError, match=r"has a setting that is no finite number, which bundle"):
+        write_bundle(replace(trained, run=run), tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_what_a_run_did_not_record_of_its_size_is_counted(finished, bundle, tmp_path):
+    trained = load_trained(str(finished), CPU)
+    counts = {"parameters": None, "multiply_adds": None}
+    write_bundle(replace(trained, result=trained.result | counts), tmp_path / "counted")
+    texts = [(folder / "README.md").read_text() for folder in (bundle, tmp_path / "counted")]
+    assert texts[0] == texts[1]
+    read_bundle(str(tmp_path / "counted"), CPU)
+
+
 @pytest.mark.parametrize(
     ("to", "message"),
     [

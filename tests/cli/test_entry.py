@@ -74,6 +74,10 @@ def test_a_job_that_exits_fails_alone(command, capfd, monkeypatch):
         (["hydra.run.dir=file"], "file: File exists (a file is where a folder should be"),
         (["hydra.run.dir=file/x"], "file/x: Not a directory (a part of that path is a file"),
         (["hydra.run.dir=" + 300 * "x"], 60 * "x" + "..." + 60 * "x" + ": File name too long"),
+        (
+            ["resume=" + 300 * "x"],
+            "resume=" + 60 * "x" + "..." + 60 * "x" + " cannot be read: File",
+        ),
         (["-m", "hydra.sweeper.study_name=" + 300 * "x"], "multirun/"),
         (["-m", "search=none", "seed=0,1", "hydra.sweep.dir=file"], "file: File exists"),
         (["-m", "epochs=0"], "epochs must be at least 1, but got 0"),

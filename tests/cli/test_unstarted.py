@@ -38,6 +38,11 @@ def test_what_else_lies_there_stays(refused, tmp_path):
     assert other.exists()
 
 
+def test_a_directory_that_was_there_before_stays_empty(refused, tmp_path):
+    leave_nothing(refused, "train", tmp_path, made=False)
+    assert list(refused.iterdir()) == []
+
+
 def test_folders_outside_the_users_are_not_tidied(refused, tmp_path):
     leave_nothing(refused, "train", Path("/elsewhere"))
     assert not refused.exists()

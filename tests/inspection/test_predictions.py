@@ -80,6 +80,23 @@ def test_feature_maps_are_what_the_modules_put_out_and_no_hook_is_left():
     assert not any(module._forward_hooks for module in model.modules())
 
 
+class FlattensItself(nn.Module):
+    """A network whose activation comes after its maps are flattened, by no module of theirs."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.relu = nn.Conv2d(1, 2, 3), nn.ReLU()
+
+    def forward(self, images):
+        return self.relu(self.convolution(images).flatten(1))
+
+
+def test_what_is_no_map_is_left_out():
+    model = FlattensItself()
+    found = predictions.feature_maps(model, torch.zeros(1, 1, 28, 28), ["convolution", "relu"])
+    assert list(found) == ["convolution"]
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
@@ -90,6 +107,7 @@ def test_feature_maps_are_what_the_modules_put_out_and_no_hook_is_left():
         (SimpleCNN(), ["features.1", "features.4"]),
         (MLP(), []),
         (nn.Sequential(nn.Conv2d(1, 2, 3)), ["0"]),
+        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.ReLU()), ["0"]),
         (
             Compact([[4], [6, 6, 6]], kernel="separable_3x3", shared=True, activation="silu"),
             [
@@ -103,7 +121,7 @@ def test_feature_maps_are_what_the_modules_put_out_and_no_hook_is_left():
             ],
         ),
     ],
-    ids=["staged", "simple", "mlp", "bare", "compact"],
+    ids=["staged", "simple", "mlp", "bare", "flattened", "compact"],
 )
 def test_a_units_map_is_its_activation_where_it_has_one(model, expected):
     assert predictions.mapped_modules(model) == expected

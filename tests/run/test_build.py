@@ -79,3 +79,34 @@ def test_a_model_that_cannot_be_copied_is_not_averaged_in_one_line(composed, mon
     assert str(raised.value) == (
         "ema.decay=0.9: Locked cannot be copied: cannot pickle '_thread.lock' object"
     )
+
+
+class Extra(torch.nn.Linear):
+    """A network with more in its state_dict than tensors."""
+
+    def __init__(self):
+        super().__init__(784, 10)
+
+    def forward(self, images):
+        return super().forward(images.flatten(1))
+
+    def get_extra_state(self):
+        return {"version": 1}
+
+    def set_extra_state(self, state):
+        pass
+
+
+def test_a_model_whose_state_holds_more_than_tensors_is_refused_before_training(
+    composed, monkeypatch
+):
+    monkeypatch.setenv("MNIST_SWEEP_TARGETS", "tests.*")
+    config = composed(*SETTINGS)
+    config.model = {"_target_": f"{__name__}.Extra"}
+    with pytest.raises(ConfigError) as raised:
+        execute(check(config), Path("run"), name="extra", resume=False, sweep=None)
+    assert str(raised.value) == (
+        "model=extra has a dict in its state_dict (_extra_state), and a run saves tensors only: "
+        "make that a buffer (register_buffer), or leave out get_extra_state"
+    )
+    assert not Path("run/result.json").exists()

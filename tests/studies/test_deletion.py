@@ -147,13 +147,14 @@ def test_a_folder_with_the_storage_in_it_stays():
 
 def test_the_runs_of_a_copied_study_stay_for_the_other(capsys):
     swept()
+    copy = "a\n\x1b[2Jcopy"  # a name that only another program gives
     optuna.copy_study(
-        from_study_name="s", from_storage=SQLITE, to_storage=SQLITE, to_study_name="copy"
+        from_study_name="s", from_storage=SQLITE, to_storage=SQLITE, to_study_name=copy
     )
     delete()
-    assert names() == ["copy"]
+    assert names() == [copy]
     assert Path("multirun/s/0/result.json").exists()
-    assert "its folder is study copy's as well: it stays" in capsys.readouterr().out
+    assert r"its folder is study a \x1b[2Jcopy's as well: it stays" in capsys.readouterr().out
 
 
 def test_what_was_cut_short_is_finished_by_the_same_command():

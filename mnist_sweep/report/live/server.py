@@ -23,6 +23,7 @@ from mnist_sweep.report.live.pages import address_of
 from mnist_sweep.report.live.renewal import Renewal
 from mnist_sweep.sweep.read_only import file_of, open_to_read
 from mnist_sweep.sweep.study_record import of_storage
+from mnist_sweep.text import printable
 
 Forever = threading.Event  # of which nobody tells
 HOST, PORT = "127.0.0.1", 8090
@@ -164,10 +165,10 @@ def serve(address: str, study: str | None, port: int) -> None:
     file_of(address)  # what is no address at all never becomes one
     with serving(address, port) as server:
         here = f"http://{HOST}:{server.server_address[1]}{address_of(study)}"
-        what = "all studies" if study is None else f"study {study}"
+        what = "all studies" if study is None else f"study {printable(study)}"
         print(f"{what} of {without_password(address)}, renewed while a sweep runs")
         if study is not None and (said := _why_not_yet(address, study)):
-            print(f"{said}: the page waits for it")
+            print(f"{printable(said)}: the page waits for it")
         print(f"report: {here} (open it in a browser; Ctrl-C ends it)", flush=True)
         try:
             Forever().wait()

@@ -1,7 +1,10 @@
 """TensorBoard: written into the run's own directory, so that it calls the run by that name."""
 
+import io
+import logging
 import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +14,13 @@ from torch import nn
 from mnist_sweep.config import TensorBoardConfig
 from mnist_sweep.run.directory import COMPLETE, DIVERGED
 from mnist_sweep.run.tracking import AsSeen, ComparedSettings
+from mnist_sweep.text import shortened
 from mnist_sweep.training.epochs import Epoch
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+log = logging.getLogger("mnist_sweep")
 
 # One chart with both splits: TensorBoard's custom scalars draw several tags together.
 LAYOUT = {
@@ -84,11 +90,20 @@ class TensorBoard:
         was_training = model.training
         model.eval()
         device = next(model.parameters()).device
-        with warnings.catch_warnings():
-            # TensorBoard reads graphs of torch.jit.trace only, which torch has deprecated.
-            warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
-            self.writer.add_graph(model, torch.zeros(1, 1, 28, 28, device=device))
-        model.train(was_training)
+        try:
+            with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints what fails
+                # TensorBoard reads graphs of torch.jit.trace only, which torch has deprecated.
+                warnings.filterwarnings("ignore", "`torch.jit", FutureWarning)
+                self.writer.add_graph(model, torch.zeros(1, 1, 28, 28, device=device))
+        except Exception as error:  # a user's model may hold what cannot be traced
+            log.warning(
+                "graph not shown: %s cannot be traced: %s; tracking.tensorboard.graph=false leaves "
+                "it out",
+                type(model).__name__,
+                shortened(error),
+            )
+        finally:
+            model.train(was_training)
 
     def epoch(self, figures: Epoch, model: nn.Module) -> None:
         """Add an epoch's figures; weights and last gradients as histograms where asked to."""

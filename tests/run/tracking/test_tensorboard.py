@@ -49,6 +49,33 @@ def written(tmp_path):
     return tmp_path
 
 
+class Untraceable(StagedCNN):
+    """A network that calls a compiled function, which torch.jit.trace refuses."""
+
+    def __init__(self):
+        super().__init__([[4, 6]])
+        self.twice = torch.compile(lambda logits: 2 * logits, backend="eager")
+
+    def forward(self, images):
+        return self.twice(super().forward(images))
+
+
+def test_a_network_that_cannot_be_traced_has_no_graph_and_goes_on(tmp_path, caplog, capfd):
+    tracker, model = board(tmp_path, images=0), Untraceable()
+    tracker.start(model, as_seen)
+    assert model.training
+    tracker.epoch(epoch(1), model)
+    tracker.leave()
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("graph not shown: Untraceable cannot be traced: ")
+    assert said.endswith("; tracking.tensorboard.graph=false leaves it out")
+    assert "\n" not in said
+    assert capfd.readouterr().out == ""
+    found = events(tmp_path)
+    assert not found.Tags()["graph"]
+    assert "loss/val" in found.Tags()["scalars"]
+
+
 def test_name_and_notes_are_texts_where_there_are_any(tmp_path):
     settings = {**SETTINGS, "name": "low rate"}
     config = TensorBoardConfig(graph=False, images=0)
