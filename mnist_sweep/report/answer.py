@@ -10,7 +10,7 @@ from mnist_sweep.report import arms
 from mnist_sweep.report.blocks import Block, Commands, Headline, Picture, Points
 from mnist_sweep.report.noise import Judged, accuracy, alike, judged
 from mnist_sweep.report.objective_values import writer
-from mnist_sweep.report.ranking import front, none_complete, ranked, size_of
+from mnist_sweep.report.ranking import front, none_ranked, ranked, size_of
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.study_folder import BUNDLES
 from mnist_sweep.sweep.study_record import Row, StudyRecord
@@ -39,7 +39,7 @@ def answer(
         sentence, rest = _of_trials(record, known), [*_open(record, known)]
         names = ["leaders", "history"]
     else:
-        sentence, rest, names = none_complete(record), [], ["history"]
+        sentence, rest, names = none_ranked(record), [], ["history"]
     pictures = [drawn[name] for name in names if name in drawn][:1]
     commands = _commands(record, confirmed)
     points = Points([line for line in [*rest, cost(record)] if line])

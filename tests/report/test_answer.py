@@ -124,8 +124,33 @@ def test_a_front_is_told_by_its_ends(usual):
     assert picture == "parameters"
 
 
-def test_nothing_complete_is_said_so(usual):
-    create("empty")
+def test_before_a_trial_has_ended_nothing_is_said_of_the_budget(usual):
+    study = create("empty")
+    study.ask()
     headline, lines, commands, _ = said("empty")
-    assert headline == "No complete trial fits the budget."
+    assert headline == "No trial has ended yet."
     assert (lines, commands) == ([], {})
+
+
+def test_where_all_have_failed_the_first_reason_is_said(usual):
+    study = create("failed")
+    add(study, "rejected", excess=400.0, parameters=20_399)
+    add(study, "failed", reason="no such\nfile", **ran(1))
+    add(study, "failed", reason="diverged", **ran(2))
+    assert said("failed")[0] == (
+        "No trial is complete: 2 failed, 1 rejected; the first failure is of trial 1: no such file."
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "headline"),
+    [
+        (True, "None of 2 complete trials fits the budget."),
+        (False, "None of 2 complete trials meets the constraints."),
+    ],
+)
+def test_complete_trials_of_which_none_is_feasible_are_counted(usual, budget, headline):
+    study = create("infeasible", budget=budget)
+    for value in (0.8, 0.9):
+        add(study, "complete", value, excess=1.0)
+    assert said("infeasible")[0] == headline

@@ -129,6 +129,22 @@ def test_few_trials_are_said_to_say_little_and_ends_of_a_range_are_flagged(usual
     ]
 
 
+def test_the_smallest_rejected_trial_is_named_with_its_reason_where_one_is_known(usual):
+    study = create("rejected")
+    add(study, "rejected", excess=1.0)  # by another program's gate
+    found = report("rejected")["The best configurations"].strip()
+    assert found == "No trial is complete: 1 rejected."
+    add(study, "rejected", excess=400.0, parameters=20_399, reason="20,399 parameters, 400 over")
+    found = report("rejected")["The best configurations"].strip()
+    assert found == (
+        "No trial is complete: 2 rejected. The smallest rejected one, trial 1, has 20,399 "
+        "parameters, 400 over."
+    )
+    add(study, "rejected", excess=300.0, parameters=20_299)
+    found = report("rejected")["The best configurations"].strip()
+    assert found == "No trial is complete: 3 rejected."
+
+
 @pytest.mark.parametrize("kind", ["empty", "infeasible", "pareto"])
 def test_every_kind_of_study_has_a_report(kind):
     several = kind == "pareto"
@@ -146,7 +162,8 @@ def test_every_kind_of_study_has_a_report(kind):
     if several:
         assert "| 0 | 0.9 | 100 |" in found["The front"]
     else:
-        assert "No complete trial fits the budget." in found["The best configurations"]
+        why = "No trial is complete: 2 rejected." if kind == "infeasible" else "has ended yet."
+        assert why in found["The best configurations"]
         assert (
             "at least 10 trials that can be compared are needed" in found["Which settings matter"]
         )
