@@ -36,9 +36,9 @@ from matplotlib.figure import Figure
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.files import replacing
+from mnist_sweep.inspection.plots import anybodys_texts
 from mnist_sweep.report import comparison_page, side_by_side
 from mnist_sweep.report.blocks import Section
-from mnist_sweep.report.drawing import any_letters
 from mnist_sweep.report.live import server
 from mnist_sweep.report.page import page
 from mnist_sweep.report.study_report import StudyReport, study_report
@@ -151,7 +151,7 @@ def _write_pages(
     trials: Mapping[str, Any] | None = None,
 ) -> None:
     for name, figure in figures.items():
-        with any_letters(), replacing(folder / f"{name}.png") as new:
+        with anybodys_texts(), replacing(folder / f"{name}.png") as new:
             figure.savefig(new, dpi=DOTS, format="png")
     for name, text in (
         ("report.md", markdown(title, content)),

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnist_sweep.confirm.conclusion import Conclusion, Standing
-from mnist_sweep.inspection.plots import INK
+from mnist_sweep.inspection.plots import INK, anybodys_texts
 from mnist_sweep.report.arms import arms, called
 from mnist_sweep.report.blocks import Picture
 from mnist_sweep.report.curves import curves, rates
@@ -38,6 +38,7 @@ SHOWN = 8  # configurations beside each other in the answer
 MOST_NAMED = 12  # points of a front
 
 
+@anybodys_texts()
 def charts(
     record: StudyRecord, confirmed: Sequence[Conclusion] = ()
 ) -> dict[str, tuple[Picture, Figure]]:

@@ -1,13 +1,15 @@
 """What the charts show, as matplotlib has drawn it."""
 
+import io
 from dataclasses import replace
 
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import sections
+from mnist_sweep.report.drawing import svg
 from mnist_sweep.report.settings_charts import MOST_AXES, parallel_settings, undrawn
 from mnist_sweep.report.text import markdown
 from mnist_sweep.sweep import study_search
@@ -41,6 +43,22 @@ def test_the_slices_say_once_what_their_colours_are(usual):
     figure = drawn(usual)["slices"]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["best 4", "pruned"]
+
+
+def test_dollar_signs_in_names_and_choices_are_no_formulas():
+    study = create("dollars")
+    space = {
+        "p$q$": CategoricalDistribution(["a$\\foo$", "$b$"]),
+        "rate": FloatDistribution(0.001, 0.1, log=True),
+    }
+    for number in range(4):
+        study.tell(study.ask(space), 0.1 * number)
+    figures = drawn("dollars")
+    for name in ("slices", "parallel"):
+        page = svg(figures[name], name)
+        assert all(f">{text}</text>" in page for text in ("a$\\foo$", "$b$", "p$q$"))
+        assert "mathdefault" not in page  # matplotlib's own labels are no formulas either
+        figures[name].savefig(io.BytesIO(), format="png")
 
 
 def test_parallel_coordinates_show_at_most_eight_settings():

@@ -131,6 +131,12 @@ def test_the_command_writes_a_page_a_text_and_two_charts(record, capsys):
         entry.main(entry.Report(study="a", studies="a,b"))
 
 
+def test_a_study_named_with_dollar_signs_is_drawn_by_its_name(record):
+    record(r"a$\foo$", (0.5, 0, 60), (0.9, 60, 120)), record("b", (0.4, 0, 30))
+    entry.main(entry.Report(studies=r"a$\foo$,b", storage=ADDRESS, to="out"))
+    assert r">a$\foo$</text>" in Path("out/index.html").read_text()
+
+
 def test_a_study_without_a_best_has_a_row(record):
     record("a", (None, 0, 1)), record("b", (0.4, 0, 30))
     groups = read_groups(["a", "b"], ADDRESS)
