@@ -24,9 +24,10 @@ def matters(record: StudyRecord) -> list[Block]:
 
 def _importance(found: Importance) -> list[Block]:
     trials = counted(found.trials, "trial")
+    drawn = f", drawn of {found.of:,}" if found.of > found.trials else ""
     if found.why_not:
-        return [Note(f"{found.objective} {found.at} of {trials}: {found.why_not}.")]
-    rows = [(name, f"{share:.0%}", f"all {trials}") for name, share in found.shares.items()]
+        return [Note(f"{found.objective} {found.at} of {trials}{drawn}: {found.why_not}.")]
+    rows = [(name, f"{share:.0%}", f"all {trials}{drawn}") for name, share in found.shares.items()]
     for part in found.parts:
         having = counted(part.trials, "trial")
         rows.append((part.setting, f"{part.share:.0%}", f"the {having} that have it"))
