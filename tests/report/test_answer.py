@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 from mnist_sweep.report.answer import answer
@@ -84,6 +85,48 @@ def test_a_confirmation_speaks_first(usual, confirmed):
     assert lines[0].startswith("no default configuration to compare with")
     assert lines[1] == "better than trial 6: +3.00 points of test accuracy (+1.00 to +5.00)"
     assert picture == "confirmed-1"
+
+
+def test_epochs_are_said_where_fresh_seeds_were_trained_for_others_than_the_search(
+    usual, confirmed
+):
+    confirmed.standings[:] = [replace(each, epochs=20) for each in confirmed.standings]
+    headline, _, _, _ = said(usual, [confirmed])
+    assert headline.endswith("90% of the budget, trained for 20 epochs, where the search had 4.")
+    confirmed.standings[0] = replace(confirmed.standings[0], title="default", epochs=1)
+    headline, _, _, _ = said(usual, [confirmed])
+    assert headline.endswith("trained for 1 epoch, where the search had 4.")
+
+
+def test_the_other_confirmations_are_named(usual, confirmed):
+    other = replace(confirmed, data="mnist", images=10_000, standings=confirmed.standings[::-1])
+    headline, lines, _, _ = said(usual, [other, confirmed])
+    assert headline.startswith("Trial 6: ")
+    assert (
+        "another confirmation, 4 epochs on mnist_5k with 500 test images, is below: there trial 2 "
+        "leads"
+    ) in lines
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ({}, "is not in the confirmation: confirm again"),
+        (
+            {"unsettled": ["trial 9"]},
+            "was confirmed, but nothing can be said: too many of its seeds diverged",
+        ),
+        (
+            {"unsettled": ["trial 9"], "missing": {"trial 9": 4}},
+            "has too few fresh seeds to be judged: the confirmation's command with more hours= "
+            "trains the others",
+        ),
+    ],
+)
+def test_why_the_trial_that_leads_has_no_standing_is_said(usual, confirmed, known, why):
+    add(optuna.load_study(study_name=usual, storage=ADDRESS), "complete", 0.99, **ran(9))
+    _, lines, _, _ = said(usual, [replace(confirmed, **known)])
+    assert f"trial 9, which leads the study by now, {why}" in lines
 
 
 def test_the_default_and_the_runner_up_are_compared_once_where_they_are_one(usual, confirmed):

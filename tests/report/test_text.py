@@ -1,5 +1,6 @@
 import csv
 import errno
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 
 from mnist_sweep.confirm.conclusion import write_conclusion
 from mnist_sweep.report import __main__ as entry
+from mnist_sweep.report.blocks import Points
 from mnist_sweep.report.content import sections
 from mnist_sweep.report.importance import at_the_ends, importances
+from mnist_sweep.report.study_report import study_report
 from mnist_sweep.report.text import markdown
 from mnist_sweep.sweep.study_record import read_study
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -94,6 +97,25 @@ def test_what_fresh_seeds_have_shown_is_in_the_report(usual, confirmed):
     assert "- trial 2 is better than trial 6: +3.00 points of test accuracy" in section
     assert "- Optimism of the search, its validation accuracy less" in section
     assert "in points: trial 2 +2.50 (+1.50 to +3.50); trial 6 +5.50 (+4.50 to +6.50)." in section
+
+
+def test_the_confirmation_of_most_test_images_answers_and_of_as_many_the_newest(usual, confirmed):
+    home = Path("multirun/usual")
+    for name, images, time in (
+        ("confirmation", 500, 3),
+        ("confirmation-a", 10_000, 1),
+        ("confirmation-b", 10_000, 2),
+    ):
+        (home / name).mkdir(parents=True)
+        told = replace(confirmed, images=images, data=name)
+        os.utime(write_conclusion(told, home / name), (time, time))
+    (answer, fresh, *_) = study_report(read_study(usual, ADDRESS)).sections
+    assert answer.blocks[0].text.startswith("Trial 2: ")
+    assert "10,000 test images of confirmation-b" in answer.blocks[0].text
+    said = [block.lines[0] for block in fresh.blocks if isinstance(block, Points)]
+    assert [line.split(",")[0] for line in said] == [
+        f"Fresh seeds on {name}" for name in ("confirmation-b", "confirmation-a", "confirmation")
+    ]
 
 
 def test_a_best_that_was_not_confirmed_yet_is_still_to_be(usual, confirmed):
