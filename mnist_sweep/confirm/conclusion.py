@@ -51,6 +51,7 @@ STANDING: Kinds = {
     "diverged": INDICES,
     "directory": TEXT,
     "key": TEXT,
+    "draws": WHOLE,
     "dropped": DROPPED,
     **dict.fromkeys(("val_acc", "val_loss", "test_acc", "optimism"), INTERVAL),
 }
@@ -61,6 +62,7 @@ COMPARISON: Kinds = {
     "p": NUMBER,
     "equivalence": INTERVAL,
     "equivalent": TRUTH,
+    "draws": WHOLE,
 }
 STEP: Kinds = {
     "changes": TEXTS,
@@ -98,7 +100,8 @@ class Standing:
     `seeds` are of the runs that are complete with finite figures, `diverged` those of the others.
     `accuracies`: one test accuracy a seed; none, and no `test_acc`, where the race `dropped` it.
     `directory`: of the run that it is taken from, None where it was composed. `key`: of its
-    candidate, None in older records.
+    candidate; `draws`: how many independent ones its intervals are over, seeds, or splits where
+    there are several; None in older records, both.
     """
 
     title: str
@@ -116,6 +119,7 @@ class Standing:
     dropped: Dropped | None = None
     directory: str | None = None
     key: str | None = None
+    draws: int | None = None
 
     @property
     def folder(self) -> str:
@@ -129,7 +133,8 @@ class Comparison:
 
     `difference` is with the interval that holds with all others at the conclusion's level. `p`:
     adjusted for all comparisons by Holm's procedure; None in older records. `equivalent`: whether
-    `equivalence`, the interval that decides, lies within the conclusion's margin.
+    `equivalence`, the interval that decides, lies within the conclusion's margin. `draws`: as a
+    standing's.
     """
 
     title: str
@@ -138,6 +143,7 @@ class Comparison:
     p: float | None = None
     equivalence: Interval | None = None
     equivalent: bool = False
+    draws: int | None = None
 
     @property
     def sign(self) -> int:
