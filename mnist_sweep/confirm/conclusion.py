@@ -89,6 +89,10 @@ CONCLUSION: Kinds = {
 }
 # What a conclusion had from the first release on; the rest is None in older ones.
 ALWAYS = ("data", "images", "ranked_by", "level", "standings", "comparisons", "unsettled")
+OF_A_STANDING = (
+    *("title", "model", "parameters", "epochs", "seeds", "accuracies", "diverged"),
+    *("val_acc", "val_loss"),
+)
 
 
 @dataclass(frozen=True)
@@ -265,8 +269,10 @@ def read_conclusion(folder: Path) -> Conclusion:
         found["comparisons"] = [_comparison(each) for each in found["comparisons"]]
         found["missing"] = found.get("missing") or {}
         if found.get("power") is not None:
+            check_kinds(found["power"], {}, ("detectable",))
             found["power"] = Power(**found["power"])
         if found.get("ablation") is not None:
+            check_kinds(found["ablation"], {}, ("first", "order_seeds", "steps"))
             steps = [_step(each) for each in found["ablation"].pop("steps")]
             found["ablation"] = Ablation(**found["ablation"], steps=steps)
         return Conclusion(**found)
@@ -277,8 +283,9 @@ def read_conclusion(folder: Path) -> Conclusion:
 
 
 def _standing(found: dict[str, Any]) -> Standing:
-    check_kinds(found, STANDING, ("title", "model", "parameters", "epochs"))
+    check_kinds(found, STANDING, OF_A_STANDING)
     if found.get("dropped") is not None:
+        check_kinds(found["dropped"], {}, ("seeds", "leader", "level"))
         found["dropped"] = Dropped(**_intervals(found["dropped"], DROPPED))
     return Standing(**_intervals(found, STANDING))
 
@@ -298,6 +305,11 @@ def _step(found: dict[str, Any]) -> Step:
 def _intervals(found: dict[str, Any], kinds: Kinds) -> dict[str, Any]:
     """Return a mapping with its intervals as such."""
     return {
-        name: Interval(**value) if kinds.get(name) is INTERVAL and value is not None else value
+        name: _interval(value) if kinds.get(name) is INTERVAL and value is not None else value
         for name, value in found.items()
     }
+
+
+def _interval(found: dict[str, Any]) -> Interval:
+    check_kinds(found, {}, tuple(INTERVAL))
+    return Interval(**found)
