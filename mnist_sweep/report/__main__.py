@@ -30,6 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
@@ -119,7 +120,7 @@ def _compare(names: str, asked: Report) -> None:
     groups = side_by_side.read_groups(
         [name.strip() for name in names.split(",") if name.strip()], asked.storage
     )
-    key = "+".join(re.sub(r"[^\w.-]", "_", group.label) for group in groups)
+    key = "+".join(_in_a_folders_name(group.label) for group in groups)
     folder = Path(asked.to) if asked.to else Path("outputs", "studies", key)
     drawn = comparison_page.charts(groups)
     title = ", ".join(group.label for group in groups)
@@ -131,6 +132,11 @@ def _compare(names: str, asked: Report) -> None:
     for line in side_by_side.cautions(groups):
         print(line)
     print(f"report: {relative(folder / 'index.html')}, with report.md beside it")
+
+
+def _in_a_folders_name(label: str) -> str:
+    """Return a study's name or pattern as a part of a folder's name, which no other label has."""
+    return re.sub(r"[^\w.-]", lambda found: quote(found[0], "", errors="surrogatepass"), label)
 
 
 def _write(record: StudyRecord, made: StudyReport, folder: Path) -> None:
