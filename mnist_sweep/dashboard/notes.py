@@ -171,8 +171,7 @@ def _said(text: str) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head, *lines = [list(map(one_line, line)) for line in (header, *rows)]
-    return "\n".join(markdown_table(head, lines))
+    return "\n".join(markdown_table(header, rows))
 
 
 def _code(command: str) -> str:

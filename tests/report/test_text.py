@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from optuna.distributions import CategoricalDistribution
 
 from mnist_sweep.confirm.conclusion import write_conclusion
 from mnist_sweep.report import __main__ as entry
@@ -77,6 +78,18 @@ def test_names_and_notes_of_trials_are_in_the_table_where_there_are_any(usual):
     assert "| trial | name | val_acc |" in best
     assert r"| 0 | low \| rate | 90.00% |" in best
     assert "- trials 0, 1: why, and how" in best.splitlines()
+
+
+def test_a_line_break_in_a_choice_or_a_name_ends_no_table_and_begins_no_heading(usual):
+    choices = CategoricalDistribution(["a\n\n# Heading\n- b", "c|d"])
+    study = create("lines", objective="score\n# of it", budget=False)
+    for number in range(3):
+        study.tell(study.ask({"p\n# q": choices}), 0.1 * number)
+    record = read_study("lines", ADDRESS)
+    lines = markdown("lines\n# more", sections(record)).splitlines()
+    assert lines[0] == "# lines # more"
+    assert [line for line in lines[1:] if line.startswith("# ")] == []
+    assert r"| `p # q` | a # Heading - b, c\|d |" in lines
 
 
 def test_a_best_that_is_one_run_is_to_be_trained_with_fresh_seeds(usual):
