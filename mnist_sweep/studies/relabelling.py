@@ -35,7 +35,7 @@ def relabel(folder: Path, old: str, new: str) -> None:
 
 
 def check_readable(folder: Path) -> None:
-    """Read all that `relabel` is to change, wherever the folder is by now. Raises what that does."""
+    """Read all that `relabel` is to change, wherever the folder is. Raises what that does."""
     for run in _runs(folder):
         if (path := _config_of(run)).is_file():
             _read(path, parse_config)
