@@ -29,7 +29,7 @@ from mnist_sweep.report.drawing import (
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.noise import accuracy, judged
 from mnist_sweep.report.objective_values import measure
-from mnist_sweep.report.ranking import best_of_each_size, front, ranked, size_of
+from mnist_sweep.report.ranking import best_of_each_size, drawable, front, ranked, size_of
 from mnist_sweep.report.settings_charts import parallel, slices
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -92,7 +92,7 @@ def charts(
 
 
 def _history(record: StudyRecord) -> Figure | None:
-    complete = [row for row in record.rows if row.values and row.feasible]
+    complete = drawable(record.rows)
     if not complete:
         return None
     figure, axes = axes_of()
@@ -189,7 +189,7 @@ def _leaders(record: StudyRecord) -> Figure | None:
 
 def _parameters(record: StudyRecord) -> Figure | None:
     sized = [row for row in record.rows if size_of(row) is not None]
-    complete = [row for row in sized if row.values and row.feasible]
+    complete = drawable(sized)
     if not complete:
         return None
     figure, axes = axes_of()
@@ -203,7 +203,7 @@ def _parameters(record: StudyRecord) -> Figure | None:
     of_trials(points, complete)
     several = len(record.directions) > 1
     best = front(record) if several else best_of_each_size(record)[::-1]
-    best = [row for row in best if size_of(row) is not None]
+    best = [row for row in drawable(best) if size_of(row) is not None]
     if not several or record.objectives[1] == "parameters":
         end = max(sizes(complete))
         edge = list(zip(sizes(best), [row.values[0] for row in best], strict=True))

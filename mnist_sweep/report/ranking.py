@@ -1,5 +1,8 @@
 """Which trials lead: by the first objective, by size, and on the front."""
 
+import math
+from collections.abc import Sequence
+
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import FINISHED, TrialStatus
 from mnist_sweep.text import counted, shortened
@@ -12,6 +15,14 @@ def ranked(record: StudyRecord) -> list[Row]:
     rows = [row for row in record.rows if row.values and row.feasible]
     sign = 1 if record.directions[0] == "minimize" else -1
     return sorted(rows, key=lambda row: sign * row.values[0])
+
+
+def drawable(rows: Sequence[Row]) -> list[Row]:
+    """Return the complete trials that fit and have a place along an axis of the first objective.
+
+    Another application may answer infinity, which has none.
+    """
+    return [row for row in rows if row.values and row.feasible and math.isfinite(row.values[0])]
 
 
 def size_of(row: Row) -> int | None:
