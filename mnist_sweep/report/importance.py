@@ -61,12 +61,12 @@ class Importance:
 
 @dataclass(frozen=True)
 class Measured:
-    """Trials with their values of one objective, when those were measured, and of how many."""
+    """Trials with their values of one objective, and when those were measured; drawn `of` all."""
 
     rows: Sequence[Row]
     values: Sequence[float]
     at: str
-    of: int
+    of: Sequence[Row]
 
 
 def importances(record: StudyRecord) -> list[Importance]:
@@ -110,12 +110,12 @@ def _drawn(rows: Sequence[Row], values: Sequence[float], at: str) -> Measured:
     chosen = list(range(len(rows)))
     if len(rows) > MOST:
         chosen = sorted(random.Random(0).sample(chosen, MOST))
-    return Measured([rows[n] for n in chosen], [values[n] for n in chosen], at, len(rows))
+    return Measured([rows[n] for n in chosen], [values[n] for n in chosen], at, rows)
 
 
 def _importance(record: StudyRecord, number: int, found: Measured) -> Importance:
     objective = record.objectives[number]
-    trials, at, of = len(found.rows), found.at, found.of
+    trials, at, of = len(found.rows), found.at, len(found.of)
     ranges = _ranges(record, found.rows)
     why_not = _too_little(found, ranges)
     if why_not:
@@ -126,7 +126,8 @@ def _importance(record: StudyRecord, number: int, found: Measured) -> Importance
         return Importance(objective, at, trials, of, skill=result.skill, why_not=why_not)
     shares = dict(sorted(result.alone.items(), key=lambda item: -item[1]))
     parts, unknown = [], []
-    for name in ranges.keys() - shares.keys():
+    varied = _ranges(record, found.of).keys()  # also what none of the drawn have
+    for name in varied - shares.keys():
         having = sum(name in row.settings for row in found.rows)
         within = result.within.get(name)
         if within and having >= FEWEST and _tells(within.skill, having):

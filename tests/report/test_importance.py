@@ -279,7 +279,7 @@ def test_of_many_trials_some_stand_for_all(monkeypatch):
     near(found.shares, TRUE)
 
 
-@pytest.mark.parametrize("every", [10, 3])
+@pytest.mark.parametrize("every", [100, 10, 3])
 def test_what_is_said_of_many_trials_is_of_those_that_were_drawn(monkeypatch, every):
     """A conditional setting has a share only where enough of the drawn ones have it."""
     monkeypatch.setattr(module, "MOST", 40)
@@ -291,8 +291,8 @@ def test_what_is_said_of_many_trials_is_of_those_that_were_drawn(monkeypatch, ev
     record = filled("sampled", trials)
     (found,) = importances(record)
     having = sum("z" in row.settings for row in module.measured(record, 0).rows)
-    if every == 10:
-        assert having < module.FEWEST < 200 / every
+    if every > 3:
+        assert having < module.FEWEST
         assert (found.parts, found.unknown) == ([], [f"z ({having} trials)"])
     else:
         assert [(part.setting, part.trials) for part in found.parts] == [("z", having)]
