@@ -26,7 +26,7 @@ from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.data import Images
 from mnist_sweep.data.sources import DIGITS
 from mnist_sweep.files import replacing, writing
-from mnist_sweep.inspection import figures, predictions
+from mnist_sweep.inspection import figures, plots, predictions
 from mnist_sweep.run.load import data_of, load_trained
 from mnist_sweep.text import counted, percent, relative
 
@@ -65,7 +65,7 @@ def main(asked: Pictures) -> None:
     }
     with writing("to", folder):
         for file, figure in drawn.items():
-            with replacing(folder / f"{file}.png") as new:
+            with plots.anybodys_texts(), replacing(folder / f"{file}.png") as new:
                 figure.savefig(new, dpi=DOTS, format="png")
     wrong = int((predicted.predicted != predicted.labels).sum())
     right = percent(predicted.accuracy, len(split))

@@ -236,7 +236,9 @@ def _write(path: Path, labels: Sequence[str], found: Sequence[Read]) -> None:
 
 def _draw(path: Path, found: Sequence[Read]) -> list[Path]:
     """Write the sheets; return where they are."""
-    from mnist_sweep.bundle.sheet import DOTS, sheets  # matplotlib comes with it
+    # matplotlib comes with these
+    from mnist_sweep.bundle.sheet import DOTS, sheets
+    from mnist_sweep.inspection.plots import anybodys_texts
 
     drawn: list[Path] = []
     with writing("to", path):
@@ -245,7 +247,7 @@ def _draw(path: Path, found: Sequence[Read]) -> list[Path]:
             sheets([(each.file, each.drawing, each.reading) for each in found]), 1
         ):
             name = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
-            with replacing(name) as new:
+            with anybodys_texts(), replacing(name) as new:
                 figure.savefig(new, dpi=DOTS, format="png")
             drawn.append(name)
     return drawn

@@ -31,9 +31,9 @@ def counted(number: int, noun: str) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return a table's lines in Markdown, of cells that are one line each."""
+    """Return a table's lines in Markdown; a line break in a cell, which would end it, is none."""
     lines = [header, ["---"] * len(header), *rows]
-    cells = [[cell.replace("|", r"\|") for cell in line] for line in lines]
+    cells = [[one_line(cell).replace("|", r"\|") for cell in line] for line in lines]
     return [f"| {' | '.join(line)} |" for line in cells]
 
 

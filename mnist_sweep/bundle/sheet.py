@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from mnist_sweep.bundle.brightness import thumbnail
 from mnist_sweep.bundle.doubts import Reading
 from mnist_sweep.bundle.drawings import Drawing
+from mnist_sweep.inspection.plots import anybodys_texts
 from mnist_sweep.text import ending
 
 ACROSS = 4  # pictures in a row
@@ -22,6 +23,7 @@ DOTS = 110  # an inch
 DOUBTFUL = "#a33b00"
 
 
+@anybodys_texts()
 def sheets(read: Sequence[tuple[Path, Drawing, Reading]]) -> list[Figure]:
     """Return the sheets for what was read, MOST pictures on each."""
     return [_sheet(read[at : at + MOST]) for at in range(0, len(read), MOST)]
@@ -49,8 +51,8 @@ def _pair(left: Axes, right: Axes, file: Path, drawing: Drawing, found: Reading)
     picture[top : top + small.shape[0], start : start + small.shape[1]] = small
     left.imshow(picture)
     right.imshow(drawing.pixels, cmap="gray", vmin=0, vmax=255, interpolation="none")
-    left.set_title(ending(_printable(file), NAME), fontsize=8, parse_math=False)
-    right.set_title(_answer(found), fontsize=11, weight="bold", parse_math=False)
+    left.set_title(ending(_printable(file), NAME), fontsize=8)
+    right.set_title(_answer(found), fontsize=11, weight="bold")
     if found.doubts:
         doubts = ", ".join(doubt.says for doubt in found.doubts)
         left.annotate(
@@ -60,7 +62,6 @@ def _pair(left: Axes, right: Axes, file: Path, drawing: Drawing, found: Reading)
             va="top",
             color=DOUBTFUL,
             fontsize=9,
-            parse_math=False,
         )
 
 

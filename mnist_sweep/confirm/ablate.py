@@ -56,7 +56,7 @@ def ablate(
         arms[default.key],
         [(made, arms[candidate.key]) for made, candidate in steps],
         len(first),
-        terms.margin,
+        terms,
     )
 
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_sweep.config_checks import check
 from mnist_sweep.confirm.candidates import Candidate
 from mnist_sweep.confirm.comparisons import comparison
-from mnist_sweep.confirm.conclude import Arm, is_usable
+from mnist_sweep.confirm.conclude import Arm, Terms, independent, is_usable
 from mnist_sweep.confirm.conclusion import Ablation, Step
 from mnist_sweep.confirm.crossed import Crossed
 from mnist_sweep.confirm.intervals import holm, over_splits
@@ -165,15 +165,16 @@ def way(
 
 
 def ablation(
-    first: Arm, steps: Sequence[tuple[list[Change], Arm]], order_seeds: int, margin: float
+    first: Arm, steps: Sequence[tuple[list[Change], Arm]], order_seeds: int, terms: Terms
 ) -> Ablation:
     """Return what each step brought on test images, all of them together at 95%.
 
-    A step of which fewer than two seeds are complete is left out, with those after it.
+    A step of which fewer than two seeds are complete, or of several splits fewer than two are left,
+    is left out, with those after it.
     """
     known: list[tuple[list[Change], Arm]] = []
     for changes, arm in steps:
-        if len(arm.test) < 2:
+        if independent(arm.test.values(), terms) < 2:
             break
         known.append((changes, arm))
     found = _differences([first, *(arm for _, arm in known)])
@@ -197,7 +198,7 @@ def ablation(
                     pair,
                     p_values[n],
                     len(found),
-                    margin,
+                    terms.margin,
                 ),
             )
         )

@@ -67,6 +67,7 @@ def comparison(
         p=p,
         equivalence=deciding,
         equivalent=-margin < deciding.low and deciding.high < margin,
+        draws=found.seeds,
     )
 
 

@@ -1,6 +1,6 @@
 """From runs that have ended to a conclusion: who leads, what is certain, what it is worth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,11 +52,12 @@ def conclude(runs: Sequence[SeedRun], terms: Terms) -> Conclusion:
     """Return the conclusion of runs, as far as they are done.
 
     Test decides nothing but the comparisons. A configuration of which fewer than two seeds are
-    complete is `unsettled`. Raises ConfirmError where all are.
+    complete, or of several splits fewer than two are left, is `unsettled`. Raises ConfirmError
+    where all are.
     """
     _check_same_data(runs)
     arms = arms_of(runs)
-    settled = [arm for arm in arms if len(arm.usable) >= 2]
+    settled = [arm for arm in arms if independent(arm.usable, terms) >= 2]
     if not settled:
         raise ConfirmError(_nothing(runs))
     settled.sort(key=lambda arm: _place(arm, terms))
@@ -101,6 +102,12 @@ def is_usable(result: Mapping[str, Any]) -> bool:
     """Whether a run is complete, and of finite figures."""
     figures = (result.get(ACCURACY), result.get(LOSS))
     return result.get("status") == COMPLETE and None not in figures
+
+
+def independent(runs: Iterable[SeedRun | Scored], terms: Terms) -> int:
+    """Return how many independent draws some runs are: of several splits, the splits."""
+    splits = [run.split for run in runs]
+    return len(set(splits)) if (terms.splits or 1) > 1 else len(splits)
 
 
 def is_dropped(arm: Arm, terms: Terms) -> bool:
@@ -185,12 +192,13 @@ def _standing(arm: Arm, terms: Terms, titles: Mapping[str, str]) -> Standing:
         val_acc=val_acc,
         val_loss=figure(LOSS),
         test_acc=None
-        if len(tested) < 2
+        if independent(tested, terms) < 2
         else over_splits(zip((s.split for s in tested), accuracies, strict=True)),
         optimism=_optimism(searched, val_acc),
         dropped=dropped,
         directory=candidate.directory,
         key=candidate.key,
+        draws=independent(arm.usable, terms),
     )
 
 

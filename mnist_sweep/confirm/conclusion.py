@@ -51,6 +51,7 @@ STANDING: Kinds = {
     "diverged": INDICES,
     "directory": TEXT,
     "key": TEXT,
+    "draws": WHOLE,
     "dropped": DROPPED,
     **dict.fromkeys(("val_acc", "val_loss", "test_acc", "optimism"), INTERVAL),
 }
@@ -61,6 +62,7 @@ COMPARISON: Kinds = {
     "p": NUMBER,
     "equivalence": INTERVAL,
     "equivalent": TRUTH,
+    "draws": WHOLE,
 }
 STEP: Kinds = {
     "changes": TEXTS,
@@ -87,6 +89,10 @@ CONCLUSION: Kinds = {
 }
 # What a conclusion had from the first release on; the rest is None in older ones.
 ALWAYS = ("data", "images", "ranked_by", "level", "standings", "comparisons", "unsettled")
+OF_A_STANDING = (
+    *("title", "model", "parameters", "epochs", "seeds", "accuracies", "diverged"),
+    *("val_acc", "val_loss"),
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,8 @@ class Standing:
     `seeds` are of the runs that are complete with finite figures, `diverged` those of the others.
     `accuracies`: one test accuracy a seed; none, and no `test_acc`, where the race `dropped` it.
     `directory`: of the run that it is taken from, None where it was composed. `key`: of its
-    candidate, None in older records.
+    candidate; `draws`: how many independent ones its intervals are over, seeds, or splits where
+    there are several; None in older records, both.
     """
 
     title: str
@@ -116,6 +123,7 @@ class Standing:
     dropped: Dropped | None = None
     directory: str | None = None
     key: str | None = None
+    draws: int | None = None
 
     @property
     def folder(self) -> str:
@@ -129,7 +137,8 @@ class Comparison:
 
     `difference` is with the interval that holds with all others at the conclusion's level. `p`:
     adjusted for all comparisons by Holm's procedure; None in older records. `equivalent`: whether
-    `equivalence`, the interval that decides, lies within the conclusion's margin.
+    `equivalence`, the interval that decides, lies within the conclusion's margin. `draws`: as a
+    standing's.
     """
 
     title: str
@@ -138,6 +147,7 @@ class Comparison:
     p: float | None = None
     equivalence: Interval | None = None
     equivalent: bool = False
+    draws: int | None = None
 
     @property
     def sign(self) -> int:
@@ -259,8 +269,10 @@ def read_conclusion(folder: Path) -> Conclusion:
         found["comparisons"] = [_comparison(each) for each in found["comparisons"]]
         found["missing"] = found.get("missing") or {}
         if found.get("power") is not None:
+            check_kinds(found["power"], {}, ("detectable",))
             found["power"] = Power(**found["power"])
         if found.get("ablation") is not None:
+            check_kinds(found["ablation"], {}, ("first", "order_seeds", "steps"))
             steps = [_step(each) for each in found["ablation"].pop("steps")]
             found["ablation"] = Ablation(**found["ablation"], steps=steps)
         return Conclusion(**found)
@@ -271,8 +283,9 @@ def read_conclusion(folder: Path) -> Conclusion:
 
 
 def _standing(found: dict[str, Any]) -> Standing:
-    check_kinds(found, STANDING, ("title", "model", "parameters", "epochs"))
+    check_kinds(found, STANDING, OF_A_STANDING)
     if found.get("dropped") is not None:
+        check_kinds(found["dropped"], {}, ("seeds", "leader", "level"))
         found["dropped"] = Dropped(**_intervals(found["dropped"], DROPPED))
     return Standing(**_intervals(found, STANDING))
 
@@ -292,6 +305,11 @@ def _step(found: dict[str, Any]) -> Step:
 def _intervals(found: dict[str, Any], kinds: Kinds) -> dict[str, Any]:
     """Return a mapping with its intervals as such."""
     return {
-        name: Interval(**value) if kinds.get(name) is INTERVAL and value is not None else value
+        name: _interval(value) if kinds.get(name) is INTERVAL and value is not None else value
         for name, value in found.items()
     }
+
+
+def _interval(found: dict[str, Any]) -> Interval:
+    check_kinds(found, {}, tuple(INTERVAL))
+    return Interval(**found)

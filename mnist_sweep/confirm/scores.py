@@ -117,7 +117,9 @@ def compare(first: Mapping[int, Scored], second: Mapping[int, Scored]) -> Crosse
     by_split: dict[int, list[int]] = {}
     for seed in shared:
         by_split.setdefault(first[seed].split, []).append(seed)
-    groups = list(by_split.values()) if len(by_split) > 1 else [[seed] for seed in shared]
+    # Also where one is left of several, as what is said is then of splits.
+    several = any(len({each.split for each in own.values()}) > 1 for own in (first, second))
+    groups = list(by_split.values()) if several else [[seed] for seed in shared]
     if len(groups) < 2:
         return None
     rows = [

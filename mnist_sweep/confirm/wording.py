@@ -88,10 +88,12 @@ def sentences(conclusion: Conclusion) -> Iterator[str]:
     if power:
         yield power
     if conclusion.missing:
-        lacking = ", ".join(f"{title} {count}" for title, count in conclusion.missing.items())
+        lacking = ", ".join(
+            f"{title} ({counted(count, 'seed')})" for title, count in conclusion.missing.items()
+        )
         yield (
-            f"The hours were over before all seeds were trained. Missing are seeds of {lacking}; "
-            "the same command with more hours= trains them."
+            f"The hours were over before all seeds were trained. Missing: {lacking}; the same "
+            "command with more hours= trains them."
         )
     unsettled = [title for title in conclusion.unsettled if title not in conclusion.missing]
     if unsettled:
@@ -169,6 +171,12 @@ def _rows(conclusion: Conclusion) -> str:
 
 
 def _splits(splits: int) -> str:
+    if splits == 1:
+        return (
+            "All seeds are on one split of the training images, which is not that of the search. "
+            "What is said of means and differences holds for other seeds on that split, and says "
+            "nothing of other splits."
+        )
     return (
         f"The seeds take {counted(splits, 'split')} of the training images in turn, none of them "
         "that of the search. Seeds of one split are averaged, so that what is said of means and "
@@ -195,16 +203,29 @@ def _paired(conclusion: Conclusion) -> str:
 def _few(conclusion: Conclusion) -> str | None:
     dropped = {standing.title for standing in conclusion.standings if standing.dropped}
     fewest = min(
-        [len(each.seeds) for each in conclusion.standings if each.title not in dropped]
-        + [each.seeds for each in conclusion.comparisons if each.title not in dropped]
+        [_draws(conclusion, each) for each in conclusion.standings if each.title not in dropped]
+        + [_draws(conclusion, each) for each in conclusion.comparisons if each.title not in dropped]
     )
     if fewest >= FEW:
         return None
-    return (
-        f"Warning: {fewest} seeds are very few. Their intervals are wide, and hold only if "
-        f"accuracies are normally distributed, which so few cannot show. Give seeds={FEW} or "
-        "more: finished runs are kept."
+    what = _rows(conclusion)
+    more = (
+        f"Give split_seeds={FEW} or more, and as many seeds: that is another confirmation."
+        if what == "splits"
+        else f"Give seeds={FEW} or more: finished runs are kept."
     )
+    return (
+        f"Warning: {fewest} {what} are very few. Their intervals are wide, and hold only if "
+        f"accuracies are normally distributed, which so few cannot show. {more}"
+    )
+
+
+def _draws(conclusion: Conclusion, each: Standing | Comparison) -> int:
+    """Return how many independent draws an interval is over; in older records at most so many."""
+    if each.draws is not None:
+        return each.draws
+    seeds = each.seeds if isinstance(each, Comparison) else len(each.seeds)
+    return min(seeds, conclusion.splits or 1) if _rows(conclusion) == "splits" else seeds
 
 
 def _dropped(standing: Standing) -> str:

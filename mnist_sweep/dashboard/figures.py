@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial
 from tqdm import tqdm
 
 from mnist_sweep.errors import UserError
+from mnist_sweep.inspection.plots import anybodys_texts
 from mnist_sweep.report.curves import learning_curve
 from mnist_sweep.report.network import errors_of
 from mnist_sweep.sweep.storage import OUTAGE
@@ -121,7 +122,7 @@ def _having(attributes: dict[str, Any]) -> set[int]:
 def _add(ended: _Ended, trial: FrozenTrial, row: Row, store: FileSystemArtifactStore) -> list[str]:
     """Draw a trial's figures and store them; return their names."""
     added = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, anybodys_texts():
         for name, figure in _figures(row):
             path = Path(folder) / f"{name}.png"
             figure.savefig(path, dpi=DOTS)

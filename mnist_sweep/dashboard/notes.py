@@ -12,6 +12,7 @@ from optuna.distributions import (
 )
 
 from mnist_sweep.report.objective_values import writer
+from mnist_sweep.report.ranking import none_ranked
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import FINISHED, TrialStatus
 from mnist_sweep.text import (
@@ -64,7 +65,7 @@ def trial_note(record: StudyRecord, row: Row) -> str:
 
 def _best(record: StudyRecord) -> str:
     if not record.best:
-        return "No complete trial fits the budget." if record.budget else "No trial is complete."
+        return _said(none_ranked(record))
     best = record.best[0]
     return f"## Best: trial {best.number}, {_values(record, best)}\n\n{_ran(record, best)}"
 
@@ -170,8 +171,7 @@ def _said(text: str) -> str:
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head, *lines = [list(map(one_line, line)) for line in (header, *rows)]
-    return "\n".join(markdown_table(head, lines))
+    return "\n".join(markdown_table(header, rows))
 
 
 def _code(command: str) -> str:

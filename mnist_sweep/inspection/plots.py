@@ -1,9 +1,12 @@
 """Figures of networks and their errors, drawn by matplotlib without a screen."""
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +20,19 @@ INK = "#1f2933"  # pages put their own colour in its place
 ON_ORANGE = "#101820"  # on a cell, which has its colour on every page
 
 
+@contextmanager
+def anybodys_texts() -> Iterator[None]:
+    """Draw texts as they are, as a context around drawing and saving, or as a decorator.
+
+    Names may be anybody's: a dollar sign in one begins no formula, and a letter that matplotlib's
+    font lacks is a box, of which nothing is said.
+    """
+    with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        yield
+
+
+@anybodys_texts()
 def confusion(counts: Tensor, title: str) -> Figure:
     """Counts [K, K], rows the images' own labels: errors are coloured, hits only written."""
     matrix = counts.numpy()
@@ -52,6 +68,7 @@ def confusion(counts: Tensor, title: str) -> Figure:
     return figure
 
 
+@anybodys_texts()
 def gallery(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     """Images uint8 [N, 28, 28], each over its caption."""
     columns = min(8, max(1, len(captions)))
@@ -66,6 +83,7 @@ def gallery(images: Tensor, captions: Sequence[str], title: str) -> Figure:
     return figure
 
 
+@anybodys_texts()
 def filters(name: str, weight: Tensor) -> Figure:
     """A convolution's weights [out, in, height, width], on a scale that is symmetric about zero.
 
@@ -89,6 +107,7 @@ def filters(name: str, weight: Tensor) -> Figure:
     return _tiles(averaged, f"{name}: {height}x{width}{how}", SIGNED, signed=True)
 
 
+@anybodys_texts()
 def maps(name: str, output: Tensor) -> Figure:
     """A module's output [channels, height, width], each channel on a scale of its own."""
     return _tiles(output, f"{name}: {output.shape[1]}x{output.shape[2]}", ORDERED, signed=False)

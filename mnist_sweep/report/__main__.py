@@ -30,15 +30,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from matplotlib.figure import Figure
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.files import replacing
+from mnist_sweep.inspection.plots import anybodys_texts
 from mnist_sweep.report import comparison_page, side_by_side
 from mnist_sweep.report.blocks import Section
-from mnist_sweep.report.drawing import any_letters
 from mnist_sweep.report.live import server
 from mnist_sweep.report.page import page
 from mnist_sweep.report.study_report import StudyReport, study_report
@@ -119,7 +120,7 @@ def _compare(names: str, asked: Report) -> None:
     groups = side_by_side.read_groups(
         [name.strip() for name in names.split(",") if name.strip()], asked.storage
     )
-    key = "+".join(re.sub(r"[^\w.-]", "_", group.label) for group in groups)
+    key = "+".join(_in_a_folders_name(group.label) for group in groups)
     folder = Path(asked.to) if asked.to else Path("outputs", "studies", key)
     drawn = comparison_page.charts(groups)
     title = ", ".join(group.label for group in groups)
@@ -131,6 +132,11 @@ def _compare(names: str, asked: Report) -> None:
     for line in side_by_side.cautions(groups):
         print(printable(line))
     print(f"report: {relative(folder / 'index.html')}, with report.md beside it")
+
+
+def _in_a_folders_name(label: str) -> str:
+    """Return a study's name or pattern as a part of a folder's name, which no other label has."""
+    return re.sub(r"[^\w.-]", lambda found: quote(found[0], "", errors="surrogatepass"), label)
 
 
 def _write(record: StudyRecord, made: StudyReport, folder: Path) -> None:
@@ -151,7 +157,7 @@ def _write_pages(
     trials: Mapping[str, Any] | None = None,
 ) -> None:
     for name, figure in figures.items():
-        with any_letters(), replacing(folder / f"{name}.png") as new:
+        with anybodys_texts(), replacing(folder / f"{name}.png") as new:
             figure.savefig(new, dpi=DOTS, format="png")
     for name, text in (
         ("report.md", markdown(title, content)),

@@ -10,7 +10,7 @@ from mnist_sweep.report import arms
 from mnist_sweep.report.blocks import Block, Commands, Headline, Picture, Points
 from mnist_sweep.report.noise import Judged, accuracy, alike, judged
 from mnist_sweep.report.objective_values import writer
-from mnist_sweep.report.ranking import front, none_complete, ranked, size_of
+from mnist_sweep.report.ranking import front, none_ranked, ranked, size_of
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.study_folder import BUNDLES
 from mnist_sweep.sweep.study_record import Row, StudyRecord
@@ -23,14 +23,16 @@ VAL_ACC = "val_acc"
 def answer(
     record: StudyRecord, confirmed: Sequence[Conclusion], drawn: dict[str, Picture]
 ) -> list[Block]:
-    """Return what a reader wants to know first; the confirmation's conclusion where there is one.
+    """Return what a reader wants to know first; what a confirmation found, where there is one.
 
-    `drawn`: the pictures by name, of which one is chosen.
+    `confirmed`: of several, the first answers. `drawn`: the pictures by name, of which one is
+    chosen.
     """
     if len(record.directions) > 1 and record.best:
         sentence, rest, names = _of_front(record), [], ["parameters", "history"]
     elif confirmed:
-        sentence, rest = _of_conclusion(record, confirmed[0]), [*_verdicts(record, confirmed[0])]
+        sentence = _of_conclusion(record, confirmed[0])
+        rest = [*_verdicts(record, confirmed[0]), *map(_another, confirmed[1:])]
         names = ["confirmed-1"]
     elif (of_arms := arms.headline(record)) is not None:
         sentence, rest, names = of_arms, [*arms.verdicts(record)], ["arms"]
@@ -39,7 +41,7 @@ def answer(
         sentence, rest = _of_trials(record, known), [*_open(record, known)]
         names = ["leaders", "history"]
     else:
-        sentence, rest, names = none_complete(record), [], ["history"]
+        sentence, rest, names = none_ranked(record), [], ["history"]
     pictures = [drawn[name] for name in names if name in drawn][:1]
     commands = _commands(record, confirmed)
     points = Points([line for line in [*rest, cost(record)] if line])
@@ -49,19 +51,50 @@ def answer(
 
 def _of_conclusion(record: StudyRecord, conclusion: Conclusion) -> str:
     leader = conclusion.standings[0]
-    return f"{leader.title}: {headline.result(conclusion)}{_size(record, leader.parameters)}."
+    size, epochs = _size(record, leader.parameters), _epochs(record, leader)
+    return f"{leader.title}: {headline.result(conclusion)}{size}{epochs}."
+
+
+def _epochs(record: StudyRecord, standing: Standing) -> str:
+    """Say how long fresh seeds were trained, where the search has trained for other epochs."""
+    row = _row_of(record, standing)
+    rows = record.rows if row is None else [row]
+    searched = {r.attributes["max_epochs"] for r in rows if "max_epochs" in r.attributes}
+    if not searched or standing.epochs in searched:
+        return ""
+    return (
+        f", trained for {counted(standing.epochs, 'epoch')}, where the search had "
+        f"{' or '.join(map(str, sorted(searched)))}"
+    )
+
+
+def _another(conclusion: Conclusion) -> str:
+    """Say that there is another confirmation, of what, and who leads there."""
+    leader = conclusion.standings[0]
+    return (
+        f"another confirmation, {counted(leader.epochs, 'epoch')} on {conclusion.data} with "
+        f"{counted(conclusion.images, 'test image')}, is below: there {leader.title} leads"
+    )
 
 
 def _verdicts(record: StudyRecord, conclusion: Conclusion) -> Iterator[str]:
     yield headline.against_default(conclusion)
     yield headline.against_runner_up(conclusion) or ""
-    first = record.best[0] if record.best else None
     titles = [standing.title for standing in conclusion.standings]
-    if first is not None and f"trial {first.number}" not in titles:
-        yield (
-            f"trial {first.number}, which leads the study by now, is not in the confirmation: "
-            "confirm again"
+    if record.best and (title := f"trial {record.best[0].number}") not in titles:
+        yield f"{title}, which leads the study by now, {_without_a_standing(conclusion, title)}"
+
+
+def _without_a_standing(conclusion: Conclusion, title: str) -> str:
+    """Say why a configuration has no place in a conclusion, and what to do."""
+    if title in conclusion.missing:
+        return (
+            "has too few fresh seeds to be judged: the confirmation's command with more hours= "
+            "trains the others"
         )
+    if title in conclusion.unsettled:
+        return "was confirmed, but nothing can be said: too many of its seeds diverged"
+    return "is not in the confirmation: confirm again"
 
 
 def _of_trials(record: StudyRecord, known: Judged | None) -> str:
@@ -186,5 +219,9 @@ def _leader(record: StudyRecord, confirmed: Sequence[Conclusion]) -> Row | None:
     """Return the trial that is recommended; None where that is none of the study's."""
     if len(record.directions) > 1 or not confirmed:
         return arms.leader(record) or (record.best[0] if record.best else None)
-    leader: Standing = confirmed[0].standings[0]
-    return next((row for row in record.rows if leader.title == f"trial {row.number}"), None)
+    return _row_of(record, confirmed[0].standings[0])
+
+
+def _row_of(record: StudyRecord, standing: Standing) -> Row | None:
+    """Return the trial that a standing is of; None where that is none of the study's."""
+    return next((row for row in record.rows if standing.title == f"trial {row.number}"), None)

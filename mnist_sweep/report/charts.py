@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnist_sweep.confirm.conclusion import Conclusion, Standing
-from mnist_sweep.inspection.plots import INK
+from mnist_sweep.inspection.plots import INK, anybodys_texts
 from mnist_sweep.report.arms import arms, called
 from mnist_sweep.report.blocks import Picture
 from mnist_sweep.report.curves import curves, rates
@@ -29,7 +29,7 @@ from mnist_sweep.report.drawing import (
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.noise import accuracy, judged
 from mnist_sweep.report.objective_values import measure
-from mnist_sweep.report.ranking import best_of_each_size, front, ranked, size_of
+from mnist_sweep.report.ranking import best_of_each_size, drawable, front, ranked, size_of
 from mnist_sweep.report.settings_charts import parallel, slices
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -38,6 +38,7 @@ SHOWN = 8  # configurations beside each other in the answer
 MOST_NAMED = 12  # points of a front
 
 
+@anybodys_texts()
 def charts(
     record: StudyRecord, confirmed: Sequence[Conclusion] = ()
 ) -> dict[str, tuple[Picture, Figure]]:
@@ -91,7 +92,7 @@ def charts(
 
 
 def _history(record: StudyRecord) -> Figure | None:
-    complete = [row for row in record.rows if row.values and row.feasible]
+    complete = drawable(record.rows)
     if not complete:
         return None
     figure, axes = axes_of()
@@ -188,7 +189,7 @@ def _leaders(record: StudyRecord) -> Figure | None:
 
 def _parameters(record: StudyRecord) -> Figure | None:
     sized = [row for row in record.rows if size_of(row) is not None]
-    complete = [row for row in sized if row.values and row.feasible]
+    complete = drawable(sized)
     if not complete:
         return None
     figure, axes = axes_of()
@@ -202,7 +203,7 @@ def _parameters(record: StudyRecord) -> Figure | None:
     of_trials(points, complete)
     several = len(record.directions) > 1
     best = front(record) if several else best_of_each_size(record)[::-1]
-    best = [row for row in best if size_of(row) is not None]
+    best = [row for row in drawable(best) if size_of(row) is not None]
     if not several or record.objectives[1] == "parameters":
         end = max(sizes(complete))
         edge = list(zip(sizes(best), [row.values[0] for row in best], strict=True))

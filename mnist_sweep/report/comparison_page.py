@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from mnist_sweep.inspection.plots import anybodys_texts
 from mnist_sweep.report.blocks import Block, Note, Picture, Points, Section, Table
 from mnist_sweep.report.drawing import BLUE, DISTINCT, axes_of, legend
 from mnist_sweep.report.objective_values import axis_label, measure, writer
@@ -37,6 +38,7 @@ HEADER = (
 )
 
 
+@anybodys_texts()
 def charts(groups: Sequence[Group]) -> dict[str, tuple[Picture, Figure]]:
     """Draw the best so far against trials and against time, where any study has a value."""
     first = groups[0].records[0]

@@ -7,11 +7,11 @@ from mnist_sweep.report.answer import confirmable
 from mnist_sweep.report.blocks import Block, Commands, Note, Points, Table
 from mnist_sweep.report.names import short_names, short_value
 from mnist_sweep.report.objective_values import writer
-from mnist_sweep.report.ranking import best_of_each_size, front, none_complete, size_of
+from mnist_sweep.report.ranking import best_of_each_size, front, none_ranked, size_of
 from mnist_sweep.report.settings_charts import by_importance
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
-from mnist_sweep.text import one_line
+from mnist_sweep.text import one_line, shortened
 
 SHOWN = 10  # configurations
 
@@ -26,18 +26,16 @@ def best(record: StudyRecord, confirmed: Sequence[Conclusion]) -> list[Block]:
 
 
 def _closest(record: StudyRecord) -> list[Block]:
-    """Say that there is none, and how small the smallest was that did not fit."""
-    closest = min(
-        (row for row in record.rows if row.status == TrialStatus.REJECTED),
-        key=lambda row: int(row.attributes.get("parameters", 0)),
-        default=None,
-    )
+    """Say why there is none, and how small the smallest was that did not fit."""
+    rejected = [row for row in record.rows if row.status == TrialStatus.REJECTED]
+    sized = [(size, row.number, row) for row in rejected if (size := size_of(row)) is not None]
+    closest = min(sized)[2] if sized else None
     hint = (
-        f" The smallest rejected one, trial {closest.number}, has {closest.reason}."
-        if closest
+        f" The smallest rejected one, trial {closest.number}, has {shortened(closest.reason)}."
+        if closest and closest.reason
         else ""
     )
-    return [Note(f"{none_complete(record)}{hint}")]
+    return [Note(f"{none_ranked(record)}{hint}")]
 
 
 def _table(record: StudyRecord, rows: Sequence[Row]) -> Table:

@@ -1,5 +1,6 @@
 """What runs did epoch by epoch: the objective of many, the learning rates and losses of few."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,12 @@ MOST_CURVES = 400  # pruned trials' curves: more of them are a grey area either 
 def curves(record: StudyRecord) -> Figure | None:
     """Draw the first objective by epoch; a curve of one epoch is a point."""
     shown = [row for row in record.rows if row.values or row.status == TrialStatus.PRUNED]
-    having = [row for row in shown if row.curve]
+    curve_of = {row.number: _finite(row) for row in shown}
+    having = [row for row in shown if curve_of[row.number]]
     if not having:
         return None
     figure, axes = axes_of()
-    top = [row for row in record.best[:TOP] if row.curve]
+    top = [row for row in record.best[:TOP] if curve_of[row.number]]
     best = {row.number for row in top}
     pruned = [row for row in having if row.status == TrialStatus.PRUNED][:MOST_CURVES]
     others = [row for row in having if row.values and row.number not in best][:MOST_CURVES]
@@ -46,7 +48,7 @@ def curves(record: StudyRecord) -> Figure | None:
         (others, BLUE, "o", "complete"),
     ):
         if rows:
-            points = [sorted(row.curve.items()) for row in rows]
+            points = [curve_of[row.number] for row in rows]
             lines = LineCollection(points, colors=colour, linewidths=0.8, alpha=0.6)
             axes.add_collection(lines)
             of_trials(lines, rows)
@@ -56,7 +58,7 @@ def curves(record: StudyRecord) -> Figure | None:
             )
             of_trials(drawn, rows)
     for row, colour in zip(top, DISTINCT, strict=False):
-        epochs, values = zip(*sorted(row.curve.items()), strict=True)
+        epochs, values = zip(*curve_of[row.number], strict=True)
         label = f"trial {row.number}"
         (line,) = axes.plot(epochs, values, color=colour, linewidth=1.8, label=label)
         of_trials(line, [row])
@@ -65,15 +67,20 @@ def curves(record: StudyRecord) -> Figure | None:
     axes.autoscale_view()
     if in_percent(record):
         # As much room between 90% and 99% as between 99% and 99.9%.
-        seen = [value for row in having for value in row.curve.values()]
+        seen = [value for row in having for _, value in curve_of[row.number]]
         axes.set_yscale("logit", nonpositive="clip")
         axes.set_yticks(ACCURACIES, [f"{100 * accuracy:g}" for accuracy in ACCURACIES])
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylim(max(0.05, min(seen) * 0.9), min(1 - 0.5 * (1 - max(seen)), 0.9999))
-    _steps(axes, max(max(row.curve) for row in having))
+    _steps(axes, max(curve_of[row.number][-1][0] for row in having))
     axes.set(xlabel=record.step, ylabel=axis_label(record))
     legend(axes, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
+
+
+def _finite(row: Row) -> list[tuple[int, float]]:
+    """Return a trial's curve in its order, without values that have no place along an axis."""
+    return [(step, value) for step, value in sorted(row.curve.items()) if math.isfinite(value)]
 
 
 def _steps(axes: Any, last: int) -> None:

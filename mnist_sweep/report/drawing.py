@@ -2,9 +2,7 @@
 
 import io
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -14,7 +12,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from mnist_sweep.inspection.plots import INK
+from mnist_sweep.inspection.plots import INK, anybodys_texts
 from mnist_sweep.sweep.study_record import Row
 from mnist_sweep.sweep.trials.status import TrialStatus
 
@@ -34,19 +32,11 @@ FINE = re.compile(r"(\d\.\d\d)\d+")  # more digits of a place than can be seen
 PART = re.compile(r"<(/?)(g|defs|use|path)\b[^>]*?(/?)>")
 
 
-@contextmanager
-def any_letters() -> Iterator[None]:
-    """Draw a box, and say nothing, where matplotlib's font lacks a letter of somebody's names."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
-        yield
-
-
 def svg(figure: Figure, name: str) -> str:
     """Return a figure as SVG to stand in a page, whose colours its ink and its grid take on."""
     buffer = io.StringIO()
     # Text stays text, in the page's font; ids differ from figure to figure, not from day to day.
-    with any_letters(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+    with anybodys_texts(), mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(LINE, "var(--line)")

@@ -40,6 +40,7 @@ class Part:
 class Importance:
     """What decides an objective: of its variance over `trials`, what each setting makes alone.
 
+    `of`: how many trials there were, of which `trials` were drawn where they are more than MOST.
     `at`: when it was measured. `shares`: of the settings that all those trials have, most first;
     `together`: what is left, where settings act together. `parts`: of conditional settings;
     `unknown`: those of which too few trials, or nothing but noise, are there.
@@ -49,6 +50,7 @@ class Importance:
     objective: str
     at: str
     trials: int
+    of: int
     shares: dict[str, float] = field(default_factory=dict)
     together: float = 0.0
     skill: float = 0.0
@@ -59,11 +61,12 @@ class Importance:
 
 @dataclass(frozen=True)
 class Measured:
-    """Trials with their values of one objective, and when those were measured."""
+    """Trials with their values of one objective, and when those were measured; drawn `of` all."""
 
     rows: Sequence[Row]
     values: Sequence[float]
     at: str
+    of: Sequence[Row]
 
 
 def importances(record: StudyRecord) -> list[Importance]:
@@ -82,9 +85,12 @@ def _importances(record: StudyRecord) -> list[Importance]:
 
 
 def measured(record: StudyRecord, objective: int) -> Measured:
-    """Return the trials that can be compared by an objective, and their values."""
+    """Return the trials that can be compared by an objective, and their values.
+
+    Of more than MOST, so many that are drawn: all that is said is of these.
+    """
     complete = [row for row in record.rows if row.values and math.isfinite(row.values[objective])]
-    final = Measured(complete, [row.values[objective] for row in complete], "when done")
+    final = _drawn(complete, [row.values[objective] for row in complete], "when done")
     pruned = [row for row in record.rows if row.status == TrialStatus.PRUNED]
     if len(record.objectives) > 1 or not pruned:
         return final
@@ -96,45 +102,53 @@ def measured(record: StudyRecord, objective: int) -> Measured:
     # What failed, or still runs, counts from when it has got as far.
     rows = [row for row in record.rows if step in row.curve and row.status != TrialStatus.REJECTED]
     rows = [row for row in rows if math.isfinite(row.curve[step])]
-    return Measured(rows, [row.curve[step] for row in rows], f"after {record.step} {step}")
+    return _drawn(rows, [row.curve[step] for row in rows], f"after {record.step} {step}")
+
+
+def _drawn(rows: Sequence[Row], values: Sequence[float], at: str) -> Measured:
+    """Return trials that can be compared, of many the same MOST each time."""
+    chosen = list(range(len(rows)))
+    if len(rows) > MOST:
+        chosen = sorted(random.Random(0).sample(chosen, MOST))
+    return Measured([rows[n] for n in chosen], [values[n] for n in chosen], at, rows)
 
 
 def _importance(record: StudyRecord, number: int, found: Measured) -> Importance:
     objective = record.objectives[number]
-    total, at = len(found.rows), found.at
+    trials, at, of = len(found.rows), found.at, len(found.of)
     ranges = _ranges(record, found.rows)
     why_not = _too_little(found, ranges)
     if why_not:
-        return Importance(objective, at, total, why_not=why_not)
+        return Importance(objective, at, trials, of, why_not=why_not)
     result = _effects(found, ranges)
-    if not _tells(result.skill, min(total, MOST)):
+    if not _tells(result.skill, trials):
         why_not = "their settings predict it no better than chance"
-        return Importance(objective, at, total, skill=result.skill, why_not=why_not)
+        return Importance(objective, at, trials, of, skill=result.skill, why_not=why_not)
     shares = dict(sorted(result.alone.items(), key=lambda item: -item[1]))
     parts, unknown = [], []
-    for name in ranges.keys() - shares.keys():
-        trials = sum(name in row.settings for row in found.rows)
+    varied = _ranges(record, found.of).keys()  # also what none of the drawn have
+    for name in varied - shares.keys():
+        having = sum(name in row.settings for row in found.rows)
         within = result.within.get(name)
-        if within and trials >= FEWEST and _tells(within.skill, trials):
-            parts.append(Part(name, trials, within.share))
+        if within and having >= FEWEST and _tells(within.skill, having):
+            parts.append(Part(name, having, within.share))
         else:
-            unknown.append(f"{name} ({counted(trials, 'trial')})")
+            unknown.append(f"{name} ({counted(having, 'trial')})")
     parts.sort(key=lambda part: -part.share)
     together = max(0.0, 1.0 - sum(shares.values()))
-    return Importance(objective, at, total, shares, together, result.skill, parts, sorted(unknown))
+    return Importance(
+        objective, at, trials, of, shares, together, result.skill, parts, sorted(unknown)
+    )
 
 
 def _effects(found: Measured, ranges: Mapping[str, BaseDistribution]) -> Effects:
-    chosen = list(range(len(found.rows)))
-    if len(chosen) > MOST:
-        chosen = sorted(random.Random(0).sample(chosen, MOST))
-    settings = [found.rows[n].settings for n in chosen]
+    settings = [row.settings for row in found.rows]
     places = [{n: unit(a, each[n]) for n, a in ranges.items() if n in each} for each in settings]
     sizes = {
         name: len(among.choices) if isinstance(among, CategoricalDistribution) else 0
         for name, among in ranges.items()
     }
-    return effects(places, [found.values[n] for n in chosen], sizes)
+    return effects(places, found.values, sizes)
 
 
 def _ranges(record: StudyRecord, rows: Sequence[Row]) -> dict[str, BaseDistribution]:
@@ -163,8 +177,9 @@ def _too_little(found: Measured, ranges: Mapping[str, BaseDistribution]) -> str 
 
 def _tells(skill: float, trials: int) -> bool:
     """Whether a correlation is large, and far more than chance makes of so many trials."""
-    far = math.atanh(min(skill, 0.9999)) * math.sqrt(trials - 3)
-    return skill >= SKILL and far >= DEVIATIONS
+    if skill < SKILL:  # down to -1, of which atanh is not finite
+        return False
+    return math.atanh(min(skill, 0.9999)) * math.sqrt(trials - 3) >= DEVIATIONS
 
 
 def at_the_ends(record: StudyRecord, top: int = 3) -> list[str]:

@@ -2,6 +2,7 @@
 
 from mnist_sweep.report.blocks import Block, Note, Points, Table
 from mnist_sweep.report.importance import Importance, at_the_ends, importances
+from mnist_sweep.report.ranking import drawable, ranked
 from mnist_sweep.report.settings_charts import MOST_AXES, parallel_settings, undrawn
 from mnist_sweep.sweep.study_record import StudyRecord
 from mnist_sweep.text import counted
@@ -15,6 +16,10 @@ def matters(record: StudyRecord) -> list[Block]:
     lines = at_the_ends(record)
     if none := undrawn(record):
         lines.append(f"not drawn below, as no complete trial has them: {', '.join(none)}")
+    complete = ranked(record)
+    if infinite := len(complete) - len(drawable(complete)):
+        trials = counted(infinite, "complete trial")
+        lines.append(f"not drawn, as no finite {record.objectives[0]} is known of them: {trials}")
     shown = parallel_settings(record)
     if len(shown) == MOST_AXES < len(record.searched):
         which = "that matter most" if importances(record)[0].shares else "that were searched first"
@@ -24,9 +29,10 @@ def matters(record: StudyRecord) -> list[Block]:
 
 def _importance(found: Importance) -> list[Block]:
     trials = counted(found.trials, "trial")
+    drawn = f", drawn of {found.of:,}" if found.of > found.trials else ""
     if found.why_not:
-        return [Note(f"{found.objective} {found.at} of {trials}: {found.why_not}.")]
-    rows = [(name, f"{share:.0%}", f"all {trials}") for name, share in found.shares.items()]
+        return [Note(f"{found.objective} {found.at} of {trials}{drawn}: {found.why_not}.")]
+    rows = [(name, f"{share:.0%}", f"all {trials}{drawn}") for name, share in found.shares.items()]
     for part in found.parts:
         having = counted(part.trials, "trial")
         rows.append((part.setting, f"{part.share:.0%}", f"the {having} that have it"))

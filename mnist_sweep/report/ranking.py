@@ -1,7 +1,13 @@
 """Which trials lead: by the first objective, by size, and on the front."""
 
+import math
+from collections.abc import Sequence
+
 from mnist_sweep.sweep.study_record import Row, StudyRecord
-from mnist_sweep.sweep.trials.status import TrialStatus
+from mnist_sweep.sweep.trials.status import FINISHED, TrialStatus
+from mnist_sweep.text import counted, shortened
+
+ENDED = (*FINISHED, TrialStatus.REJECTED, TrialStatus.REFUSED)
 
 
 def ranked(record: StudyRecord) -> list[Row]:
@@ -9,6 +15,14 @@ def ranked(record: StudyRecord) -> list[Row]:
     rows = [row for row in record.rows if row.values and row.feasible]
     sign = 1 if record.directions[0] == "minimize" else -1
     return sorted(rows, key=lambda row: sign * row.values[0])
+
+
+def drawable(rows: Sequence[Row]) -> list[Row]:
+    """Return the complete trials that fit and have a place along an axis of the first objective.
+
+    Another application may answer infinity, which has none.
+    """
+    return [row for row in rows if row.values and row.feasible and math.isfinite(row.values[0])]
 
 
 def size_of(row: Row) -> int | None:
@@ -41,9 +55,19 @@ def front(record: StudyRecord) -> list[Row]:
     return sorted(record.best, key=lambda row: (sign * row.values[1], row.number))
 
 
-def none_complete(record: StudyRecord) -> str:
-    """Say that no trial is ranked: none has got as far, or none fits."""
-    under_way = record.counts[TrialStatus.RUNNING] and not any(row.values for row in record.rows)
-    if under_way or record.budget is None:
-        return "No complete trial yet."
-    return "No complete trial fits the budget."
+def none_ranked(record: StudyRecord) -> str:
+    """Say why no trial of a study is ranked: what those that have ended came to."""
+    if complete := sum(bool(row.values) for row in record.rows):
+        lacks = "meets the constraints" if record.budget is None else "fits the budget"
+        return f"None of {counted(complete, 'complete trial')} {lacks}."
+    counts = record.counts
+    ended = [f"{counts[status]} {status}" for status in ENDED if counts[status]]
+    if not ended:
+        return "No trial has ended yet."
+    first = next((r for r in record.rows if r.status == TrialStatus.FAILED and r.reason), None)
+    why = (
+        f"; the first failure is of trial {first.number}: {shortened(first.reason)}"
+        if first
+        else ""
+    )
+    return f"No trial is complete: {', '.join(ended)}{why}."

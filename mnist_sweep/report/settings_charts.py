@@ -34,7 +34,7 @@ from mnist_sweep.report.effects import unit
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.names import short_names
 from mnist_sweep.report.objective_values import axis_label, measure
-from mnist_sweep.report.ranking import ranked
+from mnist_sweep.report.ranking import drawable, ranked
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.status import TrialStatus
 
@@ -75,7 +75,7 @@ def undrawn(record: StudyRecord) -> list[str]:
 
 def slices(record: StudyRecord) -> Figure | None:
     """Draw the first objective against each setting that complete trials have and that varies."""
-    complete = ranked(record)
+    complete = drawable(ranked(record))
     none = undrawn(record)
     searched = {
         name: among
@@ -170,7 +170,7 @@ def parallel_settings(record: StudyRecord) -> dict[str, BaseDistribution]:
 
     Where nothing is known of what matters, the first that were searched.
     """
-    complete = ranked(record)
+    complete = drawable(ranked(record))
     common = {
         name: among
         for name, among in record.searched.items()
@@ -182,7 +182,7 @@ def parallel_settings(record: StudyRecord) -> dict[str, BaseDistribution]:
 
 def parallel(record: StudyRecord) -> Figure | None:
     """Draw each trial as a line through its settings: complete ones by value, pruned behind."""
-    complete = ranked(record)
+    complete = drawable(ranked(record))
     chosen = parallel_settings(record)
     if len(complete) < 2 or len(chosen) < 2:
         return None

@@ -8,6 +8,7 @@ from statistics import median
 import optuna
 
 from mnist_sweep.passwords import without_password
+from mnist_sweep.report.ranking import drawable
 from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.read_only import answering, open_to_read
 from mnist_sweep.sweep.study_record import Row, StudyReadError, StudyRecord, of_storage
@@ -156,7 +157,7 @@ def _so_far(record: StudyRecord, place: Callable[[int, Row], float]) -> Curve:
     curve: Curve = []
     best: float | None = None
     for position, (_, _, row) in enumerate(ended, start=1):
-        if row.values and row.feasible:
+        if drawable([row]):
             best = row.values[0] if best is None else better(best, row.values[0])
         if best is not None:
             curve.append((place(position, row), best))

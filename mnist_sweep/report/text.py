@@ -14,31 +14,38 @@ from mnist_sweep.report.blocks import (
     Section,
     Table,
 )
-from mnist_sweep.text import code_block, in_markdown, markdown_code, markdown_table, visible
+from mnist_sweep.text import (
+    code_block,
+    in_markdown,
+    markdown_code,
+    markdown_table,
+    one_line,
+    visible,
+)
 
 
 def markdown(name: str, sections: Sequence[Section]) -> str:
     """Return a report as Markdown; pictures are files beside it."""
-    parts = [f"# {in_markdown(name)}"]
+    parts = [f"# {_line(name)}"]
     for section in sections:
-        title = in_markdown(section.title)
+        title = _line(section.title)
         parts += [f"## {title}", *(_block(block) for block in section.blocks)]
     return visible("\n\n".join(parts)) + "\n"
 
 
 def _block(block: Block) -> str:
     if isinstance(block, Headline):
-        return f"**{in_markdown(block.text)}**"
+        return f"**{_line(block.text)}**"
     if isinstance(block, AllTrials):
         return f"trials.csv has all {block.count}."
     if isinstance(block, Gallery):
         return "\n\n".join([f"{block.what}:", *(_block(picture) for picture in block.pictures)])
     if isinstance(block, Note):
-        return in_markdown(block.text)
+        return _line(block.text)
     if isinstance(block, Points):
-        return "\n".join(f"- {in_markdown(line)}" for line in block.lines)
+        return "\n".join(f"- {_line(line)}" for line in block.lines)
     if isinstance(block, Picture):
-        return f"![{in_markdown(block.shows)}]({block.name}.png)"
+        return f"![{_line(block.shows)}]({block.name}.png)"
     if isinstance(block, Commands):
         return code_block("\n".join(f"# {what}\n{line}" for what, line in block.lines))
     return _table(block)
@@ -53,3 +60,8 @@ def _table(table: Table) -> str:
         for row in table.rows
     ]
     return "\n".join(markdown_table(list(map(in_markdown, table.header)), rows))
+
+
+def _line(text: str) -> str:
+    """Return a text as a line of Markdown: after a break in it, a heading or a list could begin."""
+    return in_markdown(one_line(text))

@@ -70,8 +70,10 @@ def _write(
         for file in _files(folder) if folder is not None else ():
             within = PurePosixPath(inside, *file.relative_to(folder or file).parts)
             if file.parent.name == ".hydra" and file.suffix == ".yaml":
-                text = file.read_text(encoding="utf-8")
-                archive.writestr(str(within), _without_passwords(text))
+                # Of a damaged one too nothing but passwords is left out.
+                text = file.read_bytes().decode("utf-8", "surrogateescape")
+                shared = _without_passwords(text).encode("utf-8", "surrogateescape")
+                archive.writestr(str(within), shared)
             else:
                 archive.write(file, str(within))
             count += 1

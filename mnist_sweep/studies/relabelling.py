@@ -29,9 +29,20 @@ def relabel(folder: Path, old: str, new: str) -> None:
     for run in _runs(folder):
         _with_result(run, old, new)
         _with_config(run, old, new)
-    for path in sorted(folder.glob(f"{CONFIRMATION}*/{conclusion.FILE}")):
+    for path in _confirmations(folder):
         _with_directories(path, folder)
     _with_summary(summary.path_in(folder), folder, new)
+
+
+def check_readable(folder: Path) -> None:
+    """Read all that `relabel` is to change, wherever the folder is. Raises what that does."""
+    for run in _runs(folder):
+        if (path := _config_of(run)).is_file():
+            _read(path, parse_config)
+    for path in _confirmations(folder):
+        _read(path, _json_of)
+    if (path := summary.path_in(folder)).is_file():
+        _read(path, OmegaConf.load)
 
 
 def _runs(folder: Path) -> Iterator[Path]:
@@ -39,6 +50,18 @@ def _runs(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.isdigit() and path.is_dir() and not path.is_symlink():
             yield path
+
+
+def _config_of(run: Path) -> Path:
+    return run / ".hydra" / "config.yaml"
+
+
+def _confirmations(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"{CONFIRMATION}*/{conclusion.FILE}"))
+
+
+def _json_of(path: Path) -> dict[str, Any]:
+    return parse_json(text_of(path))
 
 
 def _with_result(run: Path, old: str, new: str) -> None:
@@ -49,7 +72,7 @@ def _with_result(run: Path, old: str, new: str) -> None:
 
 
 def _with_config(run: Path, old: str, new: str) -> None:
-    path = run / ".hydra" / "config.yaml"
+    path = _config_of(run)
     if not path.is_file():
         return
     config = _read(path, parse_config)
@@ -60,7 +83,7 @@ def _with_config(run: Path, old: str, new: str) -> None:
 
 def _with_directories(path: Path, folder: Path) -> None:
     """Have a confirmation name the study's runs where they are."""
-    found = _read(path, lambda path: parse_json(text_of(path)))
+    found = _read(path, _json_of)
     standings = found.get("standings")
     for standing in standings if isinstance(standings, list) else ():
         if isinstance(standing, dict) and "directory" in standing:

@@ -16,7 +16,7 @@ from mnist_sweep.studies.copying import copied
 from mnist_sweep.studies.errors import StudiesError
 from mnist_sweep.studies.folder import check_unused, identify, own_folder
 from mnist_sweep.studies.opening import Owners, load
-from mnist_sweep.studies.relabelling import relabel
+from mnist_sweep.studies.relabelling import check_readable, relabel
 from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.settings import why_no_directory
 from mnist_sweep.sweep.storage import Storage
@@ -38,6 +38,7 @@ def rename(old: str, new: str, storage: Storage) -> None:
         if folder is not None:
             check_unused(folder)
             identify(folder, study, storage)
+            _check_records(folder)  # before anything is copied or moved
         where = target or folder
         copy = _copy(study, new, storage, where)
         if folder is not None and where is not None:
@@ -142,6 +143,16 @@ def _move(folder: Path, target: Path) -> None:
         raise StudiesError(
             f"{explain(error, relative(folder))}; both names are studies now: give the same "
             "command again"
+        ) from error
+
+
+def _check_records(folder: Path) -> None:
+    try:
+        check_readable(folder)
+    except (OSError, ValueError) as error:
+        said = explain(error, relative(folder)) if isinstance(error, OSError) else error
+        raise StudiesError(
+            f"{said}; mend that file or move it away, and give the same command again"
         ) from error
 
 

@@ -14,7 +14,7 @@ from mnist_sweep.confirm.ablation import (
     with_changes,
 )
 from mnist_sweep.confirm.candidates import Candidate
-from mnist_sweep.confirm.conclude import arms_of
+from mnist_sweep.confirm.conclude import Terms, arms_of
 from mnist_sweep.models.cost import BudgetExceeded
 
 
@@ -130,7 +130,9 @@ def test_each_step_is_compared_with_the_one_before(ended):
     good = {seed: range(2 + seed) for seed in range(1, 5)}
     runs = ended("first", bad) + ended("middle", good) + ended("last", good)
     first, *others = arms_of(runs)
-    found = ablation(first, [([name], arm) for name, arm in zip("ab", others, strict=True)], 3, 0.0)
+    found = ablation(
+        first, [([name], arm) for name, arm in zip("ab", others, strict=True)], 3, Terms("val_acc")
+    )
     one, other = (step.comparison for step in found.steps)
     assert (one.title, one.sign, one.seeds) == ("first", 1, 4)
     assert one.difference.mean == pytest.approx(38 / 200)

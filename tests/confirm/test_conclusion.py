@@ -47,6 +47,21 @@ def test_runs_on_several_splits_are_as_certain_as_their_splits(ended):
     assert "interval over splits (Student's t)" in next(sentences(found))
 
 
+def test_of_several_splits_one_that_is_left_settles_nothing(ended):
+    lost = {1: range(2), 2: None, 3: range(2), 4: None}
+    runs = ended("good", GOOD | {4: range(2)}, val_acc=0.99) + ended("lost", lost)
+    runs = [replace(run, split_seed=1 + run.seed % 2) for run in runs]
+    found = conclude(runs, Terms("val_acc", splits=2))
+    assert ([s.title for s in found.standings], found.unsettled) == (["good"], ["lost"])
+    assert (found.standings[0].draws, found.comparisons) == (2, [])
+    # Both have two splits, but the seeds that both have are of one.
+    other = ended("other", {1: None, 2: range(9), 3: None, 4: range(8), 5: range(9)})
+    runs = [run for run in runs if run.candidate.title == "good"]
+    runs += [replace(run, split_seed=1 + run.seed % 2) for run in other]
+    found = conclude(runs, Terms("val_acc", splits=2))
+    assert (found.comparisons, found.unsettled) == ([], ["other"])
+
+
 def test_the_order_is_that_of_validation_images_and_not_of_test(ended):
     runs = ended("worse on test", BAD, val_acc=0.99) + ended("better on test", GOOD, val_acc=0.9)
     found = conclude(runs, Terms("val_acc"))
@@ -154,6 +169,7 @@ def test_conclusions_are_read_as_they_were_written(ended, tmp_path):
 def test_everything_that_was_concluded_is_in_the_record(ended, tmp_path):
     lost = Dropped(2, "good", Interval(0.2, 0.1, 0.3), 0.999)
     runs = ended("good", GOOD, val_acc=0.99) + ended("bad", BAD) + ended("lost", BAD, val_acc=0.5)
+    runs = [replace(run, split_seed=1 + run.seed % 2) for run in runs]
     terms = Terms("val_acc", dropped={"lost": lost}, default="bad", splits=2)
     found = conclude(runs, terms)
     step = Step(["x 1 -> 2"], *[Interval(0.9, 0.8, 1.0)] * 2, found.comparisons[0])
@@ -173,10 +189,10 @@ def test_a_record_of_before_there_were_races_is_read(ended, tmp_path):
     for name in ("race", "margin", "default", "splits", "missing", "power", "ablation"):
         del old[name]
     for standing in old["standings"]:
-        for name in ("optimism", "dropped", "directory"):
+        for name in ("optimism", "dropped", "directory", "draws"):
             del standing[name]
     for comparison in old["comparisons"]:
-        for name in ("p", "equivalence", "equivalent"):
+        for name in ("p", "equivalence", "equivalent", "draws"):
             del comparison[name]
     path.write_text(json.dumps(old))
     (read,) = read_conclusions([tmp_path])
@@ -233,7 +249,7 @@ def test_what_there_was_no_time_for_is_said(ended):
     planned = [*runs, replace(runs[-1], seed=3, directory=Path("not/begun"))]
     found = conclude(planned, Terms("val_acc"))
     assert found.missing == {"short": 1}
-    assert "Missing are seeds of short 1" in " ".join(sentences(found))
+    assert "Missing: short (1 seed); the same command" in " ".join(sentences(found))
     with pytest.raises(ConfirmError, match="1 of 2 runs are done, and no configuration has two"):
         conclude(planned[-2:], Terms("val_acc"))
 
@@ -256,6 +272,16 @@ def test_a_damaged_conclusion_is_said_to_be_so(tmp_path, content):
         ("standings", "seeds", "abc"),
         ("standings", "accuracies", ["good"]),
         ("standings", "val_acc", {"mean": "good", "low": 0, "high": 1}),
+        ("standings", "val_acc", {"mean": None, "low": 0, "high": 1}),
+        ("standings", "val_acc", None),
+        ("standings", "val_loss", None),
+        ("standings", "seeds", None),
+        ("standings", "accuracies", None),
+        ("standings", "diverged", None),
+        ("standings", "dropped", {"seeds": 3, "leader": None, "difference": None, "level": 0.9}),
+        ("comparisons", "difference", {"mean": 0.1, "low": None, "high": 0.2}),
+        (None, "power", {"detectable": None, "more_seeds": 1}),
+        (None, "ablation", {"first": None, "order_seeds": 3, "steps": []}),
         ("standings", "test_acc", 0.9),
         ("comparisons", "difference", {"mean": 0.1}),
         ("comparisons", "seeds", -1),

@@ -1,5 +1,7 @@
 """What is said of a conclusion."""
 
+from dataclasses import replace
+
 import pytest
 
 from mnist_sweep.cli.text_table import in_columns
@@ -39,6 +41,30 @@ def test_fewer_than_four_seeds_are_warned_of(ended, seeds, few):
     said = " ".join(sentences(found))
     assert (f"Warning: {seeds} seeds are very few." in said) == few
     assert ("Give seeds=4 or more: finished runs are kept" in said) == few
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_of_several_splits_fewer_than_four_are_warned_of_however_many_seeds(ended, kept):
+    runs = ended("good", BETTER, val_acc=0.99) + ended("bad", WORSE)
+    runs = [replace(run, split_seed=1 + run.seed % 2) for run in runs]
+    found = conclude(runs, Terms("val_acc", splits=2))
+    if not kept:  # by an earlier version
+        found.standings[:] = [replace(each, draws=None) for each in found.standings]
+        found.comparisons[:] = [replace(each, draws=None) for each in found.comparisons]
+    said = " ".join(sentences(found))
+    assert "Warning: 2 splits are very few." in said
+    assert "Give split_seeds=4 or more, and as many seeds: that is another confirmation." in said
+
+
+def test_of_one_other_split_nothing_is_said_to_hold_for_others(ended):
+    runs = [replace(run, split_seed=1) for run in ended("good", BETTER)]
+    said = list(sentences(conclude(runs, Terms("val_acc", splits=1))))
+    assert "interval over seeds" in said[0]
+    assert said[1] == (
+        "All seeds are on one split of the training images, which is not that of the search. What "
+        "is said of means and differences holds for other seeds on that split, and says nothing "
+        "of other splits."
+    )
 
 
 def test_seeds_that_diverged_are_none_of_the_four(ended):

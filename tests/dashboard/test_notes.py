@@ -34,8 +34,12 @@ def test_a_studys_note_has_its_best_what_was_searched_and_what_was_not():
 
 
 def test_a_study_without_a_best_trial_says_so():
-    create("s")
-    assert notes("s")[0].startswith("No complete trial fits the budget.")
+    study = create("s")
+    assert notes("s")[0].startswith("No trial has ended yet.")
+    add(study, "failed", reason="a [b](c)", **ran(0))
+    assert notes("s")[0].startswith(
+        r"No trial is complete: 1 failed; the first failure is of trial 0: a \[b](c)."
+    )
 
 
 def test_a_front_is_a_table_of_its_trials():

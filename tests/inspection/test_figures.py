@@ -1,3 +1,5 @@
+import io
+
 import pytest
 import torch
 
@@ -42,6 +44,12 @@ def test_the_hardest_images_are_those_whose_own_label_is_least_probable(split):
     assert captions(figure) == ["1 as 9\n90%", "2 as 2\n70%"]
     shown = [axes.images[0].get_array()[0, 0] for axes in figure.axes if axes.images]
     assert shown == [1, 2]
+
+
+def test_a_name_with_dollar_signs_is_drawn_as_it_is(split):
+    drawn = figures.failures(predictions(0.9, 0.1, 0.3, 0.8), split, r"net $\foo$")
+    drawn.savefig(io.BytesIO(), format="png")
+    assert drawn.get_suptitle() == r"net $\foo$: 2 of 2 failures"
 
 
 def test_unsure_hits_take_no_failures_place(split, monkeypatch):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 from mnist_sweep.report.answer import answer
@@ -86,6 +87,48 @@ def test_a_confirmation_speaks_first(usual, confirmed):
     assert picture == "confirmed-1"
 
 
+def test_epochs_are_said_where_fresh_seeds_were_trained_for_others_than_the_search(
+    usual, confirmed
+):
+    confirmed.standings[:] = [replace(each, epochs=20) for each in confirmed.standings]
+    headline, _, _, _ = said(usual, [confirmed])
+    assert headline.endswith("90% of the budget, trained for 20 epochs, where the search had 4.")
+    confirmed.standings[0] = replace(confirmed.standings[0], title="default", epochs=1)
+    headline, _, _, _ = said(usual, [confirmed])
+    assert headline.endswith("trained for 1 epoch, where the search had 4.")
+
+
+def test_the_other_confirmations_are_named(usual, confirmed):
+    other = replace(confirmed, data="mnist", images=10_000, standings=confirmed.standings[::-1])
+    headline, lines, _, _ = said(usual, [other, confirmed])
+    assert headline.startswith("Trial 6: ")
+    assert (
+        "another confirmation, 4 epochs on mnist_5k with 500 test images, is below: there trial 2 "
+        "leads"
+    ) in lines
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        ({}, "is not in the confirmation: confirm again"),
+        (
+            {"unsettled": ["trial 9"]},
+            "was confirmed, but nothing can be said: too many of its seeds diverged",
+        ),
+        (
+            {"unsettled": ["trial 9"], "missing": {"trial 9": 4}},
+            "has too few fresh seeds to be judged: the confirmation's command with more hours= "
+            "trains the others",
+        ),
+    ],
+)
+def test_why_the_trial_that_leads_has_no_standing_is_said(usual, confirmed, known, why):
+    add(optuna.load_study(study_name=usual, storage=ADDRESS), "complete", 0.99, **ran(9))
+    _, lines, _, _ = said(usual, [replace(confirmed, **known)])
+    assert f"trial 9, which leads the study by now, {why}" in lines
+
+
 def test_the_default_and_the_runner_up_are_compared_once_where_they_are_one(usual, confirmed):
     _, lines, _, _ = said(usual, [replace(confirmed, default="trial 6")])
     assert lines[0].startswith("better than the default: +3.00")
@@ -124,8 +167,33 @@ def test_a_front_is_told_by_its_ends(usual):
     assert picture == "parameters"
 
 
-def test_nothing_complete_is_said_so(usual):
-    create("empty")
+def test_before_a_trial_has_ended_nothing_is_said_of_the_budget(usual):
+    study = create("empty")
+    study.ask()
     headline, lines, commands, _ = said("empty")
-    assert headline == "No complete trial fits the budget."
+    assert headline == "No trial has ended yet."
     assert (lines, commands) == ([], {})
+
+
+def test_where_all_have_failed_the_first_reason_is_said(usual):
+    study = create("failed")
+    add(study, "rejected", excess=400.0, parameters=20_399)
+    add(study, "failed", reason="no such\nfile", **ran(1))
+    add(study, "failed", reason="diverged", **ran(2))
+    assert said("failed")[0] == (
+        "No trial is complete: 2 failed, 1 rejected; the first failure is of trial 1: no such file."
+    )
+
+
+@pytest.mark.parametrize(
+    ("budget", "headline"),
+    [
+        (True, "None of 2 complete trials fits the budget."),
+        (False, "None of 2 complete trials meets the constraints."),
+    ],
+)
+def test_complete_trials_of_which_none_is_feasible_are_counted(usual, budget, headline):
+    study = create("infeasible", budget=budget)
+    for value in (0.8, 0.9):
+        add(study, "complete", value, excess=1.0)
+    assert said("infeasible")[0] == headline

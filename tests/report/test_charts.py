@@ -1,13 +1,17 @@
 """What the charts show, as matplotlib has drawn it."""
 
+import io
+import math
+import warnings
 from dataclasses import replace
 
 import pytest
-from optuna.distributions import FloatDistribution
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import sections
+from mnist_sweep.report.drawing import svg
 from mnist_sweep.report.settings_charts import MOST_AXES, parallel_settings, undrawn
 from mnist_sweep.report.text import markdown
 from mnist_sweep.sweep import study_search
@@ -41,6 +45,46 @@ def test_the_slices_say_once_what_their_colours_are(usual):
     figure = drawn(usual)["slices"]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["best 4", "pruned"]
+
+
+def test_dollar_signs_in_names_and_choices_are_no_formulas():
+    study = create("dollars")
+    space = {
+        "p$q$": CategoricalDistribution(["a$\\foo$", "$b$"]),
+        "rate": FloatDistribution(0.001, 0.1, log=True),
+    }
+    for number in range(4):
+        study.tell(study.ask(space), 0.1 * number)
+    figures = drawn("dollars")
+    for name in ("slices", "parallel"):
+        page = svg(figures[name], name)
+        assert all(f">{text}</text>" in page for text in ("a$\\foo$", "$b$", "p$q$"))
+        assert "mathdefault" not in page  # matplotlib's own labels are no formulas either
+        figures[name].savefig(io.BytesIO(), format="png")
+
+
+def test_infinite_values_are_left_out_of_the_charts_and_said():
+    study = create("infinite", ["minimize"], objective="loss", budget=False)
+    for number, value in enumerate((1.0, math.inf, 3.0, -math.inf, 2.5)):
+        add(
+            study,
+            "complete",
+            value,
+            (value, value),
+            lr=0.01 + number / 100,
+            parameters=100 + number,
+        )
+    add(study, "pruned", curve=(math.inf,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figures = drawn("infinite")
+        assert {"history", "parameters", "slices", "parallel", "curves"} <= figures.keys()
+        for name, figure in figures.items():
+            svg(figure, name)
+    (points, *_) = figures["history"].axes[0].lines
+    assert list(points.get_ydata()) == [1.0, 3.0, 2.5]
+    said = markdown("infinite", sections(read_study("infinite", ADDRESS)))
+    assert "- not drawn, as no finite loss is known of them: 2 complete trials" in said.splitlines()
 
 
 def test_parallel_coordinates_show_at_most_eight_settings():

@@ -275,5 +275,27 @@ def test_of_many_trials_some_stand_for_all(monkeypatch):
     ranges = dict.fromkeys("abcd", UNIT)
     trials = [complete(each, ranges, additive(each)) for each in drawn(200)]
     (found,) = importances(filled("many", trials))
-    assert found.trials == 200
+    assert (found.trials, found.of) == (40, 200)
     near(found.shares, TRUE)
+
+
+@pytest.mark.parametrize("every", [100, 10, 3])
+def test_what_is_said_of_many_trials_is_of_those_that_were_drawn(monkeypatch, every):
+    """A conditional setting has a share only where enough of the drawn ones have it."""
+    monkeypatch.setattr(module, "MOST", 40)
+    ranges = dict.fromkeys("az", UNIT)
+    trials = []
+    for number, each in enumerate(drawn(200, "az")):
+        settings = each if number % every == 0 else {"a": each["a"]}
+        trials.append(complete(settings, ranges, each["a"] + settings.get("z", 0.0)))
+    record = filled("sampled", trials)
+    (found,) = importances(record)
+    having = sum("z" in row.settings for row in module.measured(record, 0).rows)
+    if every > 3:
+        assert having < module.FEWEST
+        assert (found.parts, found.unknown) == ([], [f"z ({having} trials)"])
+    else:
+        assert [(part.setting, part.trials) for part in found.parts] == [("z", having)]
+    text = markdown("sampled", sections(record))
+    assert "| `a` | " in text
+    assert "| all 40 trials, drawn of 200 |" in text

@@ -119,7 +119,7 @@ def test_the_command_writes_a_page_a_text_and_two_charts(record, capsys):
     record("a-1", (0.5, 0, 60), (0.9, 60, 120)), record("a-2", (0.6, 0, 60), (0.7, 60, 120))
     record("b", (0.4, 0, 30), (0.8, 30, 90))
     entry.main(entry.Report(studies="a-*, b", storage=ADDRESS))
-    folder = Path("outputs/studies/a-_+b")
+    folder = Path("outputs/studies/a-%2A+b")
     assert "2 lines of 3 studies" in capsys.readouterr().out
     written = {path.name for path in folder.iterdir()}
     assert written == {"index.html", "report.md", "by-trials.png", "by-time.png"}
@@ -129,6 +129,21 @@ def test_the_command_writes_a_page_a_text_and_two_charts(record, capsys):
     assert "a-* (median and range of 2 studies)" in page
     with pytest.raises(ArgumentError, match="give either study=, or studies="):
         entry.main(entry.Report(study="a", studies="a,b"))
+
+
+def test_studies_whose_names_are_alike_have_reports_of_their_own(record):
+    for name in ("a/b", "a_b", "a%2Fb", "c"):
+        record(name, (0.5, 0, 60))
+    for name in ("a/b", "a_b", "a%2Fb"):
+        entry.main(entry.Report(studies=f"{name},c", storage=ADDRESS))
+    written = {path.name for path in Path("outputs/studies").iterdir()}
+    assert written == {"a%2Fb+c", "a_b+c", "a%252Fb+c"}
+
+
+def test_a_study_named_with_dollar_signs_is_drawn_by_its_name(record):
+    record(r"a$\foo$", (0.5, 0, 60), (0.9, 60, 120)), record("b", (0.4, 0, 30))
+    entry.main(entry.Report(studies=r"a$\foo$,b", storage=ADDRESS, to="out"))
+    assert r">a$\foo$</text>" in Path("out/index.html").read_text()
 
 
 def test_a_study_without_a_best_has_a_row(record):

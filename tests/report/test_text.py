@@ -1,15 +1,19 @@
 import csv
 import errno
+import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from optuna.distributions import CategoricalDistribution
 
 from mnist_sweep.confirm.conclusion import write_conclusion
 from mnist_sweep.report import __main__ as entry
+from mnist_sweep.report.blocks import Points
 from mnist_sweep.report.content import sections
 from mnist_sweep.report.importance import at_the_ends, importances
+from mnist_sweep.report.study_report import study_report
 from mnist_sweep.report.text import markdown
 from mnist_sweep.sweep.study_record import read_study
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -76,6 +80,18 @@ def test_names_and_notes_of_trials_are_in_the_table_where_there_are_any(usual):
     assert "- trials 0, 1: why, and how" in best.splitlines()
 
 
+def test_a_line_break_in_a_choice_or_a_name_ends_no_table_and_begins_no_heading(usual):
+    choices = CategoricalDistribution(["a\n\n# Heading\n- b", "c|d"])
+    study = create("lines", objective="score\n# of it", budget=False)
+    for number in range(3):
+        study.tell(study.ask({"p\n# q": choices}), 0.1 * number)
+    record = read_study("lines", ADDRESS)
+    lines = markdown("lines\n# more", sections(record)).splitlines()
+    assert lines[0] == "# lines # more"
+    assert [line for line in lines[1:] if line.startswith("# ")] == []
+    assert r"| `p # q` | a # Heading - b, c\|d |" in lines
+
+
 def test_a_best_that_is_one_run_is_to_be_trained_with_fresh_seeds(usual):
     study = create("ours")
     add(study, "complete", 0.9, val_acc=0.9, **ran(0))
@@ -94,6 +110,25 @@ def test_what_fresh_seeds_have_shown_is_in_the_report(usual, confirmed):
     assert "- trial 2 is better than trial 6: +3.00 points of test accuracy" in section
     assert "- Optimism of the search, its validation accuracy less" in section
     assert "in points: trial 2 +2.50 (+1.50 to +3.50); trial 6 +5.50 (+4.50 to +6.50)." in section
+
+
+def test_the_confirmation_of_most_test_images_answers_and_of_as_many_the_newest(usual, confirmed):
+    home = Path("multirun/usual")
+    for name, images, time in (
+        ("confirmation", 500, 3),
+        ("confirmation-a", 10_000, 1),
+        ("confirmation-b", 10_000, 2),
+    ):
+        (home / name).mkdir(parents=True)
+        told = replace(confirmed, images=images, data=name)
+        os.utime(write_conclusion(told, home / name), (time, time))
+    (answer, fresh, *_) = study_report(read_study(usual, ADDRESS)).sections
+    assert answer.blocks[0].text.startswith("Trial 2: ")
+    assert "10,000 test images of confirmation-b" in answer.blocks[0].text
+    said = [block.lines[0] for block in fresh.blocks if isinstance(block, Points)]
+    assert [line.split(",")[0] for line in said] == [
+        f"Fresh seeds on {name}" for name in ("confirmation-b", "confirmation-a", "confirmation")
+    ]
 
 
 def test_a_best_that_was_not_confirmed_yet_is_still_to_be(usual, confirmed):
@@ -129,6 +164,22 @@ def test_few_trials_are_said_to_say_little_and_ends_of_a_range_are_flagged(usual
     ]
 
 
+def test_the_smallest_rejected_trial_is_named_with_its_reason_where_one_is_known(usual):
+    study = create("rejected")
+    add(study, "rejected", excess=1.0)  # by another program's gate
+    found = report("rejected")["The best configurations"].strip()
+    assert found == "No trial is complete: 1 rejected."
+    add(study, "rejected", excess=400.0, parameters=20_399, reason="20,399 parameters, 400 over")
+    found = report("rejected")["The best configurations"].strip()
+    assert found == (
+        "No trial is complete: 2 rejected. The smallest rejected one, trial 1, has 20,399 "
+        "parameters, 400 over."
+    )
+    add(study, "rejected", excess=300.0, parameters=20_299)
+    found = report("rejected")["The best configurations"].strip()
+    assert found == "No trial is complete: 3 rejected."
+
+
 @pytest.mark.parametrize("kind", ["empty", "infeasible", "pareto"])
 def test_every_kind_of_study_has_a_report(kind):
     several = kind == "pareto"
@@ -146,7 +197,8 @@ def test_every_kind_of_study_has_a_report(kind):
     if several:
         assert "| 0 | 0.9 | 100 |" in found["The front"]
     else:
-        assert "No complete trial fits the budget." in found["The best configurations"]
+        why = "No trial is complete: 2 rejected." if kind == "infeasible" else "has ended yet."
+        assert why in found["The best configurations"]
         assert (
             "at least 10 trials that can be compared are needed" in found["Which settings matter"]
         )

@@ -48,6 +48,16 @@ def test_a_report_on_it_can_be_made_elsewhere(address):
     assert "91.0%" in Path("s/report/report.md").read_text(encoding="utf-8")
 
 
+def test_a_record_in_another_encoding_is_exported_as_it_is_but_for_passwords():
+    swept()
+    record = Path("multirun/s/1/.hydra/config.yaml")
+    record.write_bytes(b"study: s  # caf\xe9\r\nstorage: postgresql://me:secret@host/db\n")
+    with zipfile.ZipFile(exported()) as archive:
+        found = archive.read("s/1/.hydra/config.yaml")
+    assert found.startswith(b"study: s  # caf\xe9\r\nstorage: postgresql://me:")
+    assert b"secret" not in found
+
+
 def test_an_exported_study_can_be_exported_again():
     swept()
     opened(exported())

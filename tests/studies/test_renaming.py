@@ -120,6 +120,21 @@ def test_nothing_is_lost_wherever_it_is_cut_short(monkeypatch, step, after):
     assert json.loads(Path("multirun/t/1/result.json").read_text())["study"] == "t"
 
 
+@pytest.mark.parametrize("name", ["1/.hydra/config.yaml", "confirmation/confirmation.json"])
+def test_a_damaged_record_is_named_before_anything_is_copied_or_moved(name):
+    before = plain(swept())
+    damaged = Path("multirun/s", name)
+    damaged.parent.mkdir(exist_ok=True)
+    whole = damaged.read_bytes() if damaged.exists() else b"{}"
+    damaged.write_bytes(b"caf\xe9: {\n")
+    with pytest.raises(StudiesError, match=rf"multirun/s/{name} is damaged: .*; mend that file"):
+        rename()
+    assert (names(), Path("multirun/t").exists()) == (["s"], False)
+    damaged.write_bytes(whole)
+    rename()
+    assert plain(read_study("t", SQLITE).study) == before
+
+
 def test_a_copy_that_was_cut_short_is_made_again(monkeypatch):
     before = plain(swept(trials=3))
     storage = open_to_change(SQLITE)

@@ -8,6 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnist_sweep.inspection.plots import anybodys_texts
 from mnist_sweep.report.drawing import BLUE, GREY, ORANGE, axes_of, legend, svg
 from tools.results.figures import TAUGHT, Network, networks
 
@@ -30,6 +31,7 @@ def picture(summaries: Mapping[str, Mapping[str, Any]], theme: str) -> str:
     return drawing.replace("<svg ", f"<!-- matplotlib {mpl.__version__} -->\n<svg {size} ", 1)
 
 
+@anybodys_texts()
 def figure(summaries: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw all networks; a point of ours is a mean, with its interval and its seeds."""
     drawn, axes = axes_of(WIDTH, HEIGHT)
