@@ -58,6 +58,15 @@ def test_a_study_is_read_without_a_change_to_its_database(command, tmp_path, cap
     assert "resumed: 7 of 20 trials have ended, 13 left" in capsys.readouterr().out
 
 
+def test_optuna_says_nothing_of_studies_that_only_the_plan_makes(command, capfd):
+    recorded(7)
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    capfd.readouterr()
+    assert command(*PLAIN) == 0
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
+    assert "study created" not in capfd.readouterr().err
+
+
 def test_a_study_that_is_complete_says_what_more_needs(command, capsys):
     recorded(7)
     assert command(*PLAIN, "hydra.sweeper.n_trials=7") == 0
