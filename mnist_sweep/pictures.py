@@ -25,7 +25,7 @@ from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.data import Images
 from mnist_sweep.data.sources import DIGITS
-from mnist_sweep.files import replacing, writing
+from mnist_sweep.files import writing
 from mnist_sweep.inspection import figures, plots, predictions
 from mnist_sweep.run.load import data_of, load_trained
 from mnist_sweep.text import counted, percent, relative
@@ -65,8 +65,7 @@ def main(asked: Pictures) -> None:
     }
     with writing("to", folder):
         for file, figure in drawn.items():
-            with plots.anybodys_texts(), replacing(folder / f"{file}.png") as new:
-                figure.savefig(new, dpi=DOTS, format="png")
+            plots.save(figure, folder / f"{file}.png", DOTS)
     wrong = int((predicted.predicted != predicted.labels).sum())
     right = percent(predicted.accuracy, len(split))
     print(f"{name}: {wrong:,} of {counted(len(split), 'image')} wrong ({right} right)")

@@ -238,7 +238,7 @@ def _draw(path: Path, found: Sequence[Read]) -> list[Path]:
     """Write the sheets; return where they are."""
     # matplotlib comes with these
     from mnist_sweep.bundle.sheet import DOTS, sheets
-    from mnist_sweep.inspection.plots import anybodys_texts
+    from mnist_sweep.inspection.plots import save
 
     drawn: list[Path] = []
     with writing("to", path):
@@ -247,8 +247,7 @@ def _draw(path: Path, found: Sequence[Read]) -> list[Path]:
             sheets([(each.file, each.drawing, each.reading) for each in found]), 1
         ):
             name = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
-            with anybodys_texts(), replacing(name) as new:
-                figure.savefig(new, dpi=DOTS, format="png")
+            save(figure, name, DOTS)
             drawn.append(name)
     return drawn
 

@@ -70,7 +70,7 @@ def _best_seed(folder: Path, seeds: list[int], ranked_by: str) -> Path:
             f"the fresh runs in {folder} are gone, of which the best is exported: delete "
             f"{folder.parent / FILE}, and the same command trains them again"
         )
-    return folder / str(min(ranks, key=lambda seed: ranks[seed]))
+    return folder / str(min(ranks, key=ranks.__getitem__))
 
 
 def lines(question: Question, found: Found, seconds: float) -> Iterator[str]:

@@ -32,6 +32,7 @@ FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
+NAMES = tuple(name for pair in FILES.values() for name in pair)
 MNIST_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -41,8 +42,8 @@ MNIST_MD5 = {
 SIZE, CLASSES = 28, 10
 GZIP = b"\x1f\x8b"  # how a compressed file begins
 RESTORE = "restore it, or delete it to download it again"
-# Those of torchvision's that are four files of 28x28 images and ten classes.
-DOWNLOADS = ("MNIST", "FashionMNIST", "KMNIST")
+# Those of torchvision's that are four files of 28x28 images and ten classes: training and test.
+PUBLISHED = dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST"), (60_000, 10_000))
 DIGITS = ("mnist", "mnist_5k")  # the data sets that have handwritten digits, placed alike
 
 
@@ -92,21 +93,21 @@ def missing_files(raw: Path) -> list[str]:
     Raises DataError where it cannot be looked into.
     """
     try:
-        return [name for pair in FILES.values() for name in pair if not (raw / name).is_file()]
+        return [name for name in NAMES if not (raw / name).is_file()]
     except OSError as error:
         raise DataError(f"{raw} cannot be read: {reason_and_place(error, raw)}") from error
 
 
 def file_states(raw: Path) -> tuple[tuple[int, ...], ...]:
-    """Return what tells each of a set's files from an earlier one: inode, bytes, and last change.
+    """Return what tells each of a set's files from any other: where it is, bytes, last change.
 
     Raises DataError where they cannot be looked at.
     """
     try:
-        found = [(raw / name).stat() for pair in FILES.values() for name in pair]
+        found = [(raw / name).stat() for name in NAMES]
     except OSError as error:
         raise DataError(f"{raw} cannot be read: {reason_and_place(error, raw)}") from error
-    return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+    return tuple((each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
 
 
 def read_idx_set(raw: Path, checksums: dict[str, str]) -> dict[str, Images]:
@@ -183,9 +184,9 @@ def download_idx_set(root: Path, folder: str, timeout: float) -> None:
     Raises DataError when torchvision does not have the set in this form, when no mirror answers, or
     when the download fails.
     """
-    if folder not in DOWNLOADS:
+    if folder not in PUBLISHED:
         raise DataError(
-            f"there is no download for {folder!r}: torchvision has {', '.join(DOWNLOADS)} "
+            f"there is no download for {folder!r}: torchvision has {', '.join(PUBLISHED)} "
             "in this form"
         )
     import torchvision  # 1.3 s: only where a download is wanted
@@ -204,7 +205,7 @@ def download_idx_set(root: Path, folder: str, timeout: float) -> None:
             if missing_files(raw):  # else another process has fetched them meanwhile
                 with _socket_timeout(timeout):
                     reachable(beside, download=True)
-                for file in [name for pair in FILES.values() for name in pair]:
+                for file in NAMES:
                     (raw_folder(Path(beside), folder) / file).replace(raw / file)
     except OSError as error:
         raise DataError(f"the download to {root} failed: {reason_and_place(error)}") from error

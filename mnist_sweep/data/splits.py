@@ -23,6 +23,8 @@ from mnist_sweep.files import DATA_ROOT, users_folder
 # Per digit, of the 500 that mnist_5k has: 4,000/500/500 in all.
 SUBSET_TRAIN, SUBSET_VAL = 400, 50
 
+VALIDATION = 10_000  # training images that are held out unless a user says how many
+
 HASHED = 4096  # images hashed at a time, so that no whole set is copied for it
 
 
@@ -61,7 +63,7 @@ def load_dataset(
     folder: str = "MNIST",
     download: bool = True,
     timeout: float = 5.0,
-    validation: int = 10_000,
+    validation: int = VALIDATION,
     split_seed: int = 0,
 ) -> Dataset:
     """Load a data set by name.
@@ -87,26 +89,25 @@ def load_dataset(
     except DataError as error:
         if name == "auto":
             given = f"; data.validation={validation} is not of this subset"
-            return _mnist_5k(split_seed, f"{error}{given if validation != 10_000 else ''}")
+            return _mnist_5k(split_seed, f"{error}{given if validation != VALIDATION else ''}")
         raise DataError(
             f"{error}; put the four files there, set data.root or MNIST_SWEEP_DATA, "
             "or use data=mnist_5k"
         ) from error
     called = "mnist" if name == "auto" else name
-    return _idx_set(called, raw, raw.absolute(), file_states(raw), reason, validation, split_seed)
+    return _idx_set(called, raw, file_states(raw), reason, validation, split_seed)
 
 
 @lru_cache(maxsize=2)  # a worker that runs many trials reads and splits its data once
 def _idx_set(
     name: str,
     raw: Path,
-    place: Path,
     states: tuple[tuple[int, ...], ...],
     reason: str,
     validation: int,
     split_seed: int,
 ) -> Dataset:
-    """Read and split a set whose files are in these states; `place`: where `raw` is now."""
+    """Read and split a set whose files are in these states."""
     found = read_idx_set(raw, MNIST_MD5 if raw.parent.name == "MNIST" else {})
     train, val = _hold_out(found["train"], validation, split_seed, raw)
     return _dataset(name, reason, train, val, found["test"])

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -12,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
+
+from mnist_sweep.files import replacing
 
 # Blue to orange through white tells signs apart for colour-blind eyes too; viridis orders.
 SIGNED, ORDERED = "PuOr", "viridis"
@@ -30,6 +33,12 @@ def anybodys_texts() -> Iterator[None]:
     with mpl.rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
         yield
+
+
+def save(figure: Figure, path: Path, dots: int) -> None:
+    """Write a figure as a PNG, in the place of what is there; `dots` an inch."""
+    with anybodys_texts(), replacing(path) as new:
+        figure.savefig(new, dpi=dots, format="png")
 
 
 @anybodys_texts()

@@ -37,7 +37,7 @@ from matplotlib.figure import Figure
 from mnist_sweep.cli import arguments
 from mnist_sweep.cli.arguments import ArgumentError
 from mnist_sweep.files import replacing
-from mnist_sweep.inspection.plots import anybodys_texts
+from mnist_sweep.inspection import plots
 from mnist_sweep.report import comparison_page, side_by_side
 from mnist_sweep.report.blocks import Section
 from mnist_sweep.report.live import server
@@ -157,8 +157,7 @@ def _write_pages(
     trials: Mapping[str, Any] | None = None,
 ) -> None:
     for name, figure in figures.items():
-        with anybodys_texts(), replacing(folder / f"{name}.png") as new:
-            figure.savefig(new, dpi=DOTS, format="png")
+        plots.save(figure, folder / f"{name}.png", DOTS)
     for name, text in (
         ("report.md", markdown(title, content)),
         ("index.html", page(title, content, figures, trials)),

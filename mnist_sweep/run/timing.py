@@ -18,7 +18,7 @@ from safetensors.torch import save
 
 from mnist_sweep.config import RunConfig
 from mnist_sweep.data import Dataset, Images
-from mnist_sweep.data.sources import missing_files, raw_folder
+from mnist_sweep.data.sources import PUBLISHED, missing_files, raw_folder
 from mnist_sweep.files import DATA_ROOT, users_folder
 from mnist_sweep.models.cost import Cost
 from mnist_sweep.models.layout import set_layout
@@ -41,8 +41,6 @@ from mnist_sweep.training.distillation import Teacher
 from mnist_sweep.training.epochs import Epoch
 from mnist_sweep.training.loop import Diverged, Precision, Recipe, Training, fit
 
-# Training and test images of the sets of this size that torchvision downloads, as published.
-PUBLISHED = dict.fromkeys(("MNIST", "FashionMNIST", "KMNIST"), (60_000, 10_000))
 BLOCKS = 8  # measurements of a few steps each
 FEWEST, PATIENCE = 3, 2.0  # of them where other programs slow them down to so many times the time
 OWN = 0.85  # of the time a thread that computes has its core, unless other programs want it

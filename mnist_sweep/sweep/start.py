@@ -32,6 +32,7 @@ def run_sweep(given: Given, arguments: list[str]) -> None:
     """
     if given.task.resumes:
         raise SweepError("resume is for a single run: a sweep is resumed by its own command")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # also of studies that only a plan makes
     made = Made(given)
     try:
         if given.settings.dry_run:

@@ -48,7 +48,6 @@ def open_study(
 
     Raises SweepError when the storage cannot be used, or holds it with other directions.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         study = optuna.create_study(
             study_name=name,

@@ -247,7 +247,7 @@ def test_a_download_from_an_answering_mirror_is_read(idx_root, monkeypatch, tmp_
     import torchvision
 
     monkeypatch.setattr(torchvision.datasets, "Toy", Toy, raising=False)
-    monkeypatch.setattr(sources, "DOWNLOADS", ("Toy",))
+    monkeypatch.setitem(sources.PUBLISHED, "Toy", (60, 20))
     monkeypatch.setattr(sources, "_answers", lambda url, timeout: "answers" in url)
     root = tmp_path_factory.mktemp("download")
     dataset = load_dataset("toy", str(root), "Toy", validation=10)
@@ -276,7 +276,7 @@ def test_of_several_processes_one_downloads_and_the_others_wait(
     import torchvision
 
     monkeypatch.setattr(torchvision.datasets, "Toy", Toy, raising=False)
-    monkeypatch.setattr(sources, "DOWNLOADS", ("Toy",))
+    monkeypatch.setitem(sources.PUBLISHED, "Toy", (60, 20))
     monkeypatch.setattr(sources, "_answers", lambda url, timeout: True)
     root = tmp_path_factory.mktemp("download")
 

@@ -85,7 +85,6 @@ def plan_sweep(given: Given, arguments: list[str]) -> Plan:
 
     Raises SweepError, and what else a user can cause, where the sweep could not start either.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # of studies that only the plan makes
     check_given(given)
     search = read_search(given, arguments)
     backend = choose_backend(given)
