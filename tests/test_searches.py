@@ -24,8 +24,10 @@ from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.searchable import check_space
 from mnist_sweep.sweep.space.values import written
 from mnist_sweep.sweep.zipped import groups_of
+from tools.results import figures
 
 FOLDER = Path(train.config_directory()) / "search/ablation"
+PUBLISHED = sorted((figures.FOLDER / "search").glob("*.yaml"))
 ABLATIONS = sorted(file.stem for file in FOLDER.glob("*.yaml") if file.stem != "base")
 
 
@@ -155,3 +157,15 @@ def test_an_ablations_grid_has_each_arm_with_each_seed(search, name):
     follow(found.space, groups_of(sweeper.zip))
     sampler = instantiate(sweeper.sampler, _execution_whitelist_=SAMPLER_TARGETS)
     assert take_grid(sampler, found.space)[1] == 5 * 4
+
+
+@pytest.mark.parametrize("file", PUBLISHED, ids=lambda file: file.stem)
+def test_a_search_that_the_results_are_of_can_be_made_again(search, file):
+    found = search(f"hydra.searchpath=[file://{file.parents[1]}]", f"search={file.stem}")
+    check_space(found.space, found.current)
+    sweeper = found.config.hydra.sweeper
+    assert sweeper.n_trials > len(sweeper.enqueue)
+    for given in sweeper.enqueue:
+        lines = [f"{name}={written(value)}" for name, value in given.items()]
+        config, _ = found.compose([f"search={file.stem}", *lines])
+        assert count_model(config.model, "compact")[1] <= found.config.budget.max_parameters

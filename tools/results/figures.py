@@ -44,6 +44,12 @@ class Network:
         settings: Mapping[str, Any] = self.summary["configurations"][0]["settings"]
         return settings
 
+    @property
+    def by_seed(self) -> dict[str, float]:
+        """The accuracies by their seeds."""
+        seeds = self.summary["configurations"][0]["seeds"]
+        return {seed: found["test_acc"] for seed, found in seeds.items()}
+
 
 def read(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
     """Return all summaries by the names of their files, without .json."""
@@ -73,6 +79,27 @@ def networks(summaries: Mapping[str, Mapping[str, Any]], ending: str = "") -> li
     """Return the networks of all budgets that there are, the largest budget first."""
     found = (network(name + ending, summaries) for name in BUDGETS)
     return [each for each in found if each is not None]
+
+
+def same_without_teacher(
+    taught: Network, summaries: Mapping[str, Mapping[str, Any]]
+) -> Network | None:
+    """Return the network of all the same settings that had no teacher; None where there is none."""
+    found = (
+        network(name, summaries)
+        for name, summary in summaries.items()
+        if "configurations" in summary and not name.endswith(TAUGHT)
+    )
+    alike = (each for each in found if each is not None and _same_but_teacher(each, taught))
+    return next(alike, None)
+
+
+def _same_but_teacher(one: Network, other: Network) -> bool:
+    settings = [
+        {name: value for name, value in each.settings.items() if name != "distill"}
+        for each in (one, other)
+    ]
+    return one.epochs == other.epochs and settings[0] == settings[1]
 
 
 def others_within(limit: int, summaries: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

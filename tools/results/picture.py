@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnist_sweep.inspection.plots import anybodys_texts
-from mnist_sweep.report.drawing import BLUE, GREY, ORANGE, axes_of, legend, svg
-from tools.results.figures import TAUGHT, Network, networks
+from mnist_sweep.report.drawing import BLUE, GREY, axes_of, legend, svg
+from tools.results.figures import Network, networks
 
 WIDTH, HEIGHT = 7.4, 3.6  # inches
 # What the page's ink and grid are in GitHub's two themes.
@@ -45,8 +45,7 @@ def figure(summaries: Mapping[str, Mapping[str, Any]]) -> Figure:
         markeredgewidth=2,
         label="best published, one run each",
     )
-    _ours(axes, networks(summaries), BLUE, 1.0, "ours, mean of fresh seeds, 95%")
-    _ours(axes, networks(summaries, TAUGHT), ORANGE, 0.95, "ours, with a teacher")
+    _ours(axes, networks(summaries))
     axes.set_xscale("log")
     axes.set_xticks([1_500, 2_000, 4_000, 8_000, 20_000])
     axes.set_xticks([], minor=True)
@@ -56,29 +55,29 @@ def figure(summaries: Mapping[str, Mapping[str, Any]]) -> Figure:
     return drawn
 
 
-def _ours(axes: Axes, found: list[Network], colour: str, aside: float, label: str) -> None:
-    """Draw networks as points with intervals, `aside` of their place, and each seed faintly."""
+def _ours(axes: Axes, found: list[Network]) -> None:
+    """Draw networks as points with intervals, and beside them each seed faintly."""
     if not found:
         return
     for each in found:
         axes.plot(
-            [each.parameters * aside * 1.03] * len(each.accuracies),  # beside the interval
+            [each.parameters * 1.03] * len(each.accuracies),
             [100 * accuracy for accuracy in each.accuracies],
             "o",
-            color=colour,
+            color=BLUE,
             markersize=3,
             alpha=0.35,
         )
     axes.errorbar(
-        [each.parameters * aside for each in found],
+        [each.parameters for each in found],
         [100 * each.test.mean for each in found],
         yerr=[
             [100 * (each.test.mean - each.test.low) for each in found],
             [100 * (each.test.high - each.test.mean) for each in found],
         ],
         fmt="D",
-        color=colour,
+        color=BLUE,
         markersize=6,
         capsize=4,
-        label=label,
+        label="ours, mean of fresh seeds, 95%",
     )

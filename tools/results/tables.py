@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mnist_sweep.confirm import wording
-from mnist_sweep.confirm.intervals import Interval
+from mnist_sweep.confirm.intervals import LEVEL, Interval, in_pairs
 from mnist_sweep.text import markdown_table, percent
 from tools.results import figures
 from tools.results.claims import arm_name, judge
@@ -107,7 +107,7 @@ def taught(summaries: Summaries) -> list[str]:
     """Return the networks that had a teacher beside the same without."""
     rows = []
     for found in figures.networks(summaries, TAUGHT):
-        alone = figures.network(found.file.removesuffix(TAUGHT), summaries)
+        alone = figures.same_without_teacher(found, summaries)
         rows.append(
             (
                 BUDGETS[found.file.removesuffix(TAUGHT)].words,
@@ -115,9 +115,17 @@ def taught(summaries: Summaries) -> list[str]:
                 f"**{wording.percent(found.test)}**",
                 str(len(found.accuracies)),
                 "not measured" if alone is None else wording.percent(alone.test),
+                "" if alone is None else _by_teacher(found, alone),
             )
         )
-    return table(("budget", "parameters", "with a teacher", "seeds", "without"), rows)
+    head = ("budget", "parameters", "with a teacher", "seeds", "without", "difference in points")
+    return table(head, rows)
+
+
+def _by_teacher(taught: Network, alone: Network) -> str:
+    """Say what a teacher adds, in pairs of the same seed."""
+    difference = in_pairs(taught.by_seed, alone.by_seed, LEVEL, 1 / taught.summary["images"])
+    return "" if difference is None else wording.difference(difference)
 
 
 def _ablation_of(name: str) -> Callable[[Summaries], list[str]]:

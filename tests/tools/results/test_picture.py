@@ -21,4 +21,9 @@ def test_only_what_there_are_figures_of_is_in_the_legend():
     assert "fresh seeds" not in picture(OTHERS, "light")
     shown = picture(OTHERS | {"best_8k": confirmed(7_906, [0.996, 0.997])}, "light")
     assert "fresh seeds" in shown
-    assert "teacher" not in shown
+
+
+def test_networks_with_a_teacher_are_in_their_table_alone():
+    alone = OTHERS | {"best_8k": confirmed(7_906, [0.996, 0.997])}
+    taught = {"best_8k_taught": confirmed(7_906, [0.995, 0.996])}
+    assert picture(alone | taught, "light") == picture(alone, "light")
