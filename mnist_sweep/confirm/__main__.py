@@ -53,6 +53,7 @@ from mnist_sweep.confirm.candidates import (
     ConfirmError,
     add,
     check_same_data,
+    leading,
     of_runs,
     of_trials,
     seeds_for,
@@ -68,6 +69,7 @@ from mnist_sweep.files import writing
 from mnist_sweep.folder_lock import alone_in
 from mnist_sweep.passwords import without_password
 from mnist_sweep.study_folder import WORKERS
+from mnist_sweep.sweep.seed_axis import has_seeds
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.text import duration, printable, relative
 
@@ -82,7 +84,7 @@ def main(asked: Confirm) -> None:
     default, none_for = _add_default(asked, record, candidates)
     check_same_data(candidates)
     folder = folder_of(asked, record)
-    seeds = seeds_for(candidates, asked.seeds, asked.first)
+    seeds = seeds_for(candidates, asked.seeds, asked.first, record)
     busy = ConfirmError(
         f"another confirmation is running in {folder}: wait for it, or choose another folder with "
         "to="
@@ -162,7 +164,10 @@ def _candidates(asked: Confirm, record: StudyRecord | None) -> tuple[list[Candid
     changes, ranked_by = Changes(asked.epochs, asked.data), "val_acc"
     candidates: list[Candidate] = []
     if record:
-        directories = {row.number: row.attributes.get("run_directory") for row in record.best}
+        if has_seeds(record):
+            print("the seed was searched: configurations are in the order of their means over it")
+        rows = leading(record)
+        directories = {row.number: row.attributes.get("run_directory") for row in rows}
         candidates = of_trials(record.name, directories, asked.top, changes)
         if record.objectives[0] == "val_loss":
             ranked_by = "val_loss"

@@ -4,8 +4,7 @@ Differences are in pairs of equal seeds, as in a confirmation, but on the valida
 intervals hold for other seeds on these images.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +17,12 @@ from mnist_sweep.report.names import short_names, short_value
 from mnist_sweep.report.noise import judged
 from mnist_sweep.report.objective_values import in_percent
 from mnist_sweep.report.ranking import ranked
+from mnist_sweep.sweep.seed_axis import FEWEST, by_seed, has_seeds, with_a_value
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.study_store import SEED
 from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import counted
 
-FEWEST = 2  # seeds of an arm
 MOST_IMAGES = 60_000  # as many as MNIST has to train and validate with
 
 
@@ -51,9 +50,9 @@ def arms(record: StudyRecord) -> list[Arm]:
     Those of which seeds were pruned come after all others. Empty where the seed is no axis of the
     search, or it has several objectives.
     """
-    if SEED not in record.searched or len(record.directions) > 1:
+    if not has_seeds(record):
         return []
-    best_last = _by_seed(record, _with_a_value(ranked(record)[::-1]))  # of two, the better one
+    best_last = by_seed(record, with_a_value(ranked(record)[::-1]))  # of two, the better one
     pruned = missing_seeds(record, TrialStatus.PRUNED)
 
     def pruned_of(settings: Mapping[str, Any]) -> Sequence[Any]:
@@ -107,18 +106,13 @@ def missing_seeds(record: StudyRecord, how: TrialStatus) -> list[MissingSeeds]:
             [
                 seed
                 for seed, runs in of_seed.items()
-                if not _with_a_value(row for row in runs if row.status == TrialStatus.COMPLETE)
+                if not with_a_value(row for row in runs if row.status == TrialStatus.COMPLETE)
             ],
             str(how),
         )
-        for settings, of_seed in _by_seed(record, ended)
+        for settings, of_seed in by_seed(record, ended)
     ]
     return [each for each in found if each.seeds]
-
-
-def _with_a_value(rows: Iterable[Row]) -> list[Row]:
-    """Return the trials that can be in a mean: another application may answer infinity."""
-    return [row for row in rows if row.values and math.isfinite(row.values[0])]
 
 
 def leader(record: StudyRecord) -> Row | None:
@@ -126,40 +120,12 @@ def leader(record: StudyRecord) -> Row | None:
     found = arms(record)
     if len(found) < 2:
         return None
-    following = _following(record)
-    best = found[0].settings
-    return next(row for row in ranked(record) if _without_seed(row, following) == best)
-
-
-def _by_seed(
-    record: StudyRecord, rows: Iterable[Row]
-) -> list[tuple[dict[str, Any], dict[Any, list[Row]]]]:
-    """Return the configurations, each with its rows by seed, in the order of the rows."""
-    following = _following(record)
-    found: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], dict[Any, list[Row]]]] = {}
-    for row in rows:
-        if SEED not in row.settings:
-            continue
-        settings = _without_seed(row, following)
-        key = tuple((name, repr(value)) for name, value in sorted(settings.items()))
-        found.setdefault(key, (settings, {}))[1].setdefault(row.settings[SEED], []).append(row)
-    return list(found.values())
-
-
-def _without_seed(row: Row, following: Sequence[str]) -> dict[str, Any]:
-    """Return what a trial drew but for its seed, and what followed from that."""
-    drawn = {name: value for name, value in row.settings.items() if name != SEED}
-    given = dict(line.split("=", 1) for line in row.command if "=" in line)
-    return drawn | {name: given[name] for name in following if name in given}
-
-
-def _following(record: StudyRecord) -> list[str]:
-    """Return the settings that searched ones decide, and that are not searched themselves."""
-    conditional = (record.definition.get("search") or {}).get("conditional") or {}
-    names = {
-        name for branches in conditional.values() for inner in branches.values() for name in inner
-    }
-    return sorted(names - record.searched.keys())
+    best = next(
+        of_seed
+        for settings, of_seed in by_seed(record, ranked(record))
+        if settings == found[0].settings
+    )
+    return next(iter(best.values()))[0]
 
 
 def differences(record: StudyRecord, found: Sequence[Arm]) -> list[Interval | None]:

@@ -1,0 +1,54 @@
+"""The configurations of a search that has the seed as an axis, each with its trials by seed."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from mnist_sweep.sweep.study_record import Row, StudyRecord
+from mnist_sweep.sweep.study_store import SEED
+
+FEWEST = 2  # seeds that a mean is of
+
+
+def has_seeds(record: StudyRecord) -> bool:
+    """Whether a study searched the seed, and for one objective, so that a mean has an order."""
+    return SEED in record.searched and len(record.directions) == 1
+
+
+def by_seed(
+    record: StudyRecord, rows: Iterable[Row]
+) -> list[tuple[dict[str, Any], dict[Any, list[Row]]]]:
+    """Return the configurations, each with its rows by seed, in the order of the rows.
+
+    What follows a searched setting is among a configuration's settings (`hydra.sweeper.zip`).
+    """
+    following = _following(record)
+    found: dict[tuple[tuple[str, str], ...], tuple[dict[str, Any], dict[Any, list[Row]]]] = {}
+    for row in rows:
+        if SEED not in row.settings:
+            continue
+        settings = _without_seed(row, following)
+        key = tuple((name, repr(value)) for name, value in sorted(settings.items()))
+        found.setdefault(key, (settings, {}))[1].setdefault(row.settings[SEED], []).append(row)
+    return list(found.values())
+
+
+def with_a_value(rows: Iterable[Row]) -> list[Row]:
+    """Return the trials that can be in a mean: another application may answer infinity."""
+    return [row for row in rows if row.values and math.isfinite(row.values[0])]
+
+
+def _without_seed(row: Row, following: Sequence[str]) -> dict[str, Any]:
+    """Return what a trial drew but for its seed, and what followed from that."""
+    drawn = {name: value for name, value in row.settings.items() if name != SEED}
+    given = dict(line.split("=", 1) for line in row.command if "=" in line)
+    return drawn | {name: given[name] for name in following if name in given}
+
+
+def _following(record: StudyRecord) -> list[str]:
+    """Return the settings that searched ones decide, and that are not searched themselves."""
+    conditional = (record.definition.get("search") or {}).get("conditional") or {}
+    names = {
+        name for branches in conditional.values() for inner in branches.values() for name in inner
+    }
+    return sorted(names - record.searched.keys())
