@@ -62,7 +62,9 @@ def _drawn(bands: Sequence[Band], x: str, of: StudyRecord, unit: float) -> Figur
         colour = COLOURS[number % len(COLOURS)]
         style = STYLES[number // len(COLOURS) % len(STYLES)]
         places = [place / unit for place in each.places]
-        axes.step(places, each.middle, style, where="post", color=colour, label=each.label)
+        # Matplotlib leaves what begins with an underscore out of legends.
+        label = f" {each.label}" if each.label.startswith("_") else each.label
+        axes.step(places, each.middle, style, where="post", color=colour, label=label)
         if each.low != each.high:
             axes.fill_between(
                 places, each.low, each.high, step="post", color=colour, alpha=0.2, linewidth=0

@@ -151,3 +151,12 @@ def test_a_study_without_a_best_has_a_row(record):
     groups = read_groups(["a", "b"], ADDRESS)
     (found,) = comparison_page.sections(groups, [])
     assert found.blocks[0].rows[0][:4] == ("a", "1", "1", "none")
+
+
+def test_a_study_whose_name_begins_with_an_underscore_is_in_the_legend_too(record):
+    for name in ("_x", "y"):
+        record(name, (0.9, 0, 1), (0.95, 1, 2))
+    drawn = comparison_page.charts(read_groups(["_x", "y"], ADDRESS))
+    for _, figure in drawn.values():
+        texts = [text.get_text().strip() for text in figure.axes[0].get_legend().get_texts()]
+        assert texts == ["_x", "y"]
