@@ -165,7 +165,10 @@ def _candidates(asked: Confirm, record: StudyRecord | None) -> tuple[list[Candid
     candidates: list[Candidate] = []
     if record:
         if has_seeds(record):
-            print("the seed was searched: configurations are in the order of their means over it")
+            print(
+                "the seed was searched: configurations are in the order of their means over it, "
+                "those with one seed or a pruned one last"
+            )
         rows = leading(record)
         directories = {row.number: row.attributes.get("run_directory") for row in rows}
         candidates = of_trials(record.name, directories, asked.top, changes)

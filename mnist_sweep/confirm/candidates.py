@@ -12,7 +12,7 @@ from mnist_sweep.config_checks import check
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.build import model_name
 from mnist_sweep.run.single import change, read_as_single
-from mnist_sweep.sweep.seed_axis import FEWEST, by_seed, has_seeds, with_a_value
+from mnist_sweep.sweep.seed_axis import FEWEST, by_seed, has_seeds, with_a_value, without_a_value
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.study_store import SEED
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -67,20 +67,19 @@ def leading(record: StudyRecord) -> list[Row]:
     """Return the trials of a study whose configurations are to be taken, the best first.
 
     Where the seed was searched there is one of each configuration, in the order of their means over
-    the seeds: the trial in the middle, since the best one was lucky too. Those of one seed, and
-    then those of which a seed was pruned, come after all others.
+    the seeds that have a value: its first trial, which its own value has not chosen. Those of one
+    seed, and then those of which a seed was pruned, come after all others.
     """
     if not has_seeds(record):
         return record.best
-    pruned = [row for row in record.rows if row.status == TrialStatus.PRUNED]
-    cut = [settings for settings, _ in by_seed(record, pruned)]
+    pruned = [settings for settings, _ in without_a_value(record, TrialStatus.PRUNED)]
     sign = 1 if record.directions[0] == "minimize" else -1
     places = []
     for settings, of_seed in by_seed(record, with_a_value(record.best)):
-        rows = [runs[0] for runs in of_seed.values()]  # the best of each seed, best first
+        rows = [runs[0] for runs in of_seed.values()]  # the best of each seed
         mean = sum(row.values[0] for row in rows) / len(rows)
-        middle = rows[len(rows) // 2]
-        places.append(((settings in cut, len(rows) < FEWEST, sign * mean), middle))
+        first = min(rows, key=lambda row: row.number)
+        places.append(((settings in pruned, len(rows) < FEWEST, sign * mean), first))
     return [row for _, row in sorted(places, key=lambda place: place[0])]
 
 
@@ -174,7 +173,7 @@ def seeds_for(
 
     Of a study that searched the seed, those are all of its seeds.
     """
-    searched = record.rows if record and has_seeds(record) else []
+    searched = record.rows if record and SEED in record.searched else []
     used = {int(candidate.config.seed) for candidate in candidates}
     used |= {row.settings[SEED] for row in searched if SEED in row.settings}
     return [seed for seed in range(first, first + number + len(used)) if seed not in used][:number]

@@ -17,7 +17,7 @@ from mnist_sweep.report.names import short_names, short_value
 from mnist_sweep.report.noise import judged
 from mnist_sweep.report.objective_values import in_percent
 from mnist_sweep.report.ranking import ranked
-from mnist_sweep.sweep.seed_axis import FEWEST, by_seed, has_seeds, with_a_value
+from mnist_sweep.sweep.seed_axis import FEWEST, by_seed, has_seeds, with_a_value, without_a_value
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.study_store import SEED
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -99,20 +99,9 @@ def missing_seeds(record: StudyRecord, how: TrialStatus) -> list[MissingSeeds]:
     """
     if SEED not in record.searched:
         return []
-    ended = [row for row in record.rows if row.status in (how, TrialStatus.COMPLETE)]
-    found = [
-        MissingSeeds(
-            settings,
-            [
-                seed
-                for seed, runs in of_seed.items()
-                if not with_a_value(row for row in runs if row.status == TrialStatus.COMPLETE)
-            ],
-            str(how),
-        )
-        for settings, of_seed in by_seed(record, ended)
+    return [
+        MissingSeeds(settings, seeds, str(how)) for settings, seeds in without_a_value(record, how)
     ]
-    return [each for each in found if each.seeds]
 
 
 def leader(record: StudyRecord) -> Row | None:

@@ -22,8 +22,8 @@ ASIDE = (
     *("data.root", "data.download", "data.timeout"),
 )
 COMMON = (
-    *("data", "device", "processor", "threads", "precision", "max_epochs", "versions"),
-    "earlier",
+    *("data", "device", "processor", "threads", "precision", "layout", "max_epochs"),
+    *("versions", "earlier"),
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.study_store import SEED
+from mnist_sweep.sweep.trials.status import TrialStatus
 
 FEWEST = 2  # seeds that a mean is of
 
@@ -31,6 +32,26 @@ def by_seed(
         key = tuple((name, repr(value)) for name, value in sorted(settings.items()))
         found.setdefault(key, (settings, {}))[1].setdefault(row.settings[SEED], []).append(row)
     return list(found.values())
+
+
+def without_a_value(
+    record: StudyRecord, how: TrialStatus
+) -> list[tuple[dict[str, Any], list[Any]]]:
+    """Return the configurations of which a seed ended so, and was not run again with success.
+
+    Each with those seeds. `how`: FAILED or PRUNED. In the order of their first trials.
+    """
+    ended = [row for row in record.rows if row.status in (how, TrialStatus.COMPLETE)]
+    found = []
+    for settings, of_seed in by_seed(record, ended):
+        seeds = [
+            seed
+            for seed, runs in of_seed.items()
+            if not with_a_value(row for row in runs if row.status == TrialStatus.COMPLETE)
+        ]
+        if seeds:
+            found.append((settings, seeds))
+    return found
 
 
 def with_a_value(rows: Iterable[Row]) -> list[Row]:

@@ -84,22 +84,26 @@ def networks(summaries: Mapping[str, Mapping[str, Any]], ending: str = "") -> li
 def same_without_teacher(
     taught: Network, summaries: Mapping[str, Mapping[str, Any]]
 ) -> Network | None:
-    """Return the network of all the same settings that had no teacher; None where there is none."""
+    """Return the network of all the same settings that had no teacher; None where there is none.
+
+    That of the same budget first.
+    """
+    names = [taught.file.removesuffix(TAUGHT), *summaries]
     found = (
         network(name, summaries)
-        for name, summary in summaries.items()
-        if "configurations" in summary and not name.endswith(TAUGHT)
+        for name in names
+        if "configurations" in summaries.get(name, {}) and not name.endswith(TAUGHT)
     )
     alike = (each for each in found if each is not None and _same_but_teacher(each, taught))
     return next(alike, None)
 
 
-def _same_but_teacher(one: Network, other: Network) -> bool:
-    settings = [
-        {name: value for name, value in each.settings.items() if name != "distill"}
-        for each in (one, other)
-    ]
-    return one.epochs == other.epochs and settings[0] == settings[1]
+def _same_but_teacher(alone: Network, taught: Network) -> bool:
+    def without(network: Network) -> dict[str, Any]:
+        return {name: value for name, value in network.settings.items() if name != "distill"}
+
+    has_none = (alone.settings.get("distill") or {}).get("teacher") is None
+    return has_none and alone.epochs == taught.epochs and without(alone) == without(taught)
 
 
 def others_within(limit: int, summaries: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -54,13 +54,18 @@ def _linked(text: str, address: str | None) -> str:
 
 def in_words(summaries: Summaries) -> list[str]:
     """Return the networks of all budgets as a sentence."""
-    found = figures.networks(summaries)
-    which = [
-        f"**{wording.percent(each.test)}** with {each.parameters:,} parameters"
-        f" ({len(each.accuracies)} seeds)"
-        for each in found
-    ]
-    return [f"Mean test accuracy over fresh seeds, with its 95% interval: {', '.join(which)}."]
+    which = []
+    for found in figures.networks(summaries):
+        best = figures.others_within(BUDGETS[found.file].limit, summaries)
+        which.append(
+            f"**{wording.percent(found.test)}** with {found.parameters:,} parameters"
+            f" ({len(found.accuracies)} seeds; {percent(best['test_acc'])})"
+        )
+    begins = (
+        "Mean test accuracy over fresh seeds, with its 95% interval (and the best single run that "
+        "others have published within the same budget)"
+    )
+    return [f"{begins}: {', '.join(which)}."]
 
 
 def seeds(summaries: Summaries) -> list[str]:
@@ -114,12 +119,19 @@ def taught(summaries: Summaries) -> list[str]:
                 f"{found.parameters:,}",
                 f"**{wording.percent(found.test)}**",
                 str(len(found.accuracies)),
-                "not measured" if alone is None else wording.percent(alone.test),
+                "not measured" if alone is None else _with_seeds(alone),
                 "" if alone is None else _by_teacher(found, alone),
             )
         )
-    head = ("budget", "parameters", "with a teacher", "seeds", "without", "difference in points")
+    head = (
+        *("budget", "parameters", "with a teacher", "seeds", "without"),
+        "difference in points, same seeds",
+    )
     return table(head, rows)
+
+
+def _with_seeds(found: Network) -> str:
+    return f"{wording.percent(found.test)} ({len(found.accuracies)} seeds)"
 
 
 def _by_teacher(taught: Network, alone: Network) -> str:
