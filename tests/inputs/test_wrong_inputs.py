@@ -38,9 +38,7 @@ TABLES = (
     data_sets,
 )
 CASES = [case for table in TABLES for case in table.CASES]
-NAMES = [
-    f"{table.__name__.rpartition('.')[2]}: {case.name}" for table in TABLES for case in table.CASES
-]
+QUICK = 5  # of a table, one in so many is tried by `make test`, and all by `make inputs`
 STARTS = '\nif __name__ == "__main__":\n'
 # What a sweep may leave that had to open its study to see what is wrong.
 LEFT = re.compile(
@@ -92,7 +90,15 @@ def _programs():
     return {path.parent.name if path.stem == "__main__" else path.stem for path in sources}
 
 
-@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def _parameters():
+    for table in TABLES:
+        name = table.__name__.rpartition(".")[2]
+        for place, case in enumerate(table.CASES):
+            marks = [pytest.mark.slow] if place % QUICK else []
+            yield pytest.param(case, id=f"{name}: {case.name}", marks=marks)
+
+
+@pytest.mark.parametrize("case", list(_parameters()))
 def test_a_wrong_input_is_one_line(case, beside, capfd, monkeypatch, record_property):
     monkeypatch.setattr("sys.argv", [])
     beside(case.given)

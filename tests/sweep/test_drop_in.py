@@ -35,6 +35,7 @@ y: 1
 z: 2
 fail: false
 """
+SAMPLERS = ("tpe", "random", "nsgaii", "nsgaiii", "gp")
 # One of the two is all that changes in a config.
 GROUP_NAME = ("override hydra/sweeper: optuna", "override hydra/sweeper: mnist_sweep")
 TARGET = (
@@ -89,8 +90,9 @@ def test_the_sweeper_is_known_to_hydra():
     assert BudgetSweeper in Plugins.instance().discover(Sweeper)
 
 
-@pytest.mark.parametrize("change", [GROUP_NAME, TARGET])
-@pytest.mark.parametrize("sampler", ["tpe", "random", "nsgaii", "nsgaiii", "gp"])
+@pytest.mark.parametrize(
+    ("change", "sampler"), [(TARGET, "tpe"), *((GROUP_NAME, name) for name in SAMPLERS)]
+)
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_stock_config_needs_only_its_target_or_its_group_name_changed(app, change, sampler):
     assert app(change, sampler=sampler, trials=12) == 0  # ten are drawn at random first
