@@ -61,6 +61,11 @@ class Combinations(BasicSweeper):
         """Return the batches of combinations. Raises SweepError for settings that do not go."""
         swept: dict[str, list[str]] = {}
         for override in overrides:
+            if override.is_discrete_sweep() and not list(override.sweep_string_iterator()):
+                raise SweepError(
+                    f"{override.input_line}: it has no value to run; name a config group that has "
+                    "options of such names"
+                )
             (alone,) = super().split_arguments([override], None)
             swept[override.get_key_element().lstrip("+")] = [line for (line,) in alone]
         found = combinations(swept, self.groups)

@@ -60,6 +60,7 @@ class Rules:
     plateau: int | None = None
     target: float | None = None
     minimize: bool = False
+    grid: bool = False  # it has its own points, and no others are tried
 
 
 @dataclass
@@ -141,7 +142,7 @@ class Sweep:
         self.rejected_in_a_row += 1
         if self.rejected_in_a_row >= self.rules.max_rejections:
             return [NothingFits(self.rejected_in_a_row)]
-        if self.rejected_in_a_row == HOPELESS and not launched:
+        if self.rejected_in_a_row == HOPELESS and not launched and not self.rules.grid:
             return [FindFeasible(HOPELESS), Ask()]
         return [Ask()]
 

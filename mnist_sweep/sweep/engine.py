@@ -50,6 +50,7 @@ class Engine:
                 settings.plateau,
                 settings.target,
                 minimize=settings.directions == ["minimize"],
+                grid=opened.queue.limits.points is not None,
             )
         )
         runs = given.directory if given.task.names_trials else None
@@ -85,8 +86,14 @@ class Engine:
         came_back = self.backend.poll(POLL)
         if not came_back and self._renewed():  # else the study is read as each is told
             came_back = self._not_heard_of()
+        ends: list[SweepError] = []
         for finished in came_back:
-            self._do(self._event_of(finished))
+            try:
+                self._do(self._event_of(finished))
+            except SweepError as error:  # the results that came back with it are told first
+                ends.append(error)
+        if ends:
+            raise ends[0]
         running = self.backend.running()
         self.reader.look_at(running)
         self.callbacks.tell(lambda each: each.tick(running))

@@ -18,8 +18,9 @@ class Verdict:
     are recorded with the trial, as JSON. `reason` says why the proposal is rejected; None lets it
     pass: with a constraint above 0 it is run, and is never the best, as in Optuna.
 
-    Raises TypeError for constraints that are no numbers by name, and for attributes that JSON does
-    not have, such as NumPy's numbers; ValueError for a constraint that is NaN.
+    Raises TypeError for constraints that are no numbers by name, for a reason that is no text, and
+    for attributes that JSON does not have, such as NumPy's numbers; ValueError for a constraint
+    that is NaN.
     """
 
     constraints: Mapping[str, float] = field(default_factory=dict)
@@ -27,6 +28,8 @@ class Verdict:
     reason: str | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.reason, str | None):
+            raise TypeError(f"reason must be a text or None, but is {self.reason!r}")
         if not isinstance(self.constraints, Mapping):
             raise TypeError(f"constraints must be numbers by name, but are {self.constraints!r}")
         for name, value in self.constraints.items():

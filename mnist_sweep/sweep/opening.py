@@ -28,11 +28,11 @@ from mnist_sweep.sweep.settings import check_objective, check_study_name, object
 from mnist_sweep.sweep.space.base_config import BaseConfig
 from mnist_sweep.sweep.space.compose import Composer
 from mnist_sweep.sweep.space.conditions import check_conditions, check_searches
-from mnist_sweep.sweep.space.enqueue import enqueue
+from mnist_sweep.sweep.space.enqueue import enqueue, read_configurations
 from mnist_sweep.sweep.space.following import follow
 from mnist_sweep.sweep.space.parsing import parse_space
 from mnist_sweep.sweep.space.search_space import SearchSpace
-from mnist_sweep.sweep.space.searchable import check_name, check_space
+from mnist_sweep.sweep.space.searchable import check_name, check_space, check_told
 from mnist_sweep.sweep.space.untried import Points
 from mnist_sweep.sweep.storage import Storage
 from mnist_sweep.sweep.study_store import name_objectives
@@ -106,7 +106,9 @@ def read_search(given: Given, arguments: list[str]) -> Search:
     unmet = check_conditions(space, current)
     missing: list[str] = []
     if given.task.names_trials:
-        check_space(space, current)
+        check_told(space)
+        if given.task.ours:
+            check_space(space, current)
         space.find_varying(current)
         missing = space.without_missing(current.is_setting)
         if not given.extender:
@@ -149,6 +151,8 @@ def open_sweep(
         definition, moved = match_study(given, search, study, grid=points is not None)
         if task.names_trials:
             summary.check_directory(study, given.directory)
+        # Before the study is written to: what is refused changes nothing.
+        read_configurations(study.sampler, space, search.current, settings.enqueue)
         extended = extend(study, moved, space.distributions())
         if moved:
             study_search.replace_definition(study, definition)
@@ -179,7 +183,7 @@ def open_sweep(
         given.gate,
         given.extender,
         partial(task.trial_overrides, study.study_name),
-        check_name if task.names_trials else lambda name: None,
+        check_name if task.ours else lambda name: None,
         None if untried is None else study_search.VOLATILE,
     )
     proposer = Proposer(records, gated_space, settings.resamples, untried)
@@ -259,8 +263,8 @@ def untried_points(given: Given, search: Search, tally: Tally, grid: int | None)
     Another application's job may answer otherwise to the same question; ours does not. A `grid` of
     so many points knows them itself.
     """
-    repeatable = given.task.names_trials and not given.extender and grid is None
-    return Points(tally, search.space, search.current) if repeatable else None
+    known = given.task.ours and not given.extender and grid is None
+    return Points(tally, search.space, search.current) if known else None
 
 
 def trials_left(tally: Tally, points: Points | None, total: int) -> int | None:

@@ -25,13 +25,22 @@ def names_trials(config: DictConfig) -> bool:
 class TaskConfig:
     """The composed config of a sweep, asked what the sweep needs to know.
 
-    Jobs of ours are told their study and trial, and run in a directory named after the trial
-    (`names_trials`); the config of another application may know neither.
+    Jobs that are told their study and trial run in a directory named after the trial
+    (`names_trials`), as `ours` are; the config of another application may know neither.
     """
 
     def __init__(self, config: DictConfig, sweep_directory: str) -> None:
         self.config, self.sweep_directory = config, sweep_directory
         self.names_trials = names_trials(config)
+
+    @property
+    def ours(self) -> bool:
+        """Whether its jobs are runs of this project, by most of whose settings it has.
+
+        Another application may be told its trial too.
+        """
+        own = [each.name for each in fields(RunConfig) if each.name in self.config]
+        return self.names_trials and 2 * len(own) >= len(fields(RunConfig))
 
     @property
     def resumes(self) -> bool:
@@ -59,10 +68,9 @@ class TaskConfig:
     def check(self, searched: Collection[str]) -> None:
         """Raise SweepError where the composed config is no run, whatever is searched in it.
 
-        Only of one that has most of a run's settings: another application may name trials too.
+        Only of this project's runs.
         """
-        own = [each.name for each in fields(RunConfig) if each.name in self.config]
-        if not self.names_trials or 2 * len(own) < len(fields(RunConfig)):
+        if not self.ours:
             return
         try:
             check_command(check(without_hydra(self.config)))

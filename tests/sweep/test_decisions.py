@@ -214,6 +214,12 @@ def test_a_study_that_has_launched_nothing_is_probed_once():
     assert found[:4] + found[5:] == [[Ask()]] * 6
 
 
+def test_a_grid_is_not_probed_since_it_tries_its_own_points_alone():
+    running = sweep(grid=True)
+    found = [running.step(Rejected(launched=False)) for _ in range(7)]
+    assert found == [[Ask()]] * 7
+
+
 def test_refusals_at_the_start_are_a_mistake_in_the_search():
     running = sweep(max_failure_rate=1.0)
     for number in range(MAX_REFUSALS - 1):

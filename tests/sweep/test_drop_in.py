@@ -284,3 +284,14 @@ def test_a_study_of_the_stock_sweeper_goes_on(app):
     assert app(nothing) == 0
     assert app(GROUP_NAME, trials=8) == 0
     assert len(study().trials) == 8
+
+
+def test_an_application_that_names_its_trials_searches_settings_called_as_this_projects(app):
+    """`keep` and `data` are not what they are here, and the same answer may be asked for again."""
+    config = STOCK.replace(
+        "x: 1.0", "x: 1.0\nstudy: null\ntrial: null\nkeep: 0.5\ndata: {{window: 3}}"
+    )
+    searched = ["keep=interval(0.1,0.9)", "data.window=range(1,9)"]
+    own = ["hydra.sweep.dir=out"]
+    assert app(GROUP_NAME, *searched, *own, config=config, task=lambda c: c.keep) == 0
+    assert {"keep", "data.window"} <= study().best_params.keys()

@@ -206,6 +206,15 @@ def test_the_same_seed_gives_the_same_search(sweep):
     assert [t.value for t in trials("s")] == [t.value for t in trials("t")]
 
 
+def test_a_sweep_that_is_refused_leaves_the_study_as_it_was(sweep, capfd):
+    assert sweep(1, SMALL) == 0
+    before = optuna.load_study(study_name="s", storage=STORAGE).user_attrs
+    wider = ["optimizer.lr=tag(log, interval(0.001, 0.2))", SMALL]
+    assert sweep(2, *wider, "+hydra.sweeper.enqueue=[{optimizer.lr: 5}]") == 1
+    assert "is outside the space's" in capfd.readouterr().err
+    assert optuna.load_study(study_name="s", storage=STORAGE).user_attrs == before
+
+
 def test_another_space_under_the_same_name_is_refused(sweep, capfd):
     assert sweep(1, SMALL) == 0
     capfd.readouterr()
@@ -584,6 +593,15 @@ def test_a_grid_is_run_once_and_its_over_budget_points_are_skipped(sweep):
     )
     skipped = results().skipped
     assert [(s.parameters, s.params["model.hidden"]) for s in skipped] == [(23_860, 30)] * 2
+
+
+def test_a_grid_that_begins_with_points_over_the_budget_runs_none_twice(sweep):
+    widths = ",".join(map(str, (*range(30, 45), 10, 11)))
+    grid = ["hydra/sweeper/sampler=grid", f"model.hidden={widths}", "optimizer.lr=0.01"]
+    assert sweep(20, *grid) == 0
+    complete = [t.params["model.hidden"] for t in trials() if status_of(t) == "complete"]
+    assert sorted(complete) == [10, 11]
+    assert len(trials()) == 17
 
 
 def test_a_grid_runs_what_is_zipped_together_once(sweep):

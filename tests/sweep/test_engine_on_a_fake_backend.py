@@ -461,3 +461,11 @@ def test_a_storage_that_does_not_answer_while_jobs_run_is_asked_again_later(run,
 
     study, _ = run(Slow(), total=1)
     assert study.trials[0].value == 1.0
+
+
+def test_results_that_came_back_with_a_failure_are_told_before_it_ends_the_sweep(run, storage):
+    backend = FakeBackend({0: [RuntimeError("no")], 1: [0.5], 2: [0.6]}, slots=3)
+    with pytest.raises(SweepError, match="no"):
+        run(backend, total=3)
+    study = optuna.load_study(study_name="s", storage=storage)
+    assert [trial.value for trial in study.trials] == [None, 0.5, 0.6]

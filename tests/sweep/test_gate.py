@@ -61,6 +61,7 @@ def test_a_teacher_that_is_not_there_is_refused_before_anything_trains(composed)
         ({"constraints": {"b": "7"}}, "constraint b must be a number, but is '7'"),
         ({"constraints": {"b": float("nan")}}, "constraint b is NaN"),
         ({"attributes": {"o": np.int64(3)}}, "attributes must be Python's own numbers.*int64"),
+        ({"reason": 17}, "reason must be a text or None, but is 17"),
         ({"attributes": {"o": object()}}, "attributes must be Python's own numbers.*object"),
     ],
 )

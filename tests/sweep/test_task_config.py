@@ -127,3 +127,8 @@ def test_the_gate_judges_the_config_as_a_job_has_it():
         application(OURS).judge(gate)
     application({**OURS, "budget": {"max_parameters": 11}}).judge(gate)
     assert seen == [(sorted(OURS), ["runtime"])] * 2
+
+
+def test_another_application_that_names_its_trials_is_not_taken_for_this_one(composed):
+    assert not application(OURS | {"data": {"window": 3}, "keep": 0.5}).ours
+    assert TaskConfig(composed(), "multirun/s").ours

@@ -74,3 +74,10 @@ def test_a_multirun_runs_the_pairs(command, capsys):
     assert command(*words, "batch_size=128,256", "seed=3,4,5", pairs[2]) == 1
     said = capsys.readouterr().err
     assert "as many values of each setting, but batch_size has 2, seed has 3" in said
+
+
+def test_a_multirun_over_nothing_is_refused_in_one_line(command, capsys):
+    assert command("-m", "search=none", "data=mnist_5k", "model=glob(zzz*)") == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: model=glob(zzz*): it has no value to run")
+    assert said.count("\n") == 1

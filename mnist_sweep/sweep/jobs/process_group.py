@@ -43,7 +43,7 @@ def kill(leader: int) -> None:
     with suppress(psutil.Error):
         descendants = psutil.Process(leader).children(recursive=True)
     for process in descendants:
-        with suppress(psutil.Error):
+        with suppress(psutil.Error, ProcessLookupError):  # it has ended meanwhile
             if os.getpgid(process.pid) != leader:
                 process.kill()
     _send(leader, signal.SIGKILL)

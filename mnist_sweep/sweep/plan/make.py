@@ -98,7 +98,7 @@ def plan_sweep(given: Given, arguments: list[str]) -> Plan:
         search.compose,
         given.gate,
         given.extender,
-        check_name=check_name if given.task.names_trials else lambda name: None,
+        check_name=check_name if given.task.ours else lambda name: None,
     )
     with ExitStack() as stack:
         timer = None

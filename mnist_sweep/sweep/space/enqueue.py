@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution
-from optuna.samplers import GridSampler
+from optuna.samplers import BaseSampler, GridSampler
 
 from mnist_sweep.sweep.errors import SweepError
 from mnist_sweep.sweep.space.base_config import NOTHING, BaseConfig
@@ -24,26 +24,39 @@ def enqueue(
 ) -> None:
     """Queue the default configuration in a new study, and what is not yet in it of the others.
 
-    Call it under the study's lock. Raises SweepError for a value outside the space, and for a grid,
-    which has its own points and no others.
+    Call it under the study's lock. Raises what `read_configurations` does.
     """
+    queued = read_configurations(study.sampler, space, current, configurations)
     if isinstance(study.sampler, GridSampler):
-        if configurations:
-            raise SweepError(
-                "hydra.sweeper.enqueue: a grid runs only its own points; leave enqueue out"
-            )
         return
-    if not isinstance(configurations, Sequence) or isinstance(configurations, str):
-        raise SweepError(
-            f"hydra.sweeper.enqueue must list configurations, but got {configurations!r}"
-        )
-    queued = [_checked(n, space, current, chosen) for n, chosen in enumerate(configurations)]
     if default_first and not study.get_trials(deepcopy=False):
         default = default_configuration(space, current)
         if default:
             study.enqueue_trial(default)
     for chosen in queued:
         study.enqueue_trial(chosen, skip_if_exists=True)
+
+
+def read_configurations(
+    sampler: BaseSampler,
+    space: SearchSpace,
+    current: BaseConfig,
+    configurations: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Return the user's configurations with values as the space has them.
+
+    Raises SweepError for a value outside the space, and for a grid, which has its own points and no
+    others.
+    """
+    if configurations and isinstance(sampler, GridSampler):
+        raise SweepError(
+            "hydra.sweeper.enqueue: a grid runs only its own points; leave enqueue out"
+        )
+    if not isinstance(configurations, Sequence) or isinstance(configurations, str):
+        raise SweepError(
+            f"hydra.sweeper.enqueue must list configurations, but got {configurations!r}"
+        )
+    return [_checked(n, space, current, chosen) for n, chosen in enumerate(configurations)]
 
 
 def default_configuration(space: SearchSpace, current: BaseConfig) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Searched settings whose values go together: one of them is searched, and the others follow it."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from optuna.distributions import CategoricalDistribution
@@ -30,7 +30,9 @@ def follow(space: SearchSpace, groups: Sequence[Sequence[str]]) -> None:
         for name in others:
             del space.settings[name]
             for text, value in zip(first, values[name], strict=True):
-                branches.setdefault(read(text), {})[name] = override_value(value)
+                found = read(text)
+                key = found if isinstance(found, Hashable) else text  # a list has no other
+                branches.setdefault(key, {})[name] = override_value(value)
 
 
 def _choices(space: SearchSpace, name: str) -> Sequence[Any]:

@@ -75,6 +75,13 @@ class SearchSpace:
     def _branches(self) -> list[dict[str, Setting]]:
         return [i for branches in self.conditional.values() for i in branches.values()]
 
+    def under_conditions(self) -> Iterator[tuple[str, str]]:
+        """Yield the settings that branches give one value, with that value as text."""
+        for branch in self._branches():
+            for name, setting in branch.items():
+                if isinstance(setting, str):
+                    yield name, setting
+
     def walk(self, choose: Choose, current: BaseConfig) -> list[str]:
         """Return overrides whose searched values `choose` gives; without those UNKNOWN to it.
 

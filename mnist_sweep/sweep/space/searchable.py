@@ -43,23 +43,35 @@ def check_name(name: str) -> None:
         raise SweepError(f"{name} must not be searched: {reasons[0]}. Leave it out{instead}")
 
 
-def check_space(space: SearchSpace, current: BaseConfig) -> None:
-    """Raise SweepError for a space whose trials could not be compared.
-
-    An option of a group is one that sets such a setting: an experiment with a budget of its own.
-    """
+def check_told(space: SearchSpace) -> None:
+    """Raise SweepError for a value of what the sweep tells its jobs."""
     for name in space.fixed():
         if plain_name(name) in ("study", "trial", "lease") and space.settings[name] != "null":
             raise SweepError(
                 f"{name}={space.settings[name]}: the sweep sets it; leave it out "
                 "(hydra.sweeper.study_name=... names a study)"
             )
-    for name, distribution in space.distributions():
+
+
+def check_space(space: SearchSpace, current: BaseConfig) -> None:
+    """Raise SweepError for a space whose trials could not be compared.
+
+    What has one value under a condition, or follows another setting, differs between trials too. An
+    option of a group is one that sets such a setting: an experiment with a budget of its own.
+    """
+    check_told(space)
+    options = [
+        (name, override_value(choice))
+        for name, distribution in space.distributions()
+        for choice in getattr(distribution, "choices", ())
+    ]
+    under_conditions = list(space.under_conditions())
+    for name in [*(n for n, _ in space.distributions()), *(n for n, _ in under_conditions)]:
         check_name(name)
+    fixed = [f"{n}={t}" for n, t in space.fixed().items() if current.is_group(n)]
+    for name, option in dict.fromkeys([*options, *under_conditions]):
         if current.is_group(name):
-            fixed = [f"{n}={t}" for n, t in space.fixed().items() if current.is_group(n)]
-            for choice in getattr(distribution, "choices", ()):
-                _check_option(name, override_value(choice), fixed, space, current)
+            _check_option(name, option, fixed, space, current)
 
 
 def _check_option(

@@ -60,3 +60,11 @@ def test_a_grid_has_what_follows_with_its_leader_and_searches_nothing_under_a_co
     space.conditional["a"][1]["d"] = among
     with pytest.raises(SweepError, match="a grid cannot search under conditions, as it would d;"):
         take(space)
+
+
+def test_what_follows_a_list_is_found_by_its_text():
+    space = space_of(
+        a=CategoricalDistribution(("[8,16]", "[16,32]")), b=CategoricalDistribution((1, 2))
+    )
+    follow(space, [["a", "b"]])
+    assert space.conditional == {"a": {"[8,16]": {"b": "1"}, "[16,32]": {"b": "2"}}}

@@ -120,3 +120,28 @@ def test_an_option_that_sets_what_must_not_be_searched_is_refused(options, named
 def test_an_option_may_set_what_the_command_line_fixes_for_all():
     space = parse_space({}, None, ["experiment=small,lifted", "budget=5"])
     check_space(space, BaseConfig(CONFIG, Experiments()))
+
+
+@pytest.mark.parametrize(
+    ("name", "inner", "said"),
+    [
+        (
+            "data.split_seed",
+            "3",
+            "data.split_seed must not be searched: trials on different images",
+        ),
+        ("budget", "7", "budget must not be searched"),
+        ("experiment", "lifted", "experiment=lifted sets budget=None, where the sweep has 5"),
+        ("lr", "0.1", None),
+    ],
+)
+def test_what_has_one_value_under_a_condition_must_not_make_trials_incomparable(name, inner, said):
+    space = parse_space({}, None, ["seed=1,2"])
+    space.conditional["seed"] = {1: {name: inner}}
+    current = BaseConfig(CONFIG, Experiments())
+    if said is None:
+        check_space(space, current)
+        return
+    with pytest.raises(SweepError) as error:
+        check_space(space, current)
+    assert said in str(error.value)
