@@ -73,6 +73,14 @@ $(error make $(goals) does not use $(firstword $(idle)): $(nearest); put environ
 	before make)
 endif
 
+# The names of other searches' studies are made of more than these words.
+ifneq ($(filter confirm report watch screenshots,$(goals)),)
+ifeq ($(value STUDY)$(filter schedule pareto,$(value SEARCH)),)
+$(error make $(goals) SEARCH=$(value SEARCH) needs STUDY, the name that the sweep printed: make \
+	$(goals) STUDY=name)
+endif
+endif
+
 ifeq ($(if $(filter reproduce,$(goals)),$(value RUN),none),)
 $(error make reproduce needs RUN, a run directory: make reproduce RUN=multirun/STUDY/best)
 endif

@@ -14,7 +14,9 @@ SECRET = re.compile(
 )
 # A user and a password, which may hold what ends a host elsewhere: to the last @.
 USER = re.compile(r"//([^\s/?#]*)@|//([^\s:/@?#]*:[^\s@]*)@")
-PARAMETER = re.compile(r"([?&;]|^|(?<=[\s'\"]))([^\s=&;?#'\"]+)=([^\s&;#'\"]*)")
+# A parameter's name, to its equals sign; its value may be an address with parameters of its own.
+NAME = re.compile(r"(?:[?&;]|^|(?<=[\s'\"]))([^\s=&;?#'\"]+)=")
+VALUE = re.compile(r"[^\s&;#'\"]*")
 
 
 def without_password(address: str | None) -> str | None:
@@ -38,7 +40,7 @@ def said_of(address: str | None, text: str) -> str:
 
 def _secrets(address: str) -> Iterator[tuple[int, int]]:
     """Yield where a text has secrets; none lies within another."""
-    covered = 0
+    found: list[tuple[int, int]] = []
     for match in USER.finditer(address):
         group = 1 if match[1] is not None else 2
         begin, end = match.span(group)
@@ -46,9 +48,11 @@ def _secrets(address: str) -> Iterator[tuple[int, int]]:
         on_the_web = address[: match.start()].endswith(("http:", "https:"))
         if colon or on_the_web:  # a name alone is a token there, and a name in a database's address
             begin += 0 if on_the_web and not colon else len(user) + 1
-            yield begin, end
-            covered = max(covered, end)
-    for match in PARAMETER.finditer(address):
-        begin, end = match.span(3)
-        if begin >= covered and begin < end and SECRET.search(unquote_plus(match[2])):
-            yield begin, end
+            found.append((begin, end))
+    for match in NAME.finditer(address):
+        value = VALUE.match(address, match.end())
+        if value and value[0] and SECRET.search(unquote_plus(match[1])):
+            begin, end = value.span()
+            if not any(first < end and begin < last for first, last in found):
+                found.append((begin, end))
+    yield from found

@@ -16,7 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from mnist_sweep.text import one_line, shortened
 
 # A run's config is 3 kB; whoever writes that much more wants something else than to record a run.
-MOST_CONFIG = 1_000_000  # bytes, with all references to other settings written out
+MOST_CONFIG = 1_000_000  # characters, with all references to other settings written out
+MOST_TEXT = 200_000_000  # bytes of any file: more is no record, and may not fit into memory
 
 
 class Check:
@@ -94,10 +95,14 @@ def check_regular(path: Path) -> None:
         raise ValueError("it is a folder" if path.is_dir() else "it is not a regular file")
 
 
-def text_of(path: Path) -> str:
-    """Return what a file in UTF-8 holds. Raises OSError too."""
+def text_of(path: Path, most: int = MOST_TEXT) -> str:
+    """Return what a file in UTF-8 holds, of `most` bytes. Raises OSError too."""
     check_regular(path)
-    return path.read_text(encoding="utf-8")
+    with path.open("rb") as file:
+        read = file.read(most + 1)
+    if len(read) > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    return read.decode("utf-8").replace("\r\n", "\n")
 
 
 def parse_json(text: str) -> dict[str, Any]:
@@ -119,7 +124,7 @@ def parse_config(path: Path) -> DictConfig:
     Refuses what is small and becomes huge when it is read: aliases, which Hydra does not write, and
     references to references. Raises OSError too.
     """
-    text = text_of(path)
+    text = text_of(path, 4 * MOST_CONFIG)
     if len(text) > MOST_CONFIG:
         raise ValueError(f"it has {len(text):,} characters: too many for a config")
     try:

@@ -126,6 +126,15 @@ def test_watch_looks_at_the_study_that_sweep_makes_unless_one_is_named(make):
     assert arguments(make("watch", "STUDY=a", "ARGS=every=9")) == [*program, "study=a", "every=9"]
 
 
+@pytest.mark.parametrize("target", ["report", "watch", "confirm", "screenshots"])
+def test_a_study_whose_name_make_cannot_know_is_asked_for(make, target):
+    done = make(target, "SEARCH=architecture")
+    assert done.returncode != 0
+    assert f"make {target} SEARCH=architecture needs STUDY, the name" in done.stderr
+    assert make(target, "SEARCH=architecture", "STUDY=s").returncode == 0
+    assert "study=pareto-enhanced-mnist_5k" in arguments(make(target, "SEARCH=pareto"))
+
+
 def test_live_opens_on_a_study_where_one_is_named(make):
     program = ["-m", "mnist_sweep.report", "live=true", "storage=sqlite:///multirun/optuna.db"]
     assert arguments(make("live")) == program

@@ -38,6 +38,16 @@ from mnist_sweep.passwords import said_of, without_password
         ("file:///x;password=secret", "file:///x;password=***"),
         ("host=h password=secret user=u", "host=h password=*** user=u"),
         ("tracking.mlflow.uri=http://u:secret@h", "tracking.mlflow.uri=http://u:***@h"),
+        (
+            "storage=postgresql+psycopg://u@h/db?password=secret",
+            "storage=postgresql+psycopg://u@h/db?password=***",
+        ),
+        ("- a=postgresql://h/d?password=se?cret&x=1", "- a=postgresql://h/d?password=***&x=1"),
+        (
+            "a=postgresql://h/d?token=secret b=http://u:secret@h",
+            "a=postgresql://h/d?token=*** b=http://u:***@h",
+        ),
+        ("h?password=http://u:secret@h", "h?password=http://u:***@h"),
     ],
 )
 def test_an_address_is_shown_without_what_opens_it(address, shown):

@@ -200,7 +200,9 @@ def _require(module: str, extra: str) -> None:
     from importlib.util import find_spec
 
     if find_spec(module) is None:
-        raise SweepError(f"{module} is not installed: pip install 'mnist-sweep[{extra}]'")
+        raise SweepError(
+            f"{module} is not installed: pip install '.[{extra}]' in this project's checkout"
+        )
 
 
 def _check_machines(executor: "Executor") -> None:

@@ -258,7 +258,10 @@ def open_storage(address: str | None) -> Storage:
     except Exception as error:  # each database driver raises its own kinds
         hint = ""
         if isinstance(error, ImportError) and str(address).startswith("postgres"):
-            hint = "; pip install 'mnist-sweep[postgresql]' and write postgresql+psycopg://"
+            hint = (
+                "; pip install '.[postgresql]' in this project's checkout, and write "
+                "postgresql+psycopg://"
+            )
         raise SweepError(
             f"hydra.sweeper.storage={without_password(address)} cannot be opened: "
             f"{said_of(address, one_line(cause_of(error)))[:300]}{hint}"

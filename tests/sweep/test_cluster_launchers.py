@@ -88,7 +88,7 @@ def test_an_engine_that_is_not_installed_is_named_with_its_extra(
 ):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert command(*SWEEP, f"hydra/launcher={launcher}") == 1
-    assert f"pip install 'mnist-sweep[{extra}]'" in capfd.readouterr().err
+    assert f"pip install '.[{extra}]'" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

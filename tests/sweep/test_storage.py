@@ -282,7 +282,7 @@ def test_a_missing_driver_of_postgresql_comes_with_a_hint(monkeypatch, scheme):
         open_storage(f"{scheme}://user:secret@host.invalid/db")
     line = str(error.value)
     assert line.startswith(f"error: hydra.sweeper.storage={scheme}://user:***@host.invalid/db")
-    assert "pip install 'mnist-sweep[postgresql]'" in line
+    assert "pip install '.[postgresql]'" in line
     assert "secret" not in line
     assert "\n" not in line
 

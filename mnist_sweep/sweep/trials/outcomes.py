@@ -1,6 +1,5 @@
 """The outcome of a launched job: its objectives, and the figures in its run directory."""
 
-import json
 import math
 import warnings
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from mnist_sweep.sweep.jobs.backend import Finished, error_of
 from mnist_sweep.sweep.study_store import DATA
 from mnist_sweep.sweep.trials.status import GATE, IMAGES
 from mnist_sweep.text import one_line, relative
+from mnist_sweep.untrusted_files import parse_json, text_of
 
 # From result.json to the trial's user attributes, so that the study can be read on its own.
 RESULT = "result.json"
@@ -139,10 +139,10 @@ def recorded(directory: Path) -> dict[str, Any]:
     Another task may write a file of that name: it is ignored.
     """
     try:
-        found = json.loads((directory / RESULT).read_text(encoding="utf-8"))
+        found = parse_json(text_of(directory / RESULT))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and found.keys() >= RESULT_OF_OURS else {}
+    return found if found.keys() >= RESULT_OF_OURS else {}
 
 
 def validation_images(result: Mapping[str, Any]) -> int | None:
