@@ -22,7 +22,8 @@ border, low contrast, or the label that it perhaps is instead: docs/predict.md.
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,13 @@ def main(asked: Predict) -> None:
         for (file, drawing), row in zip(drawings, probabilities, strict=True)
     ]
     drawn: list[Path] = []
-    try:  # first: the reader of the lines may go, as head does
+    # First: the reader of the lines may go, as head does. If one fails, the rest is still done.
+    with _noting(failures):
         if asked.csv is not None:
             _write(Path(asked.csv), bundle.labels, found)
+    with _noting(failures):
         if asked.show and found:
             drawn = _draw(Path(asked.to) if asked.to else SHEET, found)
-    except FileError as error:  # and if it fails, the lines are still printed
-        failures.append(error)
     if asked.json:
         print(json.dumps(as_data(bundle, found, drawn, failures), indent=2))
     else:
@@ -112,6 +113,15 @@ def main(asked: Predict) -> None:
         print(error_line(failure), file=sys.stderr)
     if failures:
         sys.exit(1)
+
+
+@contextmanager
+def _noting(failures: list[UserError]) -> Iterator[None]:
+    """Note, as a context, that a file cannot be written."""
+    try:
+        yield
+    except FileError as error:
+        failures.append(error)
 
 
 def _say_model(bundle: Bundle, device: torch.device, pictures: int) -> None:

@@ -226,6 +226,14 @@ def test_what_the_network_saw_is_drawn_beside_the_pictures(bundle, capsys):
     assert sheet.shape[1] > 1.5 * sheet.shape[0]
 
 
+def test_the_sheet_is_drawn_although_the_table_cannot_be_written(bundle, capsys):
+    one("a.png")
+    with pytest.raises(SystemExit):
+        main(Predict(bundle, "a.png", device="cpu", csv="absent/read.csv", show=True))
+    assert "csv=absent/read.csv cannot be written" in capsys.readouterr().err
+    assert Path("outputs/predictions.png").is_file()
+
+
 def test_many_pictures_take_several_sheets(bundle, capsys, monkeypatch):
     monkeypatch.setattr("mnist_sweep.bundle.sheet.MOST", 2)
     Path("in").mkdir()
