@@ -118,7 +118,7 @@ def reporting(config: DictConfig) -> Iterator[Reporter | None]:
     pruner = OmegaConf.select(sweeper, "pruner")
     records = _reach(lambda: _records(config.study, storage, pruner))
     grace_period = OmegaConf.select(sweeper, "grace_period", default=GRACE_PERIOD)
-    heartbeat = Heartbeat(grace_period / 4)
+    heartbeat = Heartbeat(grace_period)
     reporter: Reporter | None = None
     try:
         under = _reach(lambda: _sweeps_token(records, config))

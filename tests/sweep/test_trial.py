@@ -201,7 +201,7 @@ def test_a_stop_is_not_left_to_whoever_runs_the_trial_by_then(begin):
 
 def test_the_heartbeat_tells_the_reporter_that_its_lease_is_lost(begin):
     trial = begin(Stops())
-    heart = Heartbeat(0.01)
+    heart = Heartbeat(0.04)
     trial.hearts.append(heart)
     reporter = Reporter(trial.records, 0, heart)
     heart.acquire(reporter.lease)
@@ -436,7 +436,7 @@ class Job:
     def __init__(self, storage, config, kind=Reporter):
         study = optuna.load_study(study_name="s", storage=storage, pruner=NopPruner())
         self.records, self.config = TrialRecords(study, storage), config
-        self.heartbeat = Heartbeat(0.01)
+        self.heartbeat = Heartbeat(0.04)
         self.reporter = kind(self.records, 0, self.heartbeat)
         self.heartbeat.acquire(self.reporter.lease)
 

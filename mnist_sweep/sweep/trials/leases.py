@@ -16,6 +16,7 @@ import psutil
 from optuna.trial import FrozenTrial, TrialState
 
 from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.untrusted_files import is_number
 
 # The roles, each a system attribute of a trial: the sweep that launched it, and the job that runs
 # it. Both owners must be gone before another sweep takes the trial over: a Slurm job outlives its
@@ -129,9 +130,15 @@ class Lease:
         # It begins with a letter, so that Hydra's grammar takes it for no number.
         self.token, self.count = f"t{uuid.uuid4().hex[:15]}", 0
 
-    def acquire(self) -> None:
-        """Write this process and the token onto the trial, whoever had it before."""
-        self.records.mark(self.number, self.role, {**this_process(), "token": self.token})
+    def acquire(self, every: float | None = None) -> None:
+        """Write this process and the token onto the trial, whoever had it before.
+
+        `every`: after how many seconds it is renewed.
+        """
+        record = {**this_process(), "token": self.token}
+        if every is not None:
+            record["every"] = every
+        self.records.mark(self.number, self.role, record)
 
     def renew(self) -> bool:
         """Count up where the lease is held, so that other machines see that its owner lives.
@@ -169,11 +176,14 @@ class Lease:
         return given_out and bool(record.get("token") == self.token)
 
 
-class Heartbeat:
-    """A thread that renews leases every `interval` seconds, until it is closed."""
+BEATS = 4  # renewals of a lease in a grace period: one that is late means nothing
 
-    def __init__(self, interval: float) -> None:
-        self.interval = interval
+
+class Heartbeat:
+    """A thread that renews leases several times in a `grace_period`, in seconds, until closed."""
+
+    def __init__(self, grace_period: float) -> None:
+        self.interval = grace_period / BEATS
         self.leases: dict[int, Lease] = {}
         self.lost: set[int] = set()  # numbers of the trials whose lease was found to be gone
         self.ended = threading.Event()
@@ -182,7 +192,7 @@ class Heartbeat:
 
     def acquire(self, lease: Lease) -> None:
         """Acquire a lease, and renew it from now on."""
-        lease.acquire()
+        lease.acquire(self.interval)
         self.lost.discard(lease.number)
         self.leases[lease.number] = lease
 
@@ -208,7 +218,7 @@ class LivenessMonitor:
 
     A process of this machine is looked up. Another machine's is dead when nothing about the trial
     has changed for `grace_period` seconds of this monitor's own clock (no two clocks are compared),
-    and alive once something has.
+    or for longer where its owner has a longer one, and alive once something has.
     """
 
     def __init__(
@@ -236,6 +246,12 @@ class LivenessMonitor:
         if before != state:
             since, moved = now, True
         self.seen[trial.number] = (state, since, moved)
-        if now - since >= self.grace_period:
+        if now - since >= max([self.grace_period, *map(_period, records)]):
             return False
         return True if moved else None
+
+
+def _period(record: dict[str, Any]) -> float:
+    """Return the grace period of a lease's owner, in seconds; 0 where it is not recorded."""
+    every: Any = record.get("every")
+    return float(BEATS * every) if is_number(every) else 0.0

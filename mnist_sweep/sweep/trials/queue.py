@@ -67,7 +67,7 @@ class TrialQueue:
         self.records, self.study, self.lock = records, records.study, lock
         self.tally = tally
         self.proposer, self.limits, self.claim = proposer, limits, claim
-        self.heartbeat = Heartbeat(grace_period / 4)
+        self.heartbeat = Heartbeat(grace_period)
         self.owners = LivenessMonitor(grace_period)
         self.sweeps = LivenessMonitor(grace_period, roles=(SWEEP,))
         self.jobs = LivenessMonitor(grace_period, roles=(JOB,))

@@ -194,6 +194,23 @@ def test_a_remote_trial_that_stands_still_past_the_grace_period_is_dead(clock):
     assert monitor.alive(trial) is False
 
 
+def test_an_owner_with_a_longer_grace_period_is_judged_by_its_own(clock):
+    monitor = LivenessMonitor(GRACE, clock)
+    owner = {**REMOTE, "every": GRACE}  # four of these are its period
+    assert monitor.alive(running(sweep=owner)) is None
+    clock.now += 4 * GRACE - 1
+    assert monitor.alive(running(sweep=owner)) is None
+    clock.now += 1
+    assert monitor.alive(running(sweep=owner)) is False
+
+
+def test_a_lease_says_how_often_it_is_renewed(records):
+    heart = Heartbeat(3600)
+    heart.acquire(Lease(records, 0, JOB))
+    heart.close()
+    assert record_of(records, 0, JOB)["every"] == 900
+
+
 def test_the_grace_period_begins_when_a_trial_is_first_looked_at(clock):
     clock.now += 10 * GRACE
     assert LivenessMonitor(GRACE, clock).alive(running(sweep=REMOTE)) is None
@@ -275,7 +292,7 @@ def records(storage):
 @pytest.fixture
 def heartbeat():
     """A heart that beats a hundred times a second."""
-    heart = Heartbeat(0.01)
+    heart = Heartbeat(0.04)
     yield heart
     heart.close()
 
@@ -463,7 +480,7 @@ def test_a_trial_may_be_forgotten_that_was_never_known(heartbeat):
 
 
 def test_a_closed_heartbeat_has_no_thread_left(storage, records):
-    heartbeat, lease = Heartbeat(0.01), Lease(records, 0, JOB)
+    heartbeat, lease = Heartbeat(0.04), Lease(records, 0, JOB)
     heartbeat.acquire(lease)
     storage.until(records.id_of(0), 1)
     heartbeat.close()
