@@ -19,7 +19,7 @@ from pathlib import Path
 from mnist_sweep.cli import arguments
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.best_link import EVENTS
-from mnist_sweep.text import counted, nearest
+from mnist_sweep.text import counted, nearest, printable
 
 # `maxNamesToEnableByDefault` in TensorBoard's page (seen in 2.21).
 TICKED = 40
@@ -81,7 +81,7 @@ def choose(asked: Board) -> Shown:
                     f"{name}={folder}: TensorBoard takes no folder with a comma or a colon beside "
                     "another; name one study, or start tensorboard --logdir yourself"
                 )
-        here = f"{asked.runs}:{asked.runs},{asked.sweeps}:{asked.sweeps}"
+        here = f"{_named('runs', asked.runs)},{_named('sweeps', asked.sweeps)}"
         return Shown(["--logdir_spec", here], f"{counted(total, 'run')} in TensorBoard")
     latest = max(studies, key=lambda folder: _age(studies[folder]))
     others = [folder.name for folder in studies if folder != latest]
@@ -91,9 +91,20 @@ def choose(asked: Board) -> Shown:
     return Shown(shown.options, f"{shown.said} ({why}); all=true shows all{more}")
 
 
+def _named(setting: str, folder: str) -> str:
+    """Return a folder with the name of its group of runs: itself, or the setting's if absolute.
+
+    TensorBoard takes a "/" in front for a path without a name, and a "://" for an address.
+    """
+    if folder.startswith("/"):
+        return f"{setting}:/{folder.lstrip('/')}"
+    return f"{folder}:{folder}"
+
+
 def _one(folder: Path) -> Shown:
     count = counted(len(_runs(folder)), "run")
-    return Shown(["--logdir", str(folder)], f"study {folder.name}: {count} in TensorBoard")
+    said = f"study {printable(folder.name)}: {count} in TensorBoard"
+    return Shown(["--logdir", str(folder)], said)
 
 
 def _folder(study: str, sweeps: Path) -> Path:
@@ -124,7 +135,7 @@ def _age(runs: Sequence[Path]) -> float:
 
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+    return ", ".join(printable(name) for name in names[:SHOWN]) + more
 
 
 if __name__ == "__main__":

@@ -1,15 +1,22 @@
 """A study that somebody else has written: it runs nothing, escapes no folder, injects nothing."""
 
+import io
 import re
+import sys
 from pathlib import Path
 
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
+from mnist_sweep.dashboard.figures import Drawing
 from mnist_sweep.report.live.pages import list_page, study_page
 from mnist_sweep.report.live.source import Source
+from mnist_sweep.studies.opening import Owners
+from mnist_sweep.sweep.trials.leases import SWEEP
+from mnist_sweep.sweep.trials.records import TrialRecords
 from tests.inputs.case import contents
 from tests.inputs.commands import call
 
@@ -174,3 +181,44 @@ def test_the_live_page_of_a_forged_study_injects_nothing(name):
     source = Source("sqlite:///inside/study.db")
     made = list_page(source, {}) if name is None else study_page(name, source, {}, None, None)
     check_page(made.sent)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_the_dashboards_bars_show_a_forged_name_without_its_escapes(monkeypatch):
+    written(TEXT, [{**FORGED, "run_directory": str(Path.cwd())}], {"definition": DEFINITION})
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert call(["dashboard", STORAGE, "artifacts=inside/artifacts"]) == 0
+    shown = terminal.getvalue()
+    assert "notes of <script>" in shown
+    assert "figures of <script>" in shown
+    assert "\x1b" not in shown
+
+
+def test_an_error_that_ends_the_dashboards_drawing_is_said_without_its_escapes(monkeypatch, capfd):
+    def refuse(*given):
+        raise OSError(TEXT)
+
+    monkeypatch.setattr("mnist_sweep.dashboard.figures.add_figures", refuse)
+    with Drawing([None], None, None):
+        pass
+    check_printed(capfd)
+
+
+def test_a_wait_for_another_machines_trial_says_a_forged_name_without_its_escapes(capfd):
+    written(TEXT, [], {})
+    storage = RDBStorage("sqlite:///inside/study.db")
+    study = optuna.load_study(study_name=TEXT, storage=storage)
+    other = {"host": "x", "pid": 1, "started": 0.0, "token": "t"}
+    TrialRecords(study, storage).mark(study.ask().number, SWEEP, other)
+    clock = [0.0]
+    owners = Owners(study, 60, sleep=lambda seconds: clock.append(clock[-1] + seconds))
+    owners.monitor.clock = lambda: clock[-1]
+    owners.check()
+    check_printed(capfd)

@@ -1,7 +1,9 @@
 import os
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.data_ingester import LocalDataIngester
 
 from mnist_sweep import tensorboard
 from mnist_sweep.tensorboard import TICKED, Board, BoardError, choose
@@ -22,6 +24,31 @@ def test_few_runs_are_all_shown():
     found = choose(Board())
     assert found.options == ["--logdir_spec", "outputs:outputs,multirun:multirun"]
     assert found.said == f"{TICKED} runs in TensorBoard"
+
+
+def read_by_tensorboard(spec):
+    """The names of the runs that TensorBoard finds by its option --logdir_spec."""
+    flags = {
+        **{"logdir": "", "logdir_spec": spec, "samples_per_plugin": {}},
+        **{"purge_orphaned_data": True, "max_reload_threads": 1, "reload_multifile": False},
+        **{"detect_file_replacement": None, "reload_interval": 0, "reload_task": "blocking"},
+    }
+    ingester = LocalDataIngester(Namespace(**flags))
+    ingester.start()
+    return set(ingester.deprecated_multiplexer.Runs())
+
+
+@pytest.mark.parametrize("slashes", ["/", "//", "///"])
+def test_tensorboard_finds_the_runs_of_relative_and_of_absolute_folders(slashes):
+    runs("outputs", 1)
+    runs("multirun/s", 1)
+    _, spec = choose(Board()).options
+    assert read_by_tensorboard(spec) == {"outputs/0", "multirun/s/0"}
+    here = f"{slashes}{str(Path.cwd()).lstrip('/')}"
+    _, spec = choose(Board(runs=f"{here}/outputs", sweeps=f"{here}/multirun")).options
+    assert read_by_tensorboard(spec) == {"runs/0", "sweeps/s/0"}
+    _, spec = choose(Board(sweeps=f"{here}/multirun")).options
+    assert read_by_tensorboard(spec) == {"outputs/0", "sweeps/s/0"}
 
 
 def test_of_more_than_tensorboard_ticks_the_latest_study_is_shown_and_others_are_named():
@@ -77,3 +104,11 @@ def test_a_folder_that_tensorboard_would_take_for_two_is_refused(folder):
     runs(f"{folder}/a", 1)
     with pytest.raises(BoardError, match=f"runs={folder}: TensorBoard takes no folder with a com"):
         choose(Board(runs=folder))
+
+
+def test_a_studys_name_moves_no_cursor_of_the_terminal_that_it_is_said_in():
+    runs("multirun/a\x1b[2J", TICKED)
+    runs("multirun/b\x1b[2J", 1, written=2_000.0)
+    said = choose(Board()).said
+    assert said.startswith(r"study b\x1b[2J: 1 run in TensorBoard")
+    assert said.endswith(r"or study=a\x1b[2J")

@@ -29,16 +29,30 @@ codecs.register_error("mnist_sweep.plain", _plain)
 
 
 def prepare(log: bool = False) -> None:
-    """Make standard output and error take every text, whatever the locale.
+    """Make standard output and error take every text, whatever the locale, also where it is closed.
 
     `log`: where they go to a file, it is one of ours, and in UTF-8 as all of them are.
     """
+    _open_closed()
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)  # what stands for one in tests has none
         if reconfigure is not None:
             reconfigure(errors="mnist_sweep.plain")
             if log and stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 reconfigure(encoding="utf-8", errors="mnist_sweep.plain")
+
+
+def _open_closed() -> None:
+    """Put the null device where a standard stream is closed (`>&-`): Python has None there.
+
+    The next file to be opened would have the stream's number, which libraries and child processes
+    write to.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number, which is its own
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
 
 
 def error_line(message: object) -> str:

@@ -11,22 +11,26 @@ whose run is here gets its learning curve and its confusion matrix, the best tri
 """
 
 import os
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
 from optuna.artifacts import FileSystemArtifactStore
+from optuna.storages import BaseStorage
 
 from mnist_sweep.cli import arguments
 from mnist_sweep.dashboard.annotations import annotate
 from mnist_sweep.dashboard.figures import Drawing, without_figures
 from mnist_sweep.errors import UserError
-from mnist_sweep.passwords import without_password
+from mnist_sweep.formats import FormatError
+from mnist_sweep.passwords import said_of, without_password
 from mnist_sweep.study_folder import STORAGE
-from mnist_sweep.sweep.read_only import open_to_annotate, open_to_read
-from mnist_sweep.sweep.study_record import of_storage
-from mnist_sweep.text import counted
+from mnist_sweep.sweep.read_only import answering, open_to_annotate, open_to_read
+from mnist_sweep.sweep.storage import OUTAGE, cause_of
+from mnist_sweep.sweep.study_record import StudyRecord, of_storage
+from mnist_sweep.text import counted, printable
 
 
 @dataclass
@@ -46,7 +50,10 @@ def main(asked: Dashboard) -> None:
     arguments.check_address(asked.host, asked.port)
     folder, drawing, undrawn = Path(asked.artifacts), None, 0
     storage = open_to_annotate(asked.storage)
-    if storage is None or not _can_hold(folder):
+    records = None
+    if storage is not None and _can_hold(folder):
+        records = _annotated(asked.storage, storage)
+    if storage is None or records is None:
         print(
             f"the storage, or {folder}, cannot be written to: the studies are shown as they are "
             "now, without new notes and figures"
@@ -54,11 +61,6 @@ def main(asked: Dashboard) -> None:
         storage, store = open_to_read(asked.storage), None
     else:
         store = FileSystemArtifactStore(str(folder))
-        names = optuna.get_all_study_names(storage)
-        records = [of_storage(name, asked.storage, storage) for name in names]
-        for record in records:
-            if record.program is not None:  # what no sweep of ours has made is left as it is
-                annotate(record, storage)
         ours = [each for each in records if each.ours]  # others' runs are not ours to read
         undrawn = sum(len(without_figures(each, storage)) for each in ours)
         drawing = Drawing(ours, storage, store)
@@ -78,6 +80,32 @@ def main(asked: Dashboard) -> None:
             f"port={asked.port} of {asked.host} cannot be used ({error.strerror}); "
             "choose another port"
         ) from error
+
+
+def _annotated(address: str, storage: BaseStorage) -> list[StudyRecord] | None:
+    """Give the studies of an opened storage their notes, and return them.
+
+    None where no note can be written, as where another program has locked the storage. Those of a
+    later version are left out, which is said.
+    """
+    with answering(address):
+        records = list(_readable(address, storage))
+    try:
+        for record in records:
+            if record.program is not None:  # what no sweep of ours has made is left as it is
+                annotate(record, storage)
+    except OUTAGE as error:
+        print(f"no note is written: {printable(said_of(address, str(cause_of(error))))}")
+        return None
+    return records
+
+
+def _readable(address: str, storage: BaseStorage) -> Iterator[StudyRecord]:
+    for name in optuna.get_all_study_names(storage):
+        try:
+            yield of_storage(name, address, storage)
+        except FormatError as error:
+            print(f"without notes and figures: {printable(str(error))}")
 
 
 def _can_hold(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from mnist_sweep.dashboard.notes import ENDED, study_note, trial_note
 from mnist_sweep.sweep.study_record import StudyRecord
 from mnist_sweep.sweep.study_store import name_objectives
 from mnist_sweep.sweep.trials.records import TrialRecords
+from mnist_sweep.text import printable
 
 WRITTEN = "mnist_sweep:note"  # the study's system attribute: a digest of the note written here
 # How the notes of earlier versions begin, which left no digest.
@@ -42,7 +43,7 @@ def annotate(record: StudyRecord, storage: BaseStorage) -> int:
     waiting = [
         row for row in record.rows if row.status in ENDED and records.id_of(row.number) not in noted
     ]
-    for row in tqdm(waiting, desc=f"notes of {record.name}", unit="trial", disable=None):
+    for row in tqdm(waiting, desc=f"notes of {printable(record.name)}", unit="trial", disable=None):
         trial = records.trial(row.number)
         trial.storage = cast(BaseStorage, _Unnoted(storage))
         save_note(trial, trial_note(record, row))

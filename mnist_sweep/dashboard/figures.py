@@ -23,7 +23,7 @@ from mnist_sweep.sweep.storage import OUTAGE
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.status import TrialStatus
-from mnist_sweep.text import one_line
+from mnist_sweep.text import printable
 
 DOTS = 100  # an inch
 
@@ -69,7 +69,9 @@ def add_figures(
     records, waiting = TrialRecords(record.study, storage), without_figures(record, storage)
     trials = record.study.get_trials(deepcopy=False)
     drawn = 0
-    for row in tqdm(waiting, desc=f"figures of {record.name}", unit="trial", disable=None):
+    for row in tqdm(
+        waiting, desc=f"figures of {printable(record.name)}", unit="trial", disable=None
+    ):
         if ended is not None and ended.is_set():
             break
         drawn += bool(_add(_Ended(records), trials[row.number], row, store))
@@ -102,7 +104,7 @@ class Drawing:
                 with suppress(KeyError):  # the study was deleted on the page
                     add_figures(record, self.storage, self.store, self.ended)
         except (OSError, *OUTAGE) as error:
-            print(f"no more figures are drawn: {one_line(error)}", file=sys.stderr)
+            print(f"no more figures are drawn: {printable(str(error))}", file=sys.stderr)
 
 
 def _is_here(row: Row) -> bool:

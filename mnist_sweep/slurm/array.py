@@ -40,6 +40,16 @@ def check_array(asked: Array) -> None:
         value = getattr(asked, name)
         if value is not None and not 0 < value < math.inf:
             raise ArgumentError(f"{name} must be greater than 0 and finite, but got {value:g}")
+    if asked.hours is not None and _minutes(asked.hours) * 60 <= WARNING:
+        raise ArgumentError(
+            f"hours must be above {WARNING / 3600:.4f} ({WARNING} s), but got {asked.hours:g}: "
+            f"SIGTERM comes {WARNING} s before a task's time is up"
+        )
+    if asked.at_once is not None and asked.at_once > asked.tasks:
+        raise ArgumentError(
+            f"at_once={asked.at_once} has no effect with tasks={asked.tasks}: leave it out, or "
+            f"give at most {asked.tasks}"
+        )
     for name in ("options", "setup", "partition", "account"):
         value = getattr(asked, name) or ""
         if not value.isprintable():
@@ -50,6 +60,11 @@ def check_array(asked: Array) -> None:
                 f"options={asked.options}: {word!r} is no option of sbatch's such as "
                 "--constraint=a100"
             )
+
+
+def _minutes(hours: float) -> int:
+    """Return a time limit as Slurm takes it, in whole minutes."""
+    return math.ceil(hours * 60)
 
 
 def options_of(asked: Array) -> list[str]:
@@ -93,7 +108,7 @@ def _options(asked: Array, study: str, logs: Path) -> Iterator[str]:
     if asked.memory_gb is not None:
         yield f"--mem={math.ceil(asked.memory_gb * 1024)}M"
     if asked.hours is not None:
-        yield f"--time={math.ceil(asked.hours * 60)}"
+        yield f"--time={_minutes(asked.hours)}"
     for name in ("partition", "account"):
         value = getattr(asked, name)
         if value is not None:

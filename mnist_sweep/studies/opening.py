@@ -14,6 +14,7 @@ from mnist_sweep.sweep.read_only import StorageError, answering, file_of, is_the
 from mnist_sweep.sweep.settings import GRACE_PERIOD
 from mnist_sweep.sweep.storage import Storage, open_storage
 from mnist_sweep.sweep.trials.leases import LivenessMonitor
+from mnist_sweep.text import printable
 
 LOOK = 1.0  # seconds between two looks at a trial of another machine
 
@@ -76,8 +77,8 @@ class Owners:
         while (unknown := self.unknown()) is not None:
             if not said:
                 print(
-                    f"trial {unknown} of {self.study.study_name} is another machine's: watching "
-                    f"for {self.grace_period:.0f} s whether that runs it",
+                    f"trial {unknown} of {printable(self.study.study_name)} is another machine's: "
+                    f"watching for {self.grace_period:.0f} s whether that runs it",
                     flush=True,
                 )
                 said = True

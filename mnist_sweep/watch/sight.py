@@ -64,10 +64,13 @@ class Sight:
 
 
 def look(study: optuna.Study, address: str, owners: Monitors) -> Sight:
-    """Return what is to be seen of a study. Raises SightError for what no sweep writes."""
+    """Return what is to be seen of a study.
+
+    Raises SightError for what no sweep writes, and FormatError for a study of a later version.
+    """
     try:
         return _look(study, address, owners)
-    except OUTAGE:
+    except (UserError, *OUTAGE):
         raise
     except Exception as error:  # another program's values can be of any kind
         raise SightError(

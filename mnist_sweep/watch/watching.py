@@ -40,8 +40,8 @@ class Watching:
     def step(self) -> None:
         """Look once, say what has changed, and draw how it stands.
 
-        Raises StorageError where the first look finds no storage that can be read, and SightError
-        for a study that has gone or that no sweep wrote.
+        Raises StorageError where the first look finds no storage that can be read, SightError for a
+        study that has gone or that no sweep wrote, and FormatError for a later version's.
         """
         sight = self._look()
         if sight is None:

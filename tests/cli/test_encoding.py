@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,39 @@ def test_every_text_is_printed_whatever_the_locale(environment, expected):
     assert first.decode(encoding) == expected
     assert name == b"d\xe9.png"
     assert done.stderr.decode(encoding) == expected + "\n"
+
+
+CLOSED = """
+import sys
+from mnist_sweep.cli import encoding
+encoding.prepare()
+print("a text")
+numbers = [stream.fileno() for stream in (sys.stdin, sys.stdout, sys.stderr)]
+sys.exit(0 if numbers == [0, 1, 2] else str(numbers))
+"""
+
+
+def redirected(redirection, *words):
+    """Python called with some words by a shell that redirects its streams."""
+    call = ["sh", "-c", f'exec "$0" "$@" {redirection}', sys.executable, *words]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(call, env=environment, capture_output=True, encoding="utf-8", check=False)
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_discards_what_is_printed_and_no_file_takes_its_number(redirection):
+    done = redirected(redirection, "-c", CLOSED)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if ">&-" in redirection.split() else "a text\n")
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-"])
+def test_a_command_does_its_work_where_a_stream_is_closed(redirection):
+    optuna.create_study(study_name="nightly", storage="sqlite:///studies.db")
+    command = ("-m", "mnist_sweep.studies", "storage=sqlite:///studies.db")
+    done = redirected(redirection, *command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("nightly" in done.stdout) == (redirection == "2>&-")
 
 
 # Calls that take the locale's encoding unless they are given one, and where their mode is given.

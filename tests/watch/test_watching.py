@@ -8,7 +8,9 @@ from pathlib import Path
 import optuna
 import pytest
 
+from mnist_sweep import formats
 from mnist_sweep.cli import arguments
+from mnist_sweep.formats import FormatError
 from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.read_only import StorageError
 from mnist_sweep.sweep.storage import open_storage
@@ -166,6 +168,13 @@ def test_a_study_that_no_sweep_wrote_is_named(watch):
     watch()()  # what has a name of ours and is of another kind counts as not there
     study._storage.set_trial_system_attr(trial._trial_id, SWEEP, "nonsense")
     with pytest.raises(SightError, match="study=s holds what no sweep writes"):
+        watch()()
+
+
+def test_a_study_of_a_later_version_is_said_to_be_one(watch):
+    study, *_ = going()
+    study.set_user_attr(formats.STUDY_KEY, formats.STUDY + 1)
+    with pytest.raises(FormatError, match="study 's' has format 2, of a later version"):
         watch()()
 
 

@@ -160,7 +160,10 @@ def serving(address: str, port: int) -> Iterator[Server]:
 
 
 def serve(address: str, study: str | None, port: int) -> None:
-    """Serve until Ctrl-C the page of a study, and of all others; say where it is."""
+    """Serve until Ctrl-C the page of a study, and of all others; say where it is.
+
+    Raises what interrupts it, KeyboardInterrupt or Terminated.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     file_of(address)  # what is no address at all never becomes one
     with serving(address, port) as server:
@@ -174,6 +177,7 @@ def serve(address: str, study: str | None, port: int) -> None:
             Forever().wait()
         except KeyboardInterrupt:
             print()
+            raise  # the exit code says by what it ended
 
 
 def _why_not_yet(address: str, study: str) -> str | None:

@@ -6,11 +6,13 @@ import socket
 
 import pytest
 
+from mnist_sweep.cli.interruption import Terminated
 from mnist_sweep.errors import UserError
 from mnist_sweep.report import __main__ as entry
 from mnist_sweep.report.live import server as module
 from mnist_sweep.report.live.pages import address_of
 from mnist_sweep.report.live.server import HOST, serving
+from tests.inputs.commands import call
 from tests.report.conftest import ADDRESS, add, create
 
 
@@ -159,26 +161,32 @@ def test_a_port_in_use_is_one_line(usual):
             pass
 
 
-def test_ctrl_c_ends_it_in_silence(usual, monkeypatch, capsys):
+@pytest.fixture(params=[(KeyboardInterrupt, 130), (Terminated, 143)], ids=["Ctrl-C", "SIGTERM"])
+def interrupted(request, usual, monkeypatch):
+    """Serving is interrupted once it has begun; the exit code that says by what."""
+    interruption, code = request.param
+
     class Interrupted:
         def wait(self):
-            raise KeyboardInterrupt
+            raise interruption
 
     monkeypatch.setattr(module, "Forever", Interrupted)
-    module.serve(ADDRESS, "usual", 0)
+    return code
+
+
+def test_what_interrupts_it_ends_it_in_silence_with_its_exit_code(interrupted, capsys):
+    assert call(["report", "live=true", "study=usual", f"storage={ADDRESS}", "port=0"]) == (
+        interrupted
+    )
     said = capsys.readouterr()
     assert said.out.splitlines()[0].startswith("study usual of sqlite:///studies.db")
     assert "/study?name=usual (open it in a browser; Ctrl-C ends it)" in said.out
     assert said.err == ""
 
 
-def test_a_study_that_is_not_there_yet_is_said_at_the_start(usual, monkeypatch, capsys):
-    class Interrupted:
-        def wait(self):
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(module, "Forever", Interrupted)
-    module.serve(ADDRESS, "nigthly", 0)
+def test_a_study_that_is_not_there_yet_is_said_at_the_start(interrupted, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        module.serve(ADDRESS, "nigthly", 0)
     assert "study=nigthly is not in sqlite:///studies.db; it has usual: the page waits for it" in (
         capsys.readouterr().out
     )
