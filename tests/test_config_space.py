@@ -124,6 +124,7 @@ def outcome(overrides, folder):
     return RunDirectory(folder).read_result()
 
 
+@pytest.mark.slow
 @settings(derandomize=True, deadline=None, max_examples=20, database=None, phases=[Phase.generate])
 @given(COMPOSITIONS, CHANGES)
 def test_a_composition_trains_a_step_or_is_refused_in_one_line(tiny, chosen, changed):

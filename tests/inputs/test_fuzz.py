@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_read_or_refused_within_little_memory(material):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     words = [sys.executable, "-W", "ignore", "-m", "tests.inputs.fuzz", str(material), "24"]

@@ -166,6 +166,7 @@ def test_the_runs_of_another_study_are_not_taken_for_this_ones(sweep, capfd):
     assert len(list(Path("multirun/s/0").iterdir())) > 1
 
 
+@pytest.mark.slow
 def test_a_draw_over_budget_is_drawn_again_before_it_counts(sweep):
     space = "model.hidden=range(10, 400)"  # 4% of it fits
     assert sweep(4, space, "hydra/sweeper/sampler=random", "hydra.sweeper.sampler.seed=0") == 0
@@ -174,6 +175,7 @@ def test_a_draw_over_budget_is_drawn_again_before_it_counts(sweep):
     assert often < len(trials("t")) / 2
 
 
+@pytest.mark.slow
 def test_a_pareto_search_gives_the_front_of_accuracy_and_size(command):
     arguments = ["-m", "search=pareto", "data=mnist_5k", "tracking=none", "epochs=1"]
     arguments += ["batch_size=256", "model.width=interval(0.1, 0.3)", "hydra.sweeper.n_trials=3"]
@@ -635,6 +637,7 @@ def test_every_stock_sampler_works(sweep, sampler):
     assert results().trials.complete == 3
 
 
+@pytest.mark.slow
 def test_the_default_search_composes_every_schedule_with_its_own_settings(command):
     arguments = ["-m", "data=mnist_5k", "tracking=none", "epochs=1", "batch_size=128"]
     arguments.append("hydra/launcher=basic")
@@ -684,6 +687,7 @@ def test_after_nothing_fitted_other_choices_are_refused_in_one_line(sweep, capfd
     assert sweep(1, "model.hidden=range(10,26)") == 0
 
 
+@pytest.mark.slow
 def test_a_launcher_that_starts_nothing_leaves_no_study_and_costs_no_trial(sweep, capfd):
     broken = ["hydra/launcher=joblib", "hydra.launcher.backend=foo", "hydra.sweeper.n_jobs=2"]
     assert sweep(2, SMALL, *broken) == 1
@@ -759,6 +763,7 @@ def test_trials_have_the_settings_of_their_own_model(command):
     assert [trial.params["model"] for trial in trials()].count("linear") == 1  # a run, once
 
 
+@pytest.mark.slow
 def test_a_study_keeps_the_widths_that_it_began_with(command, capfd):
     begun = [a for a in QUICK if not a.startswith(("optimizer.lr", "search=", "model="))]
     begun += ["model=simple", "model.hidden=1", "hydra.sweeper.n_trials=1", "epochs=1"]

@@ -137,6 +137,7 @@ def test_a_space_that_hardly_fits_is_warned_of_with_counts_and_examples(command,
     assert "less than 5%" in plan["warnings"][0]
 
 
+@pytest.mark.slow
 def test_a_space_in_which_nothing_fits_is_warned_of(command, capsys):
     words = ["search=command_line", "model=mlp", "model.hidden=range(100,300)", "data=mnist_5k"]
     assert command("-m", "dry_run=true", *words) == 0
