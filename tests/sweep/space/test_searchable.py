@@ -98,6 +98,15 @@ CONFIG = OmegaConf.create(
 )
 
 
+def refusal_of(space):
+    """What is said of a space; None where it is taken."""
+    try:
+        check_space(space, BaseConfig(CONFIG, Experiments()))
+    except SweepError as error:
+        return str(error)
+    return None
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -108,13 +117,7 @@ CONFIG = OmegaConf.create(
 )
 def test_an_option_that_sets_what_must_not_be_searched_is_refused(options, named):
     space = parse_space({}, None, [f"experiment={options}"])
-    current = BaseConfig(CONFIG, Experiments())
-    if named is None:
-        check_space(space, current)
-        return
-    with pytest.raises(SweepError) as error:
-        check_space(space, current)
-    assert named in str(error.value)
+    assert (named or "None") in str(refusal_of(space))
 
 
 def test_an_option_may_set_what_the_command_line_fixes_for_all():
@@ -138,10 +141,4 @@ def test_an_option_may_set_what_the_command_line_fixes_for_all():
 def test_what_has_one_value_under_a_condition_must_not_make_trials_incomparable(name, inner, said):
     space = parse_space({}, None, ["seed=1,2"])
     space.conditional["seed"] = {1: {name: inner}}
-    current = BaseConfig(CONFIG, Experiments())
-    if said is None:
-        check_space(space, current)
-        return
-    with pytest.raises(SweepError) as error:
-        check_space(space, current)
-    assert said in str(error.value)
+    assert (said or "None") in str(refusal_of(space))
