@@ -23,6 +23,7 @@ from mnist_sweep.run.load import load_trained
 from mnist_sweep.run.targets import build
 from mnist_sweep.sweep.study_record import Row
 from tests.bundle.test_bundle import change
+from tests.sampled import sampled
 
 CPU = torch.device("cpu")
 
@@ -125,13 +126,7 @@ def refused(function, *arguments):
     return str(error.value)
 
 
-def hostile():
-    """One in five of them is tried by `make test`, and all by `make inputs`."""
-    for place, node in enumerate(HOSTILE):
-        yield pytest.param(node, id=named(node), marks=[pytest.mark.slow] if place % 5 else [])
-
-
-@pytest.mark.parametrize("node", list(hostile()))
+@pytest.mark.parametrize("node", sampled(HOSTILE, named))
 def test_no_entry_executes_what_a_model_must_not_name(run, in_the_path, command, capfd, node):
     write_bundle(load_trained(str(run), CPU), Path("bundle"))
     change(Path("bundle"), architecture=node)

@@ -63,13 +63,13 @@ from mnist_sweep.confirm.conclusion import Conclusion, write_conclusion
 from mnist_sweep.confirm.course import Course, Deadline, look_at_test
 from mnist_sweep.confirm.default import default_of
 from mnist_sweep.confirm.runs import SeedRun, planned
+from mnist_sweep.confirm.seed_axis import has_seeds
 from mnist_sweep.confirm.work import Workers
 from mnist_sweep.errors import UserError
 from mnist_sweep.files import writing
 from mnist_sweep.folder_lock import alone_in
 from mnist_sweep.passwords import without_password
 from mnist_sweep.study_folder import WORKERS
-from mnist_sweep.sweep.seed_axis import has_seeds
 from mnist_sweep.sweep.study_record import StudyRecord, read_study
 from mnist_sweep.text import duration, printable, relative
 

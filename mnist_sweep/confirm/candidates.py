@@ -9,13 +9,12 @@ from typing import Any
 from omegaconf import DictConfig
 
 from mnist_sweep.config_checks import check
+from mnist_sweep.confirm.seed_axis import configurations, has_seeds
 from mnist_sweep.errors import UserError
 from mnist_sweep.run.build import model_name
 from mnist_sweep.run.single import change, read_as_single
-from mnist_sweep.sweep.seed_axis import FEWEST, by_seed, has_seeds, with_a_value, without_a_value
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.study_store import SEED
-from mnist_sweep.sweep.trials.status import TrialStatus
 from mnist_sweep.text import printable, relative
 
 # Data sets that one config can be read on as on another.
@@ -72,15 +71,7 @@ def leading(record: StudyRecord) -> list[Row]:
     """
     if not has_seeds(record):
         return record.best
-    pruned = [settings for settings, _ in without_a_value(record, TrialStatus.PRUNED)]
-    sign = 1 if record.directions[0] == "minimize" else -1
-    places = []
-    for settings, of_seed in by_seed(record, with_a_value(record.best)):
-        rows = [runs[0] for runs in of_seed.values()]  # the best of each seed
-        mean = sum(row.values[0] for row in rows) / len(rows)
-        first = min(rows, key=lambda row: row.number)
-        places.append(((settings in pruned, len(rows) < FEWEST, sign * mean), first))
-    return [row for _, row in sorted(places, key=lambda place: place[0])]
+    return [min(each.rows.values(), key=lambda row: row.number) for each in configurations(record)]
 
 
 def of_trials(

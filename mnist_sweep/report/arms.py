@@ -12,12 +12,12 @@ import numpy as np
 
 from mnist_sweep.confirm import wording
 from mnist_sweep.confirm.intervals import Interval, in_pairs, over_seeds, shared_level
+from mnist_sweep.confirm.seed_axis import FEWEST, configurations, without_a_value
 from mnist_sweep.report.blocks import Block, Note, Table
 from mnist_sweep.report.names import short_names, short_value
 from mnist_sweep.report.noise import judged
 from mnist_sweep.report.objective_values import in_percent
 from mnist_sweep.report.ranking import ranked
-from mnist_sweep.sweep.seed_axis import FEWEST, by_seed, has_seeds, with_a_value, without_a_value
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.study_store import SEED
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -50,25 +50,11 @@ def arms(record: StudyRecord) -> list[Arm]:
     Those of which seeds were pruned come after all others. Empty where the seed is no axis of the
     search, or it has several objectives.
     """
-    if not has_seeds(record):
-        return []
-    best_last = by_seed(record, with_a_value(ranked(record)[::-1]))  # of two, the better one
-    pruned = missing_seeds(record, TrialStatus.PRUNED)
-
-    def pruned_of(settings: Mapping[str, Any]) -> Sequence[Any]:
-        return next((each.seeds for each in pruned if each.settings == settings), ())
-
-    several = [
-        Arm(
-            settings,
-            {seed: runs[-1].values[0] for seed, runs in of_seed.items()},
-            pruned_of(settings),
-        )
-        for settings, of_seed in best_last
-        if len(of_seed) >= FEWEST
+    return [
+        Arm(each.settings, each.values, each.pruned)
+        for each in configurations(record)
+        if len(each.rows) >= FEWEST
     ]
-    sign = 1 if record.directions[0] == "minimize" else -1
-    return sorted(several, key=lambda arm: (bool(arm.pruned), sign * arm.interval.mean))
 
 
 @dataclass(frozen=True)
@@ -109,12 +95,8 @@ def leader(record: StudyRecord) -> Row | None:
     found = arms(record)
     if len(found) < 2:
         return None
-    best = next(
-        of_seed
-        for settings, of_seed in by_seed(record, ranked(record))
-        if settings == found[0].settings
-    )
-    return next(iter(best.values()))[0]
+    best = next(each for each in configurations(record) if each.settings == found[0].settings)
+    return next(row for row in ranked(record) if row in best.rows.values())
 
 
 def differences(record: StudyRecord, found: Sequence[Arm]) -> list[Interval | None]:

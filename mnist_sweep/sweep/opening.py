@@ -106,9 +106,10 @@ def read_search(given: Given, arguments: list[str]) -> Search:
     unmet = check_conditions(space, current)
     missing: list[str] = []
     if given.task.names_trials:
-        check_told(space)
         if given.task.ours:
             check_space(space, current)
+        else:
+            check_told(space)
         space.find_varying(current)
         missing = space.without_missing(current.is_setting)
         if not given.extender:

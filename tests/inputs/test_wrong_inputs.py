@@ -23,6 +23,7 @@ from tests.inputs import (
 )
 from tests.inputs.case import MOST, contents
 from tests.inputs.commands import COMMANDS, call
+from tests.sampled import sampled
 
 TABLES = (
     settings,
@@ -38,7 +39,6 @@ TABLES = (
     data_sets,
 )
 CASES = [case for table in TABLES for case in table.CASES]
-QUICK = 5  # of a table, one in so many is tried by `make test`, and all by `make inputs`
 STARTS = '\nif __name__ == "__main__":\n'
 # What a sweep may leave that had to open its study to see what is wrong.
 LEFT = re.compile(
@@ -93,9 +93,7 @@ def _programs():
 def _parameters():
     for table in TABLES:
         name = table.__name__.rpartition(".")[2]
-        for place, case in enumerate(table.CASES):
-            marks = [pytest.mark.slow] if place % QUICK else []
-            yield pytest.param(case, id=f"{name}: {case.name}", marks=marks)
+        yield from sampled(table.CASES, lambda case, name=name: f"{name}: {case.name}")
 
 
 @pytest.mark.parametrize("case", list(_parameters()))

@@ -29,13 +29,12 @@ BUDGETS = {
 
 @dataclass(frozen=True)
 class Network:
-    """A confirmed network: accuracies are fractions, of test images; one a seed."""
+    """A confirmed network; accuracies are fractions, of test images."""
 
     file: str
     parameters: int
     epochs: int
     test: Interval
-    accuracies: list[float]
     summary: Mapping[str, Any]
 
     @property
@@ -49,6 +48,11 @@ class Network:
         """The accuracies by their seeds."""
         seeds = self.summary["configurations"][0]["seeds"]
         return {seed: found["test_acc"] for seed, found in seeds.items()}
+
+    @property
+    def accuracies(self) -> list[float]:
+        """One accuracy a seed."""
+        return list(self.by_seed.values())
 
 
 def read(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:
@@ -70,7 +74,6 @@ def network(name: str, summaries: Mapping[str, Mapping[str, Any]]) -> Network | 
         leader["parameters"],
         leader["epochs"],
         Interval(**leader["test_acc"]),
-        [seed["test_acc"] for seed in leader["seeds"].values()],
         summary,
     )
 

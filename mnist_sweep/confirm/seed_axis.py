@@ -1,9 +1,11 @@
 """The configurations of a search that has the seed as an axis, each with its trials by seed."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from mnist_sweep.confirm.intervals import over_seeds
 from mnist_sweep.sweep.study_record import Row, StudyRecord
 from mnist_sweep.sweep.study_store import SEED
 from mnist_sweep.sweep.trials.status import TrialStatus
@@ -14,6 +16,54 @@ FEWEST = 2  # seeds that a mean is of
 def has_seeds(record: StudyRecord) -> bool:
     """Whether a study searched the seed, and for one objective, so that a mean has an order."""
     return SEED in record.searched and len(record.directions) == 1
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One configuration, `settings` without the seed; `rows`: of each seed its best trial.
+
+    `pruned`: the seeds that the pruner stopped, which were worse: without them the mean is too
+    good.
+    """
+
+    settings: Mapping[str, Any]
+    rows: Mapping[Any, Row]
+    pruned: Sequence[Any] = ()
+
+    @property
+    def values(self) -> dict[Any, float]:
+        """The first objective of each seed."""
+        return {seed: row.values[0] for seed, row in self.rows.items()}
+
+    @property
+    def mean(self) -> float:
+        """The mean over the seeds."""
+        values = list(self.values.values())
+        return over_seeds(values).mean if len(values) >= FEWEST else values[0]
+
+
+def configurations(record: StudyRecord) -> list[Configuration]:
+    """Return the configurations that have a value, the best mean first.
+
+    Those of one seed, and then those of which seeds were pruned, come after all others. Empty where
+    the seed is no axis of the search, or it has several objectives.
+    """
+    if not has_seeds(record):
+        return []
+    best_last = by_seed(record, with_a_value(record.best[::-1]))  # of two, the better one
+    pruned = without_a_value(record, TrialStatus.PRUNED)
+    found = [
+        Configuration(
+            settings,
+            {seed: runs[-1] for seed, runs in of_seed.items()},
+            next((seeds for other, seeds in pruned if other == settings), ()),
+        )
+        for settings, of_seed in best_last
+    ]
+    sign = 1 if record.directions[0] == "minimize" else -1
+    return sorted(
+        found, key=lambda each: (bool(each.pruned), len(each.rows) < FEWEST, sign * each.mean)
+    )
 
 
 def by_seed(
