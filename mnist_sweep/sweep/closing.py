@@ -10,6 +10,7 @@ from mnist_sweep.files import size_of
 from mnist_sweep.passwords import without_password
 from mnist_sweep.sweep import summary
 from mnist_sweep.sweep.best_link import EVENTS
+from mnist_sweep.sweep.decisions import Satisfied
 from mnist_sweep.sweep.hydra_adapter import Given
 from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.proportion import wilson
@@ -122,11 +123,26 @@ class Closing:
             f"{duration(seconds)}"
         )
         if counts[TrialStatus.INTERRUPTED]:
-            waiting = counted(counts[TrialStatus.INTERRUPTED], "interrupted trial")
-            yield f"{waiting} will be resumed by the same command"
+            yield self._resumed(counts[TrialStatus.INTERRUPTED])
         if counts[TrialStatus.RUNNING]:
             running = counted(counts[TrialStatus.RUNNING], "trial")
             yield f"{running} still running in other processes"
+
+    def _resumed(self, interrupted: int) -> str:
+        """Say whether the same command resumes the interrupted trials, and else which one does."""
+        waiting, settings = counted(interrupted, "interrupted trial"), self.given.settings
+        enough = Satisfied(settings.plateau, settings.target, settings.directions == ["minimize"])
+        reason = enough.reason(self.tally.since_best, self.tally.best_value)
+        if reason is not None:
+            return f"{waiting}: not resumed by the same command, since {reason}"
+        left = self.total - self.tally.launched
+        if left >= interrupted:
+            return f"{waiting} will be resumed by the same command"
+        resumed = "none of them" if left <= 0 else f"{left} of them"
+        return (
+            f"{waiting}: the same command resumes {resumed}; "
+            f"hydra.sweeper.n_trials={self.tally.launched + interrupted} resumes all"
+        )
 
     def _commands(self, folder: str, best: Sequence[FrozenTrial]) -> Iterator[str]:
         """Yield the command lines that show what was found, and whether it is true."""

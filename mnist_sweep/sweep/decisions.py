@@ -63,6 +63,27 @@ class Rules:
     grid: bool = False  # it has its own points, and no others are tried
 
 
+@dataclass(frozen=True)
+class Satisfied:
+    """The settings by which a study has found enough, in this call and in any later one."""
+
+    plateau: int | None
+    target: float | None
+    minimize: bool
+
+    def reason(self, since_best: int, best: float | None) -> str | None:
+        """Return why a study has found enough; None where it has not.
+
+        `since_best`: the trials that ended after the best one; `best`: its value, None without one.
+        """
+        if self.plateau is not None and since_best >= self.plateau:
+            return f"no better trial among the last {self.plateau} (plateau)"
+        if self.target is None or best is None:
+            return None
+        reached = best <= self.target if self.minimize else best >= self.target
+        return f"the best value, {best:.5g}, reaches target={self.target:g}" if reached else None
+
+
 @dataclass
 class Sweep:
     """The state that decisions depend on, of one call."""
@@ -123,20 +144,11 @@ class Sweep:
         return [Ask()]
 
     def _why_over(self, free: SlotFree) -> str | None:
-        timeout, plateau = self.rules.timeout, self.rules.plateau
-        if timeout is not None and free.seconds > timeout:
-            return f"timeout={timeout:g} seconds have passed"
-        if plateau is not None and free.since_best >= plateau:
-            return f"no better trial among the last {plateau} (plateau)"
-        if free.best is not None and self._reaches_target(free.best):
-            return f"the best value, {free.best:.5g}, reaches target={self.rules.target:g}"
-        return None
-
-    def _reaches_target(self, best: float) -> bool:
-        target = self.rules.target
-        if target is None:
-            return False
-        return best <= target if self.rules.minimize else best >= target
+        rules = self.rules
+        if rules.timeout is not None and free.seconds > rules.timeout:
+            return f"timeout={rules.timeout:g} seconds have passed"
+        satisfied = Satisfied(rules.plateau, rules.target, rules.minimize)
+        return satisfied.reason(free.since_best, free.best)
 
     def _rejected(self, launched: bool) -> list[Action]:
         self.rejected_in_a_row += 1

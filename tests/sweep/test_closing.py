@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import optuna
 import pytest
-from optuna.trial import create_trial
+from optuna.trial import TrialState, create_trial
 
 from mnist_sweep.cli import printed_commands
 from mnist_sweep.cli.printed_commands import Program
@@ -16,6 +16,7 @@ from mnist_sweep.sweep.objective_text import ObjectiveText
 from mnist_sweep.sweep.settings import Settings
 from mnist_sweep.sweep.study_store import DATA
 from mnist_sweep.sweep.trial_line import Change
+from mnist_sweep.sweep.trials.leases import SWEEP
 from mnist_sweep.sweep.trials.tally import Tally
 
 STORAGE = "sqlite:///multirun/optuna.db"
@@ -126,6 +127,49 @@ def test_another_applications_study_has_its_own_value_and_no_word_of_ours(closin
     assert lines[0] == "best: trial 0 with value -1.25"
     assert "  train it again: python app.py x=1" in lines
     assert not [line for line in lines if "images" in line or "confirm" in line]
+
+
+@pytest.mark.parametrize(
+    ("settings", "total", "said"),
+    [
+        ({}, 6, "2 interrupted trials will be resumed by the same command"),
+        ({"plateau": 2}, 6, "2 interrupted trials will be resumed by the same command"),
+        (
+            {"plateau": 1},
+            6,
+            "2 interrupted trials: not resumed by the same command, since no better trial among "
+            "the last 1 (plateau)",
+        ),
+        (
+            {"target": 0.9},
+            6,
+            "2 interrupted trials: not resumed by the same command, since the best value, 0.97, "
+            "reaches target=0.9",
+        ),
+        (
+            {},
+            3,
+            "2 interrupted trials: the same command resumes 1 of them; hydra.sweeper.n_trials=4 "
+            "resumes all",
+        ),
+        (
+            {},
+            2,
+            "2 interrupted trials: the same command resumes none of them; "
+            "hydra.sweeper.n_trials=4 resumes all",
+        ),
+    ],
+)
+def test_interrupted_trials_are_promised_only_what_the_same_command_does(
+    closing, settings, total, said
+):
+    interrupted = create_trial(state=TrialState.WAITING, system_attrs={SWEEP: {}})
+    trials = [trial(0.97), trial(0.96, lr=0.01, number=1), interrupted, interrupted]
+    closing.tally.study.add_trials(trials)
+    closing.tally.renew()
+    closing.given.settings = Settings(storage=STORAGE, direction="maximize", **settings)
+    lines = list(replace(closing, total=total).lines(65))
+    assert [line for line in lines if line.startswith("2 interrupted")] == [said]
 
 
 def test_a_study_without_a_best_trial_says_so(closing):
