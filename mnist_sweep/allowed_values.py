@@ -11,6 +11,7 @@ from typing import Any
 from mnist_sweep.objectives import METRICS, OBJECTIVES
 
 DEVICES = ("auto", "cpu", "cuda")
+LAYOUTS = ("auto", "channels_last", "contiguous")
 LOSSES = ("cross_entropy", "mse")
 DRY_RUN = (False, True, "json")  # what `dry_run` may be
 DRY_RUN_CHOICES = "false, true, json"
@@ -80,6 +81,7 @@ ALLOWED: dict[str, tuple[Allowed, ...]] = {
     "dry_run": (one_of(DRY_RUN, DRY_RUN_CHOICES.split(", ")),),
     "device": (one_of(DEVICES),),
     "precision": (one_of(("float32", "bfloat16")),),
+    "layout": (one_of(LAYOUTS),),
     "tracking.figures": (one_of(("single", "always", "never")),),
     "objective": (one_of(OBJECTIVES),),  # each of them, where it is a list
     "loss": (one_of(LOSSES),),

@@ -153,6 +153,7 @@ class RunConfig:
     trial: int | None
     tracking: TrackingConfig = field(default_factory=TrackingConfig)  # ~tracking: none
     lease: str | None = None  # older runs were recorded without it
+    layout: str = "auto"  # older runs were recorded without it
     cuda_graph: bool | None = False  # older runs were recorded without it
     name: str | None = None  # older runs were recorded without it
     notes: str | None = None  # older runs were recorded without it

@@ -52,6 +52,7 @@ def test_every_experiment_composes_and_passes_the_checks(composed, experiment):
         ("seed=4294967296", "seed must be below 2**32, but got 4294967296"),
         ("threads=0", "threads must be at least 1, but got 0"),
         ("device=tpu", "device must be one of auto, cpu, cuda, but got 'tpu'"),
+        ("layout=last", "layout must be one of auto, channels_last, contiguous, but got 'last'"),
         ("precision=float16", "precision must be one of float32, bfloat16, but got 'float16'"),
         ("deterministic=perhaps", "deterministic: Value 'perhaps'"),
         ("budget.max_parameters=0", "budget.max_parameters must be at least 1, but got 0"),

@@ -62,7 +62,8 @@ def main(asked: Dashboard) -> None:
     else:
         store = FileSystemArtifactStore(str(folder))
         ours = [each for each in records if each.ours]  # others' runs are not ours to read
-        undrawn = sum(len(without_figures(each, storage)) for each in ours)
+        with answering(asked.storage):
+            undrawn = sum(len(without_figures(each, storage)) for each in ours)
         drawing = Drawing(ours, storage, store)
     figures = f"; figures in {folder}" if store else ""
     print(f"studies of {without_password(asked.storage)}{figures}")

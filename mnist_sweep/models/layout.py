@@ -1,4 +1,4 @@
-"""The memory layout that a model is trained in: channels_last, unless that goes wrong with it.
+"""The memory layout that a model is trained in: by itself channels_last, unless that goes wrong.
 
 torch 2.13 to 2.15 (oneDNN) write outside their memory in the backward pass of a strided 1x1
 convolution with fewer than 8 channels where they take AVX2 kernels: docs/processors.md.
@@ -23,13 +23,17 @@ FAULT = (
 )
 
 
+# By the names that settings and records have.
+MEMORY_FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+
+
 class UnsafeLayout(UserError):
     """A model cannot be trained without a kernel that writes outside its memory."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A memory format, and why it is not channels_last where it is not."""
+    """A memory format, and why it is not channels_last where nobody asked for another."""
 
     memory_format: torch.memory_format = torch.channels_last
     reason: str | None = None
@@ -37,7 +41,7 @@ class Layout:
     @property
     def name(self) -> str:
         """How records call it."""
-        return "channels_last" if self.memory_format is torch.channels_last else "contiguous"
+        return next(name for name, one in MEMORY_FORMATS.items() if one is self.memory_format)
 
 
 def set_layout(model: nn.Module, layout: Layout) -> nn.Module:

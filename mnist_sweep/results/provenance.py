@@ -18,7 +18,7 @@ PLACES = ("data.root", "hydra.sweeper.storage", "hydra.sweeper.study_name", "hyd
 # Settings that say how a run was trained on a machine, and not what.
 ASIDE = (
     *("seed", "study", "trial", "lease", "resume", "name", "notes", "progress", "dry_run"),
-    *("device", "threads", "cuda_graph", "tracking"),
+    *("device", "threads", "layout", "cuda_graph", "tracking"),
     *("data.root", "data.download", "data.timeout"),
 )
 COMMON = (

@@ -23,7 +23,7 @@ from mnist_sweep.models.cost import (
     largest_fitting,
     on_meta,
 )
-from mnist_sweep.models.layout import Layout, set_layout, training_layout
+from mnist_sweep.models.layout import MEMORY_FORMATS, Layout, set_layout, training_layout
 from mnist_sweep.run.targets import build, check_node
 from mnist_sweep.schedules import Schedule
 from mnist_sweep.text import one_line, shortened
@@ -314,10 +314,17 @@ def check_cuda_graph(run: RunConfig, device: torch.device) -> None:
 
 
 def choose_layout(run: RunConfig, device: torch.device) -> Layout:
-    """Return the memory layout of a run's model on a device. Raises UnsafeLayout."""
+    """Return the memory layout of a run's model on a device.
+
+    Raises UnsafeLayout, and ConfigError where the model cannot have the one that is asked for.
+    """
+    asked = None if run.layout == "auto" else Layout(MEMORY_FORMATS[run.layout])
     if device.type != "cpu":
-        return Layout()
-    return training_layout(lambda: build_model(run.model))
+        return asked or Layout()
+    possible = training_layout(lambda: build_model(run.model))
+    if asked == Layout() and possible.reason is not None:
+        raise ConfigError(f"layout={run.layout}: the model has {possible.reason}; leave it out")
+    return asked or possible
 
 
 def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -> Training:

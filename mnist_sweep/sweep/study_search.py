@@ -32,6 +32,7 @@ VOLATILE = (
     "data.timeout",
     "device",
     "dry_run",
+    "layout",
     "name",
     "notes",
     "progress",

@@ -12,8 +12,8 @@ def alike(model: nn.Module, other: nn.Module) -> bool:
     """Whether two networks do the same with the same weights.
 
     They do where all their layers have the same names, classes and settings, and their tensors the
-    same shapes and types on the same devices. What cannot be compared counts as different, and so
-    do hooks, which may do anything.
+    same shapes, memory layouts and types on the same devices. What cannot be compared counts as
+    different, and so do hooks, which may do anything.
     """
     try:
         same = bool(_layers(model) == _layers(other)) and _kinds(model) == _kinds(other)
@@ -45,6 +45,6 @@ def _has_hooks(model: nn.Module) -> bool:
 
 def _kinds(model: nn.Module) -> dict[str, object]:
     return {
-        name: (tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad)
+        name: (tensor.shape, tensor.stride(), tensor.dtype, tensor.device, tensor.requires_grad)
         for name, tensor in tensors(model).items()
     }

@@ -109,7 +109,9 @@ def test_the_shipped_resnet_is_trained_in_channels_last(width):
     assert training_layout(lambda: ResNet([16, 32, 64], width=width)).reason is None
 
 
-def test_a_run_says_and_records_its_layout(command, quick, capsys, tmp_path, monkeypatch):
+@pytest.fixture
+def strided(tmp_path, monkeypatch):
+    """The override of a user's own model that reaches the faulty kernel in channels_last."""
     (tmp_path / "its_own.py").write_text(
         "from torch import nn\n\n\n"
         "def strided():\n"
@@ -118,9 +120,29 @@ def test_a_run_says_and_records_its_layout(command, quick, capsys, tmp_path, mon
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("MNIST_SWEEP_TARGETS", "its_own.*")
-    assert command(*quick, "device=cpu", "model._target_=its_own.strided") == 0
+    return "model._target_=its_own.strided"
+
+
+def test_a_run_says_and_records_its_layout(command, quick, capsys, tmp_path, strided):
+    assert command(*quick, "device=cpu", strided) == 0
     said = capsys.readouterr().out
     assert f"layout: contiguous, since the model has {FAULT}" in said
     recorded = json.loads((tmp_path / "run" / "result.json").read_text())
     assert recorded["layout"]["name"] == "contiguous"
     assert recorded["layout"]["reason"].startswith(FAULT)
+
+
+def test_a_run_has_the_layout_that_it_is_asked_for(command, quick, capsys, tmp_path):
+    assert command(*quick, "device=cpu", "epochs=1", "layout=contiguous") == 0
+    assert "layout:" not in capsys.readouterr().out
+    recorded = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert recorded["layout"] == {"name": "contiguous", "reason": None}
+
+
+def test_a_layout_that_goes_wrong_with_a_model_is_refused(command, quick, capsys, strided):
+    assert command(*quick, "device=cpu", strided, "layout=channels_last") == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: layout=channels_last: the model has {FAULT}")
+    assert said.endswith("leave it out\n")
+    words = ["device=cpu", strided, "layout=contiguous", "hydra.run.dir=other"]
+    assert command(*quick, *words) == 0

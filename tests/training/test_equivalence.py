@@ -49,6 +49,7 @@ def test_networks_that_differ_in_their_weights_and_their_mode_are_alike():
         (cnn, lambda: cnn(dropout=0.5)),
         (cnn, lambda: cnn().double()),
         (cnn, lambda: cnn().to("meta")),
+        (cnn, lambda: cnn().to(memory_format=torch.channels_last)),
         (cnn, frozen),
         (lambda: Activated(torch.relu), lambda: Activated(torch.tanh)),
         (with_lambda, with_lambda),
