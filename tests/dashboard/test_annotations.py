@@ -21,7 +21,7 @@ def annotated(name="s"):
 
 def note_of(study, number):
     """A trial's note as optuna-dashboard reads it, whatever its state."""
-    return get_note(optuna.Trial(study, number + 1))
+    return get_note(optuna.Trial(study, number))
 
 
 def test_every_ended_trial_gets_a_note_once_and_the_studys_is_renewed():
@@ -56,7 +56,7 @@ def test_the_objectives_are_named_and_names_that_are_there_are_kept():
 def test_notes_that_people_have_written_are_left_as_they_are():
     study = create("s")
     add(study, "complete", 0.9, **ran(0))
-    save_note(optuna.Trial(study, 1), "look at this one")
+    save_note(optuna.Trial(study, 0), "look at this one")
     annotated()
     assert note_of(study, 0) == "look at this one"
     save_note(study, get_note(study) + "\n\nmine")

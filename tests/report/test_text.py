@@ -95,7 +95,7 @@ def test_a_line_break_in_a_choice_or_a_name_ends_no_table_and_begins_no_heading(
 def test_a_best_that_is_one_run_is_to_be_trained_with_fresh_seeds(usual):
     study = create("ours")
     add(study, "complete", 0.9, val_acc=0.9, **ran(0))
-    caution = "python -m mnist_sweep.confirm study=ours storage=sqlite:///studies.db"
+    caution = "python -m mnist_sweep.confirm study=ours storage=journal:///studies.log"
     assert caution in report("ours")["The answer"]
     assert "Train the best with fresh seeds" in report("ours")["The best configurations"]
     # Another application's runs cannot be.
