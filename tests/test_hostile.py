@@ -100,6 +100,13 @@ def run(finished, tmp_path):
     return tmp_path / "run"
 
 
+@pytest.fixture(scope="module")
+def bundled(finished, tmp_path_factory):
+    to = tmp_path_factory.mktemp("bundled") / "bundle"
+    write_bundle(load_trained(str(finished), CPU), to)
+    return to
+
+
 @pytest.fixture
 def in_the_path(monkeypatch, tmp_path):
     """What lies in the current folder can be imported, as under `python -m`."""
@@ -128,8 +135,10 @@ def refused(function, *arguments):
 
 
 @pytest.mark.parametrize("node", sampled(HOSTILE, named))
-def test_no_entry_executes_what_a_model_must_not_name(run, in_the_path, command, capfd, node):
-    write_bundle(load_trained(str(run), CPU), Path("bundle"))
+def test_no_entry_executes_what_a_model_must_not_name(
+    run, bundled, in_the_path, command, capfd, node
+):
+    shutil.copytree(bundled, "bundle")
     change(Path("bundle"), architecture=node)
     refused(predict.main, predict.Predict("bundle", "digit.png"))
     change_config(run, model=node)
@@ -281,13 +290,6 @@ DAMAGES = [
     ("format", [1]),
     ("format", None),
 ]
-
-
-@pytest.fixture(scope="module")
-def bundled(finished, tmp_path_factory):
-    to = tmp_path_factory.mktemp("bundled") / "bundle"
-    write_bundle(load_trained(str(finished), CPU), to)
-    return to
 
 
 @pytest.mark.parametrize(("key", "value"), DAMAGES)
