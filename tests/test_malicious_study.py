@@ -8,13 +8,13 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
-from optuna.storages import RDBStorage
 from optuna.trial import TrialState, create_trial
 
 from mnist_sweep.dashboard.figures import Drawing
 from mnist_sweep.report.live.pages import list_page, study_page
 from mnist_sweep.report.live.source import Source
 from mnist_sweep.studies.opening import Owners
+from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.leases import SWEEP
 from mnist_sweep.sweep.trials.records import TrialRecords
 from tests.inputs.case import contents
@@ -24,7 +24,7 @@ SCRIPT = "<script>document.title='run'</script><img src=x onerror=alert(1)>"
 ESCAPE = "\x1b]0;title\x07\x1b[2J\r"
 UP = "../../../outside"
 TEXT = f"{SCRIPT}{ESCAPE}`$(touch executed)`{UP}"
-STORAGE = "storage=sqlite:///inside/study.db"
+SQLITE, JOURNAL = "sqlite:///inside/study.db", "journal:///inside/study.log"
 
 # What a trial or a study of ours has, and what else could be in its place.
 VALUES = {
@@ -71,9 +71,9 @@ def _starts_nothing(monkeypatch):
     Path("inside").mkdir()
 
 
-def written(name, of_trials, of_study, setting="x"):
+def written(name, of_trials, of_study, setting="x", address=JOURNAL):
     """Write a study with a complete trial for each of some attributes."""
-    study = optuna.create_study(study_name=name, storage="sqlite:///inside/study.db")
+    study = optuna.create_study(study_name=name, storage=open_storage(address).optuna)
     space = {
         setting: FloatDistribution(0, 1),
         "activation": CategoricalDistribution([TEXT, "relu"]),
@@ -143,17 +143,17 @@ FORGED = {
 
 @pytest.mark.parametrize("name", [TEXT, UP])
 def test_a_forged_study_injects_nothing_and_stays_inside(name, capfd):
-    written(
-        name, 2 * [FORGED], {"definition": DEFINITION, "command": COMMAND, "directory": UP}, TEXT
-    )
+    of_study = {"definition": DEFINITION, "command": COMMAND, "directory": UP}
+    written(name, 2 * [FORGED], of_study, TEXT, SQLITE)
+    storage = f"storage={SQLITE}"
     before = contents()
     outside = sorted(Path("..").resolve().iterdir())
-    assert call(["report", f"study={name}", STORAGE, "to=inside/report"]) == 0
-    assert call(["studies", STORAGE]) == 0
-    assert call(["studies", STORAGE, f"export={name}", "to=inside/study.zip"]) in (0, 1)
-    assert call(["dashboard", STORAGE, "artifacts=inside/artifacts"]) == 0
+    assert call(["report", f"study={name}", storage, "to=inside/report"]) == 0
+    assert call(["studies", storage]) == 0
+    assert call(["studies", storage, f"export={name}", "to=inside/study.zip"]) in (0, 1)
+    assert call(["dashboard", storage, "artifacts=inside/artifacts"]) == 0
     for command in ("confirm", "reproduce", "results"):
-        assert call([command, f"study={name}", STORAGE]) == 1
+        assert call([command, f"study={name}", storage]) == 1
     check_printed(capfd)
     check_pages("inside/report")
     new = contents().keys() - before.keys()
@@ -166,11 +166,12 @@ def test_a_forged_study_injects_nothing_and_stays_inside(name, capfd):
 def test_values_of_any_kind_are_read_as_another_programs(of_study, capfd):
     trials = [dict.fromkeys(OF_A_TRIAL, value) for value in VALUES.values()]
     written("s", trials, dict.fromkeys(OF_A_STUDY, VALUES[of_study]))
-    assert call(["report", "study=s", STORAGE, "to=inside/report"]) == 0
-    assert call(["studies", STORAGE]) == 0
-    assert call(["dashboard", STORAGE, "artifacts=inside/artifacts"]) == 0
+    storage = f"storage={JOURNAL}"
+    assert call(["report", "study=s", storage, "to=inside/report"]) == 0
+    assert call(["studies", storage]) == 0
+    assert call(["dashboard", storage, "artifacts=inside/artifacts"]) == 0
     for command in ("confirm", "reproduce", "results"):
-        assert call([command, "study=s", STORAGE]) == 1
+        assert call([command, "study=s", storage]) == 1
     check_printed(capfd)
     check_pages("inside/report")
 
@@ -178,7 +179,7 @@ def test_values_of_any_kind_are_read_as_another_programs(of_study, capfd):
 @pytest.mark.parametrize("name", [None, TEXT])
 def test_the_live_page_of_a_forged_study_injects_nothing(name):
     written(TEXT, 2 * [FORGED], {"definition": DEFINITION, "command": COMMAND}, TEXT)
-    source = Source("sqlite:///inside/study.db")
+    source = Source(JOURNAL)
     made = list_page(source, {}) if name is None else study_page(name, source, {}, None, None)
     check_page(made.sent)
 
@@ -194,7 +195,7 @@ def test_the_dashboards_bars_show_a_forged_name_without_its_escapes(monkeypatch)
     written(TEXT, [{**FORGED, "run_directory": str(Path.cwd())}], {"definition": DEFINITION})
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    assert call(["dashboard", STORAGE, "artifacts=inside/artifacts"]) == 0
+    assert call(["dashboard", f"storage={JOURNAL}", "artifacts=inside/artifacts"]) == 0
     shown = terminal.getvalue()
     assert "notes of <script>" in shown
     assert "figures of <script>" in shown
@@ -213,7 +214,7 @@ def test_an_error_that_ends_the_dashboards_drawing_is_said_without_its_escapes(m
 
 def test_a_wait_for_another_machines_trial_says_a_forged_name_without_its_escapes(capfd):
     written(TEXT, [], {})
-    storage = RDBStorage("sqlite:///inside/study.db")
+    storage = open_storage(JOURNAL).optuna
     study = optuna.load_study(study_name=TEXT, storage=storage)
     other = {"host": "x", "pid": 1, "started": 0.0, "token": "t"}
     TrialRecords(study, storage).mark(study.ask().number, SWEEP, other)

@@ -15,16 +15,16 @@ from mnist_sweep.sweep.best_link import point_to
 
 
 @pytest.fixture
-def run(command, quick):
-    """A finished run of a small convolutional network."""
+def run(finished):
+    """A finished run of a network without convolutions, which has few pictures."""
+    return shutil.copytree(finished, "run")
+
+
+def test_every_picture_is_drawn_in_the_runs_folder(command, quick, capsys):
     words = [word for word in quick if not word.startswith("model=")]
     assert command(*words, "model=enhanced", "model.stages=[[4,6],[8]]", "epochs=1") == 0
-    return "run"
-
-
-def test_every_picture_is_drawn_in_the_runs_folder(run, capsys):
     capsys.readouterr()
-    pictures.main(Pictures(run))
+    pictures.main(Pictures("run"))
     names = {path.stem for path in Path("run/pictures").iterdir()}
     layers = ["features.0.0", "features.0.1", "features.1.0"]
     assert names == {
@@ -43,14 +43,13 @@ def test_every_picture_is_drawn_in_the_runs_folder(run, capsys):
 
 
 def test_pictures_go_where_they_are_asked_to_and_of_the_split_that_is_asked_for(run, capsys):
-    capsys.readouterr()
     pictures.main(Pictures(run, to="elsewhere", split="test", image="3"))
     assert Path("elsewhere/confusion.png").exists()
     assert not Path("run/pictures").exists()
     assert "mnist_5k test" in capsys.readouterr().out
 
 
-def test_errors_are_of_the_data_that_a_run_was_trained_on_and_of_no_other(run, capsys):
+def test_errors_are_of_the_data_that_a_run_was_trained_on_and_of_no_other(run):
     result = json.loads(Path("run/result.json").read_text())
     result["data"]["fingerprint"] = "0123"
     Path("run/result.json").write_text(json.dumps(result))

@@ -2,22 +2,43 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from mnist_sweep import reproduce
+from mnist_sweep import reproduce, train
 from mnist_sweep.cli import arguments
 from mnist_sweep.config import ConfigError
 from mnist_sweep.reproduce import Reproduce, ReproduceError
-from tests.conftest import read_json_lines
+from tests.conftest import hydra_alone, read_json_lines
 
 
 @pytest.fixture
 def run(finished):
     """A copy of a finished run, to be changed."""
     return Path(shutil.copytree(finished, "original"))
+
+
+@pytest.fixture(scope="module")
+def pupil(finished, tmp_path_factory):
+    """A run in `run` that was taught by the one in `original`; `taught` copies both."""
+    folder = tmp_path_factory.mktemp("pupil")
+    shutil.copytree(finished, folder / "original")
+    words = ["model=linear", "data=mnist_5k", "tracking=none", "epochs=1", "batch_size=256"]
+    with pytest.MonkeyPatch.context() as patch, hydra_alone():
+        patch.chdir(folder)
+        words += ["distill.teacher=original", "hydra.run.dir=run"]
+        patch.setattr(sys, "argv", ["train", *words])
+        train.main()
+    return folder
+
+
+@pytest.fixture
+def taught(pupil):
+    """A run in `run` that was taught by the one in `original`; to be changed."""
+    shutil.copytree(pupil, ".", dirs_exist_ok=True)
 
 
 def change(path, **values):
@@ -122,9 +143,8 @@ def test_a_trial_of_a_sweep_is_trained_again_as_a_single_run_without_test(comman
         code(study="s", trial=7)
 
 
-def test_a_run_whose_teacher_has_moved_is_told_where_it_is(run, command, quick, capsys):
-    assert command(*quick, "distill.teacher=original") == 0
-    run.rename("elsewhere")
+def test_a_run_whose_teacher_has_moved_is_told_where_it_is(taught, capsys):
+    Path("original").rename("elsewhere")
     assert code(run="run", teacher="elsewhere") == 0
     assert "identical, bit for bit" in capsys.readouterr().out
     with pytest.raises(ReproduceError) as raised:
@@ -135,9 +155,8 @@ def test_a_run_whose_teacher_has_moved_is_told_where_it_is(run, command, quick, 
 
 
 @pytest.mark.parametrize("to", [None, "new/folder", "there"])
-def test_a_run_that_is_refused_leaves_nothing(run, command, quick, to):
-    assert command(*quick, "distill.teacher=original") == 0
-    run.rename("elsewhere")
+def test_a_run_that_is_refused_leaves_nothing(taught, to):
+    Path("original").rename("elsewhere")
     Path("there").mkdir()
     before = sorted(Path().rglob("*"))
     with pytest.raises(ConfigError, match=r"distill\.teacher=original is no directory here"):
@@ -145,9 +164,8 @@ def test_a_run_that_is_refused_leaves_nothing(run, command, quick, to):
     assert sorted(Path().rglob("*")) == before
 
 
-def test_another_teacher_is_among_what_differs(run, command, quick, capsys):
-    assert command(*quick, "distill.teacher=original") == 0
-    assert command(*quick, "hydra.run.dir=other") == 0
+def test_another_teacher_is_among_what_differs(taught, command, quick, capsys):
+    assert command(*quick, "epochs=1", "hydra.run.dir=other") == 0
     assert code(run="run", teacher="other") == 2
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if line.startswith("  teacher: ")]

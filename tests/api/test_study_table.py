@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import optuna
 import pytest
 
 from mnist_sweep import study
@@ -14,7 +13,7 @@ from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.read_only import StorageError
 from mnist_sweep.sweep.study_record import StudyReadError
 from mnist_sweep.sweep.trials.status import TrialStatus
-from tests.report.conftest import ADDRESS, add, confirmed, create, create_usual, ran, usual
+from tests.report.conftest import ADDRESS, add, confirmed, create, create_usual, ran, stored, usual
 
 __all__ = ["confirmed", "usual"]  # fixtures
 
@@ -86,9 +85,9 @@ def test_a_confirmation_of_the_study_is_its_conclusion(usual, confirmed):
     folder = Path("multirun/usual")
     (folder / "confirmation").mkdir(parents=True)
     (folder / "confirmation-epochs=2").mkdir()
-    stored = optuna.load_study(study_name=usual, storage=ADDRESS)
-    stored.set_user_attr(study_store.ID, "one")
-    stored.set_user_attr(study_store.DIRECTORY, str(folder))
+    study_of_it = stored(usual)
+    study_of_it.set_user_attr(study_store.ID, "one")
+    study_of_it.set_user_attr(study_store.DIRECTORY, str(folder))
     (folder / SUMMARY).write_text("study_id: one\n")
     write_conclusion(confirmed, folder / "confirmation")
     found = study(usual, ADDRESS)

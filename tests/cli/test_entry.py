@@ -17,6 +17,8 @@ from tests.test_train import error_line
 
 SWEEP = ["-m", "model=linear", "data=mnist_5k", "tracking=none", "epochs=1", "batch_size=512"]
 PLAIN = [*SWEEP, "search=none", "hydra.sweep.dir=plain"]
+# The quickest search to open: the usual one composes a config for each schedule.
+SEARCH = ["-m", "search=command_line", "optimizer.lr=interval(0.001,0.01)"]
 
 
 def here():
@@ -78,12 +80,12 @@ def test_a_job_that_exits_fails_alone(command, capfd, monkeypatch):
             ["resume=" + 300 * "x"],
             "resume=" + 60 * "x" + "..." + 60 * "x" + " cannot be read: File",
         ),
-        (["-m", "hydra.sweeper.study_name=" + 300 * "x"], "multirun/"),
+        ([*SEARCH, "hydra.sweeper.study_name=" + 300 * "x"], "multirun/"),
         (["-m", "search=none", "seed=0,1", "hydra.sweep.dir=file"], "file: File exists"),
-        (["-m", "epochs=0"], "epochs must be at least 1, but got 0"),
-        (["-m", "objective=val_ac"], "objective must be one of val_loss"),
+        ([*SEARCH, "epochs=0"], "epochs must be at least 1, but got 0"),
+        ([*SEARCH, "objective=val_ac"], "objective must be one of val_loss"),
         (["-m", "hydra.sweeper.direction=minimize"], "hydra.sweeper.direction=minimize does"),
-        (["-m", "hydra.sweeper.enqueue=[{nothing: 3}]"], "hydra.sweeper.enqueue[0]: nothing=3"),
+        ([*SEARCH, "hydra.sweeper.enqueue=[{nothing: 3}]"], "hydra.sweeper.enqueue[0]: nothing=3"),
         (["-m", "hydra/sweeper=basic"], "hydra/sweeper=basic has no study_name, which the search "),
         (
             ["-m", "hydra/sweeper=optuna"],
@@ -237,7 +239,7 @@ def test_a_traceback_is_shown_where_it_is_asked_for(command, capfd, monkeypatch,
     monkeypatch.setattr(session.Session, "_start_tracking", fail)
     if full:
         monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
-    sweep = [*SWEEP, "hydra/launcher=basic", "hydra.sweeper.n_trials=1"]
+    sweep = [*SWEEP, *SEARCH, "hydra/launcher=basic", "hydra.sweeper.n_trials=1"]
     try:
         assert command(*sweep, "hydra.sweeper.max_failure_rate=1") == 0
     finally:

@@ -13,6 +13,12 @@ def _quiet():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
+@pytest.fixture(autouse=True)
+def _another():
+    """Another study's trial comes first, so that no trial's number is its id in the storage."""
+    create("another").ask()
+
+
 def annotated(name="s"):
     """How many trials got a note."""
     storage = open_to_annotate(ADDRESS)

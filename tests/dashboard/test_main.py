@@ -12,7 +12,14 @@ from mnist_sweep.dashboard import __main__ as dashboard
 from mnist_sweep.dashboard.__main__ import Dashboard
 from mnist_sweep.errors import UserError
 from mnist_sweep.sweep import read_only
-from tests.report.conftest import ADDRESS, add, create, ran
+from tests.report import conftest as studies
+from tests.report.conftest import add, ran
+
+ADDRESS = "sqlite:///studies.db"  # which another program can lock
+
+
+def create(name):
+    return studies.create(name, storage=ADDRESS)
 
 
 @pytest.fixture(autouse=True)

@@ -4,14 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import optuna
 import pytest
 
 from mnist_sweep.report.answer import answer
 from mnist_sweep.report.blocks import Commands, Headline, Picture, Points
 from mnist_sweep.sweep import study_store
 from mnist_sweep.sweep.study_record import read_study
-from tests.report.conftest import ADDRESS, add, create, ran
+from tests.report.conftest import ADDRESS, add, create, ran, stored
 
 DRAWN = {name: Picture(name, name) for name in ("leaders", "history", "parameters", "confirmed-1")}
 
@@ -124,7 +123,7 @@ def test_the_other_confirmations_are_named(usual, confirmed):
     ],
 )
 def test_why_the_trial_that_leads_has_no_standing_is_said(usual, confirmed, known, why):
-    add(optuna.load_study(study_name=usual, storage=ADDRESS), "complete", 0.99, **ran(9))
+    add(stored(usual), "complete", 0.99, **ran(9))
     _, lines, _, _ = said(usual, [replace(confirmed, **known)])
     assert f"trial 9, which leads the study by now, {why}" in lines
 

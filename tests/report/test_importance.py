@@ -13,6 +13,7 @@ from mnist_sweep.report.charts import charts
 from mnist_sweep.report.content import sections
 from mnist_sweep.report.importance import importances
 from mnist_sweep.report.text import markdown
+from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS
 
@@ -22,7 +23,9 @@ TRUE = {"a": 0.76, "b": 0.17, "c": 0.07}
 
 def filled(name, trials, directions=("maximize",), states=None):
     """A study, read back, of trials given as settings, ranges, values and curves."""
-    study = optuna.create_study(study_name=name, storage=ADDRESS, directions=list(directions))
+    study = optuna.create_study(
+        study_name=name, storage=open_storage(ADDRESS).optuna, directions=list(directions)
+    )
     found = []
     for settings, ranges, values, curve, state, attributes in trials:
         complete = state == TrialState.COMPLETE

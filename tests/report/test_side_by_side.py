@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
@@ -20,7 +19,7 @@ from mnist_sweep.report.side_by_side import (
     read_groups,
 )
 from mnist_sweep.sweep.study_record import StudyReadError, read_study
-from tests.report.conftest import ADDRESS, create
+from tests.report.conftest import ADDRESS, create, stored
 
 START = datetime(2026, 11, 26, 9)
 
@@ -97,7 +96,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(record):
     create("loss", ["minimize"], "val_loss")
     create("front", ["maximize", "minimize"], ["val_acc", "parameters"])
     for names, said in (
-        (["a", "nowhere"], "nowhere is not in sqlite:///studies.db; it has a, front, loss"),
+        (["a", "nowhere"], "nowhere is not in journal:///studies.log; it has a, front, loss"),
         (["a", "a"], "studies=a,a is one line of a chart"),
         (["a", "loss"], r"a has the objective val_acc \(maximize\), but loss has val_loss"),
         (["a", "front"], "front has 2 objectives"),
@@ -109,7 +108,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(record):
 def test_other_data_budgets_and_lengths_are_said(record):
     record("a", (0.5, 0, 1)), record("b", (0.5, 0, 1))
     assert cautions(read_groups(["a", "b"], ADDRESS)) == []
-    study = optuna.load_study(study_name="b", storage=ADDRESS)
+    study = stored("b")
     study.set_user_attr("data_fingerprint", "abc")
     (said,) = cautions(read_groups(["a", "b"], ADDRESS))
     assert said == "They differ in data (a: unknown, b: abc)."

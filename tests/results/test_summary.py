@@ -22,7 +22,7 @@ from mnist_sweep.results.summary import ResultsError, of_arms, of_confirmation
 from mnist_sweep.run.single import write_config
 from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.study_record import read_study
-from tests.report.conftest import ADDRESS, create, create_usual
+from tests.report.conftest import ADDRESS, create, create_usual, stored
 from tests.report.test_arms import BY_SEED, grid
 
 
@@ -129,16 +129,14 @@ def test_an_infinite_value_is_one_that_failed():
 )
 def test_the_command_is_what_the_sweep_was_given_but_for_its_places(given, overrides):
     swept()
-    study_store.record_start(
-        optuna.load_study(study_name="arms", storage=ADDRESS), "arms", {}, given
-    )
+    study_store.record_start(stored("arms"), "arms", {}, given)
     found = of_arms(read_study("arms", ADDRESS))["command"]
     assert found == f"python -m mnist_sweep.train -m {overrides}"
 
 
 def test_a_study_that_records_no_command_line_has_none_where_that_said_what_is_searched():
     definition = swept().definition
-    study = optuna.load_study(study_name="arms", storage=ADDRESS)
+    study = stored("arms")
     definition["search"]["settings"]["search"] = "command_line"
     study.set_user_attr(study_search.DEFINITION, definition)
     assert of_arms(read_study("arms", ADDRESS))["command"] is None

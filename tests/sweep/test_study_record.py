@@ -7,6 +7,8 @@ from mnist_sweep.errors import UserError
 from mnist_sweep.sweep.study_record import read_study
 from tests.report.conftest import ADDRESS, SPACE, add, create, create_usual
 
+SQLITE = "sqlite:///studies.db"
+
 
 @pytest.fixture
 def usual():
@@ -67,9 +69,9 @@ def test_with_several_objectives_the_front_is_ranked_by_the_first():
 
 
 def test_a_study_of_another_application_is_read_too():
-    study = optuna.create_study(study_name="foreign", storage=ADDRESS)
+    study = optuna.create_study(study_name="foreign", storage=SQLITE)
     study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=3)
-    record = read_study("foreign", ADDRESS)
+    record = read_study("foreign", SQLITE)
     assert record.objectives == ["value"]
     assert [len(row.values) for row in record.rows] == [1, 1, 1]
     assert (record.budget, record.seconds, record.epochs_trained) == (None, 0.0, 0)
@@ -78,13 +80,14 @@ def test_a_study_of_another_application_is_read_too():
 @pytest.mark.parametrize(
     ("name", "address", "message"),
     [
-        ("other", ADDRESS, "study=other is not in sqlite:///studies.db; it has usual"),
+        ("other", SQLITE, "study=other is not in sqlite:///studies.db; it has usual"),
         ("usual", "sqlite:///none.db", "there is no file none.db; name the study's storage"),
         ("usual", "journal:///none.log", "there is no file none.log"),
         ("usual", "nonsense", "storage=nonsense cannot be read: it is no address"),
     ],
 )
-def test_what_is_not_there_is_one_line_and_nothing_is_made(usual, name, address, message):
+def test_what_is_not_there_is_one_line_and_nothing_is_made(name, address, message):
+    create("usual", storage=SQLITE)
     with pytest.raises(UserError, match=message) as raised:
         read_study(name, address)
     assert "\n" not in str(raised.value)

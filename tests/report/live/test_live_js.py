@@ -6,12 +6,11 @@ import json
 import re
 from pathlib import Path
 
-import optuna
 import pytest
 
 from mnist_sweep.report.live.renewal import LOOK
 from tests.browser import browse, needs_browser
-from tests.report.conftest import ADDRESS, add, ran
+from tests.report.conftest import add, ran, stored
 
 pytestmark = [needs_browser, pytest.mark.slow]
 
@@ -40,7 +39,7 @@ def told(usual, renewal, clock):
         return renewal.shown(usual)
 
     first = page()
-    add(optuna.load_study(study_name=usual, storage=ADDRESS), "complete", 0.99, **ran(9))
+    add(stored(usual), "complete", 0.99, **ran(9))
     second = page()
 
     def run(before, after):

@@ -9,7 +9,8 @@ import pytest
 from mnist_sweep.report.live import pages
 from mnist_sweep.report.live import renewal as module
 from mnist_sweep.report.live.renewal import LOOK, LOOKED_AT, REST
-from tests.report.conftest import ADDRESS, add, create, ran
+from mnist_sweep.sweep.storage import open_storage
+from tests.report.conftest import ADDRESS, add, create, ran, stored
 
 pytestmark = pytest.mark.usefixtures("made")
 
@@ -44,7 +45,7 @@ def test_a_page_is_made_again_only_where_its_study_has_changed(usual, renewal, c
     first = looked(renewal, clock, usual)
     again = looked(renewal, clock, usual)
     assert (again.version, made) == (first.version, [usual])
-    add(optuna.load_study(study_name=usual, storage=ADDRESS), "complete", 0.99, **ran(9))
+    add(stored(usual), "complete", 0.99, **ran(9))
     later = looked(renewal, clock, usual)
     assert later.version != first.version
     assert made == [usual, usual]
@@ -60,7 +61,7 @@ def test_an_epoch_that_is_reported_is_news(usual, renewal, clock, made):
 
 def test_nobody_looks_and_nothing_is_made(usual, renewal, clock, made):
     looked(renewal, clock, usual)
-    add(optuna.load_study(study_name=usual, storage=ADDRESS), "complete", 0.99, **ran(9))
+    add(stored(usual), "complete", 0.99, **ran(9))
     clock.now += LOOKED_AT
     assert not renewal.step()
     assert made == [usual]
@@ -77,7 +78,7 @@ def test_what_took_long_to_make_rests_longer_and_says_meanwhile_how_far_the_stud
 
     monkeypatch.setattr(pages, "study_report", slow)
     first = looked(renewal, clock, usual)
-    add(optuna.load_study(study_name=usual, storage=ADDRESS), "complete", 0.99, **ran(9))
+    add(stored(usual), "complete", 0.99, **ran(9))
     clock.now += REST * 60 - 3 * LOOK
     shown = looked(renewal, clock, usual)
     assert made == [usual]
@@ -110,11 +111,11 @@ def test_a_study_that_is_slow_to_read_is_looked_at_less_often(usual, renewal, cl
 
 def test_a_study_that_is_not_there_yet_is_waited_for(renewal, clock):
     shown = looked(renewal, clock, "s")
-    assert "there is no file studies.db" in shown.sent
+    assert "there is no file studies.log" in shown.sent
     assert "This page waits for it" in shown.sent
     create("other")
     shown = looked(renewal, clock, "s")
-    assert "study=s is not in sqlite:///studies.db; it has other. This page waits" in shown.sent
+    assert "study=s is not in journal:///studies.log; it has other. This page waits" in shown.sent
     create("s")
     shown = looked(renewal, clock, "s")
     assert "0 rows" in shown.sent
@@ -123,11 +124,11 @@ def test_a_study_that_is_not_there_yet_is_waited_for(renewal, clock):
 
 def test_a_deleted_study_leaves_its_last_page_and_says_so(usual, renewal, clock):
     before = looked(renewal, clock, usual)
-    optuna.delete_study(study_name=usual, storage=ADDRESS)
+    optuna.delete_study(study_name=usual, storage=open_storage(ADDRESS).optuna)
     shown = looked(renewal, clock, usual)
     assert shown.trouble
     assert shown.version == before.version
-    assert f"Since then: study={usual} is not in sqlite:///studies.db; it has none" in shown.line
+    assert f"Since then: study={usual} is not in journal:///studies.log; it has none" in shown.line
     assert looked(renewal, clock, usual).line.count("Since then") == 1
     create(usual)
     assert not looked(renewal, clock, usual).trouble
@@ -135,11 +136,11 @@ def test_a_deleted_study_leaves_its_last_page_and_says_so(usual, renewal, clock)
 
 def test_a_storage_that_is_gone_and_comes_back_is_trouble_only_meanwhile(usual, renewal, clock):
     looked(renewal, clock, usual)
-    Path("studies.db").rename("away.db")
+    Path("studies.log").rename("away.db")
     shown = looked(renewal, clock, usual)
     assert shown.trouble
-    assert "there is no file studies.db" in shown.line
-    Path("away.db").rename("studies.db")
+    assert "there is no file studies.log" in shown.line
+    Path("away.db").rename("studies.log")
     assert not looked(renewal, clock, usual).trouble
 
 
@@ -174,7 +175,7 @@ def test_the_list_has_a_line_a_study_and_leads_to_its_page(usual, renewal, clock
     assert "<b>" not in text
     assert "as of " in text
     version = looked(renewal, clock, None).version
-    add(optuna.load_study(study_name=usual, storage=ADDRESS), "complete", 0.99, **ran(9))
+    add(stored(usual), "complete", 0.99, **ran(9))
     assert looked(renewal, clock, None).version != version
 
 

@@ -103,9 +103,9 @@ def test_head_is_the_answer_without_its_page(ask):
     "path",
     [
         *(
-            "/studies.db",
-            "/../studies.db",
-            "/%2e%2e/studies.db",
+            "/studies.log",
+            "/../studies.log",
+            "/%2e%2e/studies.log",
             "/study",
             "/study?name=",
             "/?name=s",
@@ -179,7 +179,7 @@ def test_what_interrupts_it_ends_it_in_silence_with_its_exit_code(interrupted, c
         interrupted
     )
     said = capsys.readouterr()
-    assert said.out.splitlines()[0].startswith("study usual of sqlite:///studies.db")
+    assert said.out.splitlines()[0].startswith("study usual of journal:///studies.log")
     assert "/study?name=usual (open it in a browser; Ctrl-C ends it)" in said.out
     assert said.err == ""
 
@@ -187,8 +187,9 @@ def test_what_interrupts_it_ends_it_in_silence_with_its_exit_code(interrupted, c
 def test_a_study_that_is_not_there_yet_is_said_at_the_start(interrupted, capsys):
     with pytest.raises(KeyboardInterrupt):
         module.serve(ADDRESS, "nigthly", 0)
-    assert "study=nigthly is not in sqlite:///studies.db; it has usual: the page waits for it" in (
-        capsys.readouterr().out
+    assert (
+        "study=nigthly is not in journal:///studies.log; it has usual: the page waits for it"
+        in (capsys.readouterr().out)
     )
 
 
