@@ -514,6 +514,7 @@ def test_trials_on_other_data_than_the_studys_end_the_sweep(sweep, capfd):
     assert study.user_attrs["data_fingerprint"] == trials()[0].user_attrs["data_fingerprint"]
 
 
+@pytest.mark.slow
 def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_path, full_mnist):
     # data=auto takes what it finds: here once the full set, and the subset before and after.
     auto = ["data=auto", "data.timeout=0.1", "model=linear"]
