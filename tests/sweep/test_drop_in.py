@@ -36,6 +36,8 @@ z: 2
 fail: false
 """
 SAMPLERS = ("tpe", "random", "nsgaii", "nsgaiii", "gp")
+# These draw at random first, and are told to do so once.
+MODELS = ("tpe", "gp")
 # One of the two is all that changes in a config.
 GROUP_NAME = ("override hydra/sweeper: optuna", "override hydra/sweeper: mnist_sweep")
 TARGET = (
@@ -56,7 +58,7 @@ def app(tmp_path, monkeypatch):
 
     def run(change, *arguments, task=lambda c: c.x**2 + c.y**2 + c.z, config=STOCK, **settings):
         settings = {"sampler": "tpe", "seed": "seed: 1", "direction": "minimize"} | settings
-        settings = {"storage": "sqlite:///study.db", "trials": 5} | settings
+        settings = {"storage": "sqlite:///study.db", "trials": 3} | settings
         config = config.replace("${oc.env", "${{oc.env").replace("SETS_IT}", "SETS_IT}}")
         config = config.format(**settings)
         assert change[0] in config
@@ -95,15 +97,16 @@ def test_the_sweeper_is_known_to_hydra():
 )
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 def test_a_stock_config_needs_only_its_target_or_its_group_name_changed(app, change, sampler):
-    assert app(change, sampler=sampler, trials=12) == 0  # ten are drawn at random first
+    seed = "seed: 1, n_startup_trials: 1" if sampler in MODELS else "seed: 1"
+    assert app(change, sampler=sampler, seed=seed) == 0
     best = study().best_trial
-    assert len(study().trials) == 12
+    assert len(study().trials) == 3
     assert results().name == "optuna"
     assert results().best_value == best.value == best.params["x"] ** 2 + best.params["y"] ** 2 + 2
     assert results().best_params == best.params
     # The config's own values come first, and a run's directory has its trial's number.
     assert study().trials[0].params == {"x": 1.0, "y": 1}
-    assert {int(p.name) for p in Path("out").iterdir() if p.name.isdigit()} == set(range(12))
+    assert {int(p.name) for p in Path("out").iterdir() if p.name.isdigit()} == set(range(3))
 
 
 def test_the_config_is_first_only_unless_told_otherwise(app):
@@ -145,10 +148,10 @@ def test_a_job_that_exits_in_the_sweeps_own_process_fails_and_the_sweep_goes_on(
 
 
 def test_a_grid_runs_each_of_its_points_once(app):
-    points = ["x=choice(-1, 1)", "y=-1,0", "z=range(1, 4)"]
+    points = ["x=choice(-1)", "y=-1,0", "z=range(1, 3)"]
     assert app(GROUP_NAME, *points, "hydra.sweeper.n_trials=100", sampler="grid", seed="") == 0
     found = [tuple(t.params[n] for n in "xyz") for t in study().trials]
-    assert len(found) == len(set(found)) == 12
+    assert len(found) == len(set(found)) == 4
     assert results().best_value == 2
 
 
@@ -208,11 +211,11 @@ def test_what_is_fixed_cannot_be_suggested_too(app, capfd, line):
 
 def test_another_applications_configurations_may_be_tried_again(app):
     # Its jobs need not answer twice alike; the stock sweeper runs them as often as it is told.
-    assert app(GROUP_NAME, "x=choice(1,2)", "y=1", "z=1", "hydra.sweeper.n_trials=5") == 0
-    assert len(study().trials) == 5
+    assert app(GROUP_NAME, "x=choice(1,2)", "y=1", "z=1") == 0
+    assert len(study().trials) == 3
 
 
-@pytest.mark.parametrize(("rate", "code", "trials"), [(0.0, 1, 1), (0.5, 1, 3), (1.0, 0, 5)])
+@pytest.mark.parametrize(("rate", "code", "trials"), [(0.0, 1, 1), (0.5, 1, 2), (1.0, 0, 3)])
 def test_the_failure_rate_is_of_all_trials(app, capfd, rate, code, trials):
     def task(config):
         raise RuntimeError("it is asked to")
@@ -227,7 +230,7 @@ def test_the_failure_rate_is_of_all_trials(app, capfd, rate, code, trials):
 def test_a_bad_value_is_one_failed_trial_and_ends_no_sweep(app, capfd, bad):
     """With max_failure_rate=0 too, as under the stock sweeper."""
     assert app(GROUP_NAME, task=lambda c: bad if c.x < 0 else c.x) == 0
-    assert len(study().trials) == 5
+    assert len(study().trials) == 3
     failed = [trial for trial in study().trials if trial.params["x"] < 0]
     assert failed
     for trial in study().trials:
@@ -237,7 +240,7 @@ def test_a_bad_value_is_one_failed_trial_and_ends_no_sweep(app, capfd, bad):
 
 
 def test_where_every_value_is_bad_the_sweep_says_that_there_is_no_best_one(app, capfd):
-    assert app(GROUP_NAME, "hydra.sweeper.n_trials=3", task=lambda c: None) == 0
+    assert app(GROUP_NAME, task=lambda c: None) == 0
     assert [trial.state.name for trial in study().trials] == ["FAIL"] * 3
     printed = capfd.readouterr().out
     assert "trial 0 failed: the job returned None, not a float" in printed
@@ -275,15 +278,15 @@ def test_a_study_in_memory_works_and_is_not_pruned(app, capfd):
 
 
 def test_jobs_may_change_their_working_directory(app):
-    assert app(GROUP_NAME, "hydra.job.chdir=true", "hydra.sweeper.n_trials=3") == 0
+    assert app(GROUP_NAME, "hydra.job.chdir=true") == 0
     assert len(study().trials) == 3
 
 
 def test_a_study_of_the_stock_sweeper_goes_on(app):
     nothing = ("study_name: sphere", "study_name: sphere")
     assert app(nothing) == 0
-    assert app(GROUP_NAME, trials=8) == 0
-    assert len(study().trials) == 8
+    assert app(GROUP_NAME, trials=5) == 0
+    assert len(study().trials) == 5
 
 
 def test_an_application_that_names_its_trials_searches_settings_called_as_this_projects(app):

@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import signal
-from contextlib import suppress
+import sys
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 import optuna
@@ -14,11 +15,13 @@ from omegaconf import OmegaConf
 from optuna.trial import TrialState
 from tensorboard.backend.event_processing.event_multiplexer import EventMultiplexer
 
+from mnist_sweep import train
 from mnist_sweep.run import session
 from mnist_sweep.run.directory import RunDirectory
 from mnist_sweep.sweep.trials.status import TrialStatus, attributes_of, status_of
 from mnist_sweep.sweep.trials.tally import Tally
 from mnist_sweep.training.loop import Diverged
+from tests.conftest import hydra_alone
 
 STORAGE = "sqlite:///multirun/optuna.db"
 # A hidden unit has 795 parameters: up to 25 of them fit the budget.
@@ -58,13 +61,52 @@ def sweep(command):
     return lambda n, *arguments: command(*QUICK, f"hydra.sweeper.n_trials={n}", *arguments)
 
 
-def test_over_budget_proposals_are_recorded_and_neither_launched_nor_counted(sweep):
-    assert sweep(6, WIDE) == 0
+def sweep_in(folder, *arguments):
+    """A quick sweep in a folder, which has what it printed in printed.txt."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        hydra_alone(),
+        (folder / "printed.txt").open("w") as printed,
+        redirect_stdout(printed),
+    ):
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["train", *QUICK, *arguments])
+        train.main()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def over_budget_too(tmp_path_factory):
+    """A sweep of a space that reaches over the budget, run once for tests that only read it."""
+    folder = tmp_path_factory.mktemp("over_budget_too")
+    return sweep_in(folder, WIDE, "hydra.sweeper.n_trials=3", "tracking=tensorboard")
+
+
+@pytest.fixture
+def swept(over_budget_too, monkeypatch):
+    """The current folder is that of a sweep, to be left as it is."""
+    monkeypatch.chdir(over_budget_too)
+
+
+@pytest.fixture(scope="module")
+def two_trials(tmp_path_factory):
+    """A sweep of two trials, run once for tests that copy it."""
+    return sweep_in(tmp_path_factory.mktemp("two_trials"), SMALL, "hydra.sweeper.n_trials=2")
+
+
+@pytest.fixture
+def begun(two_trials):
+    """The current folder has a study of two trials."""
+    shutil.copytree(two_trials, ".", dirs_exist_ok=True)
+
+
+@pytest.mark.usefixtures("swept")
+def test_over_budget_proposals_are_recorded_and_neither_launched_nor_counted():
     by_status = {status: [] for status in (TrialStatus.COMPLETE, TrialStatus.REJECTED)}
     for trial in trials():
         by_status[status_of(trial)].append(trial)
     complete, rejected = by_status.values()
-    assert len(complete) == 6
+    assert len(complete) == 3
     assert rejected, "the space reaches over the budget, so some proposals must be rejected"
     for trial in rejected:
         count = 795 * trial.params["model.hidden"] + 10
@@ -77,8 +119,8 @@ def test_over_budget_proposals_are_recorded_and_neither_launched_nor_counted(swe
         assert trial.constraints == {"parameters": attributes_of(trial)["parameters"] - 19_999}
 
 
-def test_trial_n_is_run_directory_n(sweep):
-    assert sweep(4, WIDE) == 0
+@pytest.mark.usefixtures("swept")
+def test_trial_n_is_run_directory_n():
     complete = [t for t in trials() if t.state == TrialState.COMPLETE]
     assert directories() == [t.number for t in complete]
     for trial in complete:
@@ -92,26 +134,28 @@ def test_trial_n_is_run_directory_n(sweep):
         assert f"model.hidden={trial.params['model.hidden']}" in overrides
 
 
-def test_a_sweep_never_measures_test(sweep):
-    assert sweep(2, SMALL) == 0
-    for file in Path("multirun/s").glob("*/result.json"):
+@pytest.mark.usefixtures("swept")
+def test_a_sweep_never_measures_test():
+    files = list(Path("multirun/s").glob("*/result.json"))
+    assert files
+    for file in files:
         assert not [key for key in json.loads(file.read_text()) if "test" in key]
 
 
+@pytest.mark.usefixtures("begun")
 def test_the_same_command_goes_on_to_the_total_and_overwrites_nothing(sweep):
-    assert sweep(2, SMALL) == 0
     before = {p: p.read_bytes() for p in Path("multirun/s").glob("[0-9]*/result.json")}
-    assert sweep(5, SMALL) == 0
-    assert len(trials()) == 5
+    assert sweep(3, SMALL) == 0
+    assert len(trials()) == 3
     assert {p: p.read_bytes() for p in before} == before
     # A study that is resumed does not propose its first trials again.
-    assert len({t.params["optimizer.lr"] for t in trials()}) == 5
-    assert sweep(5, SMALL) == 0
-    assert len(trials()) == 5
+    assert len({t.params["optimizer.lr"] for t in trials()}) == 3
+    assert sweep(3, SMALL) == 0
+    assert len(trials()) == 3
 
 
+@pytest.mark.usefixtures("begun")
 def test_trial_0_is_the_default_configuration_unless_told_otherwise(sweep):
-    assert sweep(2, SMALL) == 0
     assert trials()[0].params == {"optimizer.lr": 0.003, "model.hidden": 25}
     name = "hydra.sweeper.study_name=t"
     assert sweep(1, SMALL, name, "hydra.sweeper.default_first=false") == 0
@@ -138,29 +182,29 @@ def test_a_timeout_ends_a_sweep_before_its_total(sweep, capfd):
 def test_a_plateau_ends_a_sweep_before_its_total(sweep, capfd):
     # What is searched has no effect, so that no trial is better than the first.
     same = ["model.hidden=10", "optimizer.lr=0.01", "early_stopping.min_delta=interval(0.1,0.2)"]
-    assert sweep(50, *same, "hydra.sweeper.plateau=3") == 0
-    assert len(trials()) == 4
-    assert "no better trial among the last 3 (plateau)" in capfd.readouterr().out
+    assert sweep(50, *same, "hydra.sweeper.plateau=2") == 0
+    assert len(trials()) == 3
+    assert "no better trial among the last 2 (plateau)" in capfd.readouterr().out
 
 
-def test_the_best_run_is_linked_to_without_its_events(sweep):
-    assert sweep(4, SMALL, "tracking=tensorboard") == 0
-    best = max(trials(), key=lambda t: t.value)
+@pytest.mark.usefixtures("swept")
+def test_the_best_run_is_linked_to_without_its_events():
+    complete = [t for t in trials() if t.state == TrialState.COMPLETE]
+    best = max(complete, key=lambda t: t.value)
     linked = Path("multirun/s/best")
     assert (linked / "trial").read_text().strip() == str(best.number)
     assert json.loads((linked / "result.json").read_text())["trial"] == best.number
     assert (linked / "checkpoints" / "best.safetensors").is_file()
     # TensorBoard, which follows links, has a run for each trial and none besides.
     runs = EventMultiplexer().AddRunsFromDirectory("multirun").Runs()
-    assert set(runs) == {f"s/{number}" for number in range(4)}
+    assert set(runs) == {f"s/{trial.number}" for trial in complete}
 
 
+@pytest.mark.usefixtures("begun")
 def test_the_runs_of_another_study_are_not_taken_for_this_ones(sweep, capfd):
-    assert sweep(1, SMALL) == 0
     for file in Path("multirun").glob("optuna.db*"):
         file.unlink()
-    capfd.readouterr()
-    assert sweep(1, SMALL) == 1
+    assert sweep(2, SMALL) == 1
     line = capfd.readouterr().err.strip()
     assert line.startswith("error: multirun/s has runs of another study with that name")
     assert len(list(Path("multirun/s/0").iterdir())) > 1
@@ -201,59 +245,61 @@ def test_a_trial_that_another_sweep_has_ended_is_left_alone(sweep, monkeypatch, 
     assert "trial 0 was taken over by another sweep" in capfd.readouterr().out
 
 
-def test_the_same_seed_gives_the_same_search(sweep):
+def test_the_same_seed_gives_the_same_search(sweep, over_budget_too, monkeypatch):
     assert sweep(3, WIDE) == 0
-    assert sweep(3, WIDE, "hydra.sweeper.study_name=t") == 0
-    assert [t.params for t in trials("s")] == [t.params for t in trials("t")]
-    assert [t.value for t in trials("s")] == [t.value for t in trials("t")]
+    again = trials()
+    monkeypatch.chdir(over_budget_too)
+    assert [t.params for t in again] == [t.params for t in trials()]
+    assert [t.value for t in again] == [t.value for t in trials()]
 
 
+@pytest.mark.usefixtures("begun")
 def test_a_sweep_that_is_refused_leaves_the_study_as_it_was(sweep, capfd):
-    assert sweep(1, SMALL) == 0
     before = optuna.load_study(study_name="s", storage=STORAGE).user_attrs
     wider = ["optimizer.lr=tag(log, interval(0.001, 0.2))", SMALL]
-    assert sweep(2, *wider, "+hydra.sweeper.enqueue=[{optimizer.lr: 5}]") == 1
+    assert sweep(3, *wider, "+hydra.sweeper.enqueue=[{optimizer.lr: 5}]") == 1
     assert "is outside the space's" in capfd.readouterr().err
     assert optuna.load_study(study_name="s", storage=STORAGE).user_attrs == before
 
 
+@pytest.mark.usefixtures("begun")
 def test_another_space_under_the_same_name_is_refused(sweep, capfd):
-    assert sweep(1, SMALL) == 0
-    capfd.readouterr()
-    assert sweep(2, "model.hidden=choice(10,25)") == 1
+    assert sweep(3, "model.hidden=choice(10,25)") == 1
     line = capfd.readouterr().err.strip()
     assert line.startswith("error: study 's' exists with another search: ")
     assert "search: model.hidden was IntDistribution(high=25" in line
-    assert len(trials()) == 1
+    assert len(trials()) == 2
 
 
+@pytest.mark.usefixtures("begun")
 def test_a_moved_range_keeps_the_trials_is_said_and_recorded_once(sweep, capfd):
-    assert sweep(1, SMALL) == 0
-    capfd.readouterr()
-    assert sweep(2, NARROW) == 0
-    said = "space has changed: model.hidden was 10 to 25, is now 20 to 24; 1 launched trial, 0"
-    assert said in capfd.readouterr().out
     assert sweep(3, NARROW) == 0
+    said = "space has changed: model.hidden was 10 to 25, is now 20 to 24; 2 launched trials, 1"
+    assert said in capfd.readouterr().out
+    assert sweep(4, NARROW) == 0
     assert "space has changed" not in capfd.readouterr().out
-    assert [20 <= t.params["model.hidden"] <= 24 for t in trials()] == [False, True, True]
+    assert [20 <= t.params["model.hidden"] <= 24 for t in trials()] == [False, True, True, True]
     attributes = optuna.load_study(study_name="s", storage=STORAGE).user_attrs
     changes = {"model.hidden": ["10 to 25", "20 to 24"]}
-    assert attributes["extensions"] == [{"from_trial": 1, "changes": changes}]
+    assert attributes["extensions"] == [{"from_trial": 2, "changes": changes}]
     assert "high=24" in attributes["definition"]["search"]["settings"]["model.hidden"]
 
 
-def test_a_studys_objectives_have_their_names(sweep):
-    assert sweep(1, SMALL) == 0
+@pytest.mark.usefixtures("swept")
+def test_a_studys_objectives_have_their_names():
     assert optuna.load_study(study_name="s", storage=STORAGE).metric_names == ["val_acc"]
 
 
-def test_a_space_where_nothing_fits_ends_with_the_closest_and_a_result_file(sweep, capfd):
+def test_a_space_where_nothing_fits_ends_with_the_closest_and_a_result_file(
+    sweep, monkeypatch, capfd
+):
+    monkeypatch.setattr("mnist_sweep.sweep.engine.RANDOM_DRAWS", 100)
     assert sweep(3, TOO_WIDE) == 1
     said = capfd.readouterr()
     line = said.err.strip()
     assert "\n" not in line
     assert line.startswith(
-        "error: no configuration of the search space passes the gate among 5 proposals and 300 more"
+        "error: no configuration of the search space passes the gate among 5 proposals and 100 more"
     )
     assert "23,860 parameters, 3,861 over budget" in line  # of the smallest, 30 hidden units
     assert "trials 0 to 4 rejected, 5 proposals; the closest, trial " in said.out
@@ -262,12 +308,13 @@ def test_a_space_where_nothing_fits_ends_with_the_closest_and_a_result_file(swee
     assert directories() == []
 
 
-def test_the_results_file_names_the_best_trial(sweep, capfd):
-    assert sweep(3, SMALL) == 0
-    best = max(trials(), key=lambda t: t.value)
+@pytest.mark.usefixtures("swept")
+def test_the_results_file_names_the_best_trial():
+    complete = [t for t in trials() if t.state == TrialState.COMPLETE]
+    best = max(complete, key=lambda t: t.value)
     assert results().best_trial == best.number
     assert results().best_value == best.value
-    printed = capfd.readouterr().out
+    printed = Path("printed.txt").read_text()
     assert f"best: trial {best.number} with val_acc" in printed
     again = next(line for line in printed.splitlines() if "train it again: " in line)
     assert f"optimizer.lr={best.params['optimizer.lr']}" in again
@@ -302,25 +349,26 @@ def test_too_many_failures_end_the_sweep_with_the_last_reason(sweep, monkeypatch
         raise Diverged("training diverged in epoch 1")
 
     monkeypatch.setattr(session, "fit", failing)
-    assert sweep(10, SMALL, "hydra.sweeper.max_failure_rate=0.2") == 1
+    assert sweep(10, SMALL, "hydra.sweeper.max_failure_rate=0.1") == 1
     line = capfd.readouterr().err.strip()
     assert line == (
-        "error: 3 trials failed, more than hydra.sweeper.max_failure_rate=0.2 of 10 allows; "
+        "error: 2 trials failed, more than hydra.sweeper.max_failure_rate=0.1 of 10 allows; "
         "the last one: training diverged in epoch 1"
     )
-    assert len(trials()) == 3
-    assert results().trials.failed == 3
+    assert len(trials()) == 2
+    assert results().trials.failed == 2
 
 
 def test_a_proposal_that_is_no_run_is_refused_and_not_launched(sweep):
-    enqueue = "{model.dropout: 1.5}, {model.dropout: 0.1}, {model.dropout: 0.1, model.hidden: 11}"
+    enqueue = "{model.dropout: 1.5}, {model.dropout: 0.1}"
     choices = ["model.dropout=choice(0.1, 1.5)", "hydra.sweeper.default_first=false"]
-    assert sweep(2, SMALL, *choices, f"hydra.sweeper.enqueue=[{enqueue}]") == 0
+    choices.append("hydra.sweeper.max_failure_rate=1")
+    assert sweep(1, SMALL, *choices, f"hydra.sweeper.enqueue=[{enqueue}]") == 0
     (refused,) = [t for t in trials() if status_of(t) == TrialStatus.REFUSED]
     assert refused.params["model.dropout"] == 1.5
     assert "dropout must be in [0, 1), but got 1.5" in refused.user_attrs["reason"]
     assert not Path(f"multirun/s/{refused.number}").exists()
-    assert Tally(optuna.load_study(study_name="s", storage=STORAGE)).finished == 2
+    assert Tally(optuna.load_study(study_name="s", storage=STORAGE)).finished == 1
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -330,16 +378,16 @@ def test_ctrl_c_or_sigterm_leaves_a_study_that_is_resumed(sweep, monkeypatch, ca
 
     with monkeypatch.context() as patch:
         patch.setattr(session, "fit", interrupt)
-        assert sweep(2, SMALL) == code
+        assert sweep(1, SMALL) == code
     before = trials()
     assert [status_of(t) for t in before] == ["interrupted"]
     assert results().trials.interrupted == 1
     assert "the same command resumes the study" in capfd.readouterr().err
-    assert sweep(2, SMALL) == 0
-    assert results().trials.complete == 2
+    assert sweep(1, SMALL) == 0
+    assert results().trials.complete == 1
     # The interrupted trial is the one that went on, in the directory that it has.
-    assert trials()[0].params == before[0].params
-    assert directories() == [0, 1]
+    assert [t.params for t in trials()] == [t.params for t in before]
+    assert directories() == [0]
 
 
 def test_a_sigterm_that_something_has_caught_ends_the_sweep_all_the_same(sweep, monkeypatch):
@@ -353,24 +401,23 @@ def test_a_sigterm_that_something_has_caught_ends_the_sweep_all_the_same(sweep, 
 
     with monkeypatch.context() as patch:
         patch.setattr(session, "fit", catching)
-        assert sweep(3, SMALL) == 143
+        assert sweep(2, SMALL) == 143
     assert [status_of(t) for t in trials()] == ["complete"]
     assert sweep(2, SMALL) == 0
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EMFILE])
-def test_a_machine_that_refuses_a_run_its_files_fails_no_trial(sweep, monkeypatch, capfd, number):
+def test_a_machine_that_refuses_a_run_its_files_fails_no_trial(sweep, monkeypatch, capfd):
     def refuse(*arguments):
-        raise OSError(number, os.strerror(number))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
         patch.setattr(RunDirectory, "append_metrics", refuse)
-        assert sweep(2, SMALL, "hydra.sweeper.max_failure_rate=1") == 1
+        assert sweep(1, SMALL, "hydra.sweeper.max_failure_rate=1") == 1
     assert [status_of(t) for t in trials()] == ["interrupted"]
     (line,) = [s for s in capfd.readouterr().err.splitlines() if s.startswith("error: ")]
-    assert f"trial 0 cannot continue: multirun/s/0: {os.strerror(number)} (" in line
-    assert sweep(2, SMALL) == 0
-    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
+    assert f"trial 0 cannot continue: multirun/s/0: {os.strerror(errno.ENOSPC)} (" in line
+    assert sweep(1, SMALL) == 0
+    assert [t.state for t in trials()] == [TrialState.COMPLETE]
 
 
 def test_a_machine_that_refuses_the_sweep_its_files_is_one_line(sweep, monkeypatch, capfd):
@@ -379,14 +426,14 @@ def test_a_machine_that_refuses_the_sweep_its_files_is_one_line(sweep, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr("mnist_sweep.sweep.summary.write_results", refuse)
-        assert sweep(2, SMALL) == 1
+        assert sweep(1, SMALL) == 1
     (line,) = [s for s in capfd.readouterr().err.splitlines() if s.startswith("error: ")]
     assert line == (
         "error: multirun/s: No space left on device (make room there, or choose another place); "
         "when that is mended, the same command resumes the study"
     )
-    assert sweep(2, SMALL) == 0
-    assert directories() == [0, 1]
+    assert sweep(1, SMALL) == 0
+    assert directories() == [0]
 
 
 def test_a_run_directory_that_is_removed_under_a_trial_is_made_again(sweep, monkeypatch):
@@ -398,9 +445,9 @@ def test_a_run_directory_that_is_removed_under_a_trial_is_made_again(sweep, monk
         append(directory, figures)
 
     monkeypatch.setattr(RunDirectory, "append_metrics", remove)
-    assert sweep(2, SMALL) == 0
-    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
-    assert directories() == [0, 1]
+    assert sweep(1, SMALL) == 0
+    assert [t.state for t in trials()] == [TrialState.COMPLETE]
+    assert directories() == [0]
 
 
 def test_an_interrupted_grid_point_is_run_by_the_same_command(sweep, monkeypatch):
@@ -417,14 +464,14 @@ def test_an_interrupted_grid_point_is_run_by_the_same_command(sweep, monkeypatch
     assert sorted(complete) == [10, 20]
 
 
+@pytest.mark.usefixtures("begun")
 def test_an_interrupt_in_the_gate_leaves_no_trial_running(sweep, monkeypatch):
     def interrupt(*arguments):
         raise KeyboardInterrupt
 
-    assert sweep(1, SMALL) == 0
     monkeypatch.setattr("mnist_sweep.run.build.check_budget", interrupt)
-    assert sweep(2, SMALL) == 130
-    assert [t.state for t in trials()] == [TrialState.COMPLETE, TrialState.WAITING]
+    assert sweep(3, SMALL) == 130
+    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2 + [TrialState.WAITING]
 
 
 def test_a_gate_that_raises_ends_the_sweep_in_one_line(sweep, monkeypatch, capfd):
@@ -443,30 +490,36 @@ def test_a_mistake_in_every_proposal_ends_the_sweep_soon_and_does_not_spoil_the_
     assert line.startswith("error: none of the first 5 proposals is a valid run; the last: ")
     assert "momentom" in line
     assert "\n" not in line
-    assert sweep(2, SMALL) == 0
-    assert results().trials.complete == 2
+    assert sweep(1, SMALL) == 0
+    assert results().trials.complete == 1
 
 
 def test_failures_of_an_earlier_call_do_not_end_a_later_one(sweep, monkeypatch):
-    def failing(*arguments, **settings):
-        raise Diverged("training diverged in epoch 1")
+    fit, failures = session.fit, []
 
-    with monkeypatch.context() as patch:
-        patch.setattr(session, "fit", failing)
-        assert sweep(4, SMALL) == 1
-    assert results().trials.failed == 3
-    assert sweep(6, SMALL) == 0
-    assert results().trials.complete == 3
+    def failing_twice(*arguments, **settings):
+        if len(failures) < 2:
+            failures.append(Diverged("training diverged in epoch 1"))
+            raise failures[-1]
+        return fit(*arguments, **settings)
+
+    monkeypatch.setattr(session, "fit", failing_twice)
+    assert sweep(2, SMALL, "hydra.sweeper.max_failure_rate=0") == 1
+    assert results().trials.failed == 1
+    # Of three trials one may fail, and one does in this call.
+    assert sweep(3, SMALL, "hydra.sweeper.max_failure_rate=0.4") == 0
+    assert (results().trials.failed, results().trials.complete) == (2, 1)
 
 
+@pytest.mark.usefixtures("begun")
 def test_trials_on_other_data_than_the_studys_end_the_sweep(sweep, capfd):
-    assert sweep(1, SMALL) == 0
-    assert sweep(2, SMALL, "data.split_seed=1") == 1
+    assert sweep(3, SMALL, "data.split_seed=1") == 1
     assert "exists with another search" in capfd.readouterr().err
     study = optuna.load_study(study_name="s", storage=STORAGE)
     assert study.user_attrs["data_fingerprint"] == trials()[0].user_attrs["data_fingerprint"]
 
 
+@pytest.mark.slow
 def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_path, full_mnist):
     # data=auto takes what it finds: here once the full set, and the subset before and after.
     auto = ["data=auto", "data.timeout=0.1", "model=linear"]
@@ -489,13 +542,7 @@ def test_a_call_on_other_data_by_mistake_does_not_spoil_the_study(sweep, tmp_pat
         (["hydra.sweeper.n_trials=abc"], "hydra.sweeper.n_trials: Value 'abc' of type 'str'"),
         (["hydra.sweeper.preload=torch"], "hydra.sweeper.preload: Invalid value"),
         (["hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials must be at least 1, but got 0"),
-        (["hydra.sweeper.n_trials=1.5"], "hydra.sweeper.n_trials: Value '1.5' of type 'float'"),
-        (
-            ["hydra.sweeper.grace_period=inf"],
-            "hydra.sweeper.grace_period must be finite, but got inf",
-        ),
         (["hydra.sweeper.enqueue=5"], "hydra.sweeper.enqueue must list configurations, but got 5"),
-        (["hydra.sweeper.max_failure_rate=2"], "hydra.sweeper.max_failure_rate must be in [0, 1]"),
         (["hydra.sweeper.storage=foo"], "hydra.sweeper.storage=foo cannot be opened: "),
         (["hydra.sweeper.gate=os.system"], "hydra.sweeper.gate=os.system: "),
         (
@@ -558,8 +605,8 @@ def test_wrong_settings_of_the_sweeper_are_one_line(command, capfd, arguments, m
     assert not Path("multirun/s/0").exists()
 
 
-@pytest.mark.parametrize("name", ["my study", "a=b", "it's", "a,b", "x (1) [2]"])
-def test_a_study_may_have_any_name_that_a_directory_can_have(command, name):
+def test_a_study_may_have_any_name_that_a_directory_can_have(command):
+    name = "it's my study, a=b (1) [2]"
     quoted = name.replace("'", "\\'")
     arguments = [f"hydra.sweeper.study_name='{quoted}'", "hydra.sweeper.n_trials=1"]
     assert command(*QUICK, SMALL, *arguments) == 0
@@ -567,43 +614,37 @@ def test_a_study_may_have_any_name_that_a_directory_can_have(command, name):
 
 
 def test_the_direction_follows_the_objective(sweep):
-    assert sweep(3, SMALL, "objective=val_loss") == 0
+    assert sweep(2, SMALL, "objective=val_loss") == 0
     assert results().directions == ["minimize"]
     assert results().best_value == min(t.value for t in trials())
 
 
 def test_the_default_search_leaves_out_what_a_model_does_not_have(command, capfd):
-    arguments = ["-m", "model=linear", "data=mnist_5k", "tracking=none", "epochs=1"]
-    assert command(*arguments, "hydra.sweeper.n_trials=1", "hydra/launcher=basic") == 0
+    plain = [a for a in QUICK if not a.startswith(("optimizer.lr", "search=", "model="))]
+    assert command(*plain, "model=linear", "hydra.sweeper.n_trials=1") == 0
     said = "not searched, since the config has no such setting: model.dropout, model.width"
     assert said in capfd.readouterr().out
 
 
-def test_a_trial_is_not_resumed_by_hand(sweep, command, capfd):
-    assert sweep(1, SMALL) == 0
-    capfd.readouterr()
+@pytest.mark.usefixtures("begun")
+def test_a_trial_is_not_resumed_by_hand(command, capfd):
     assert command("resume=multirun/s/0") == 1
     assert "this is trial 0 of study s, and only its sweep may run it" in capfd.readouterr().err
 
 
 def test_a_grid_is_run_once_and_its_over_budget_points_are_skipped(sweep):
-    grid = ["hydra/sweeper/sampler=grid", "model.hidden=10,20,30", "optimizer.lr=0.01,0.02"]
-    assert sweep(20, *grid) == 0
-    assert (
-        sorted((t.params["model.hidden"], status_of(t)) for t in trials())
-        == [(10, "complete")] * 2 + [(20, "complete")] * 2 + [(30, "rejected")] * 2
-    )
-    skipped = results().skipped
-    assert [(s.parameters, s.params["model.hidden"]) for s in skipped] == [(23_860, 30)] * 2
-
-
-def test_a_grid_that_begins_with_points_over_the_budget_runs_none_twice(sweep):
-    widths = ",".join(map(str, (*range(30, 45), 10, 11)))
+    """Also one that begins with more of these than end a sweep."""
+    over = range(30, 45)
+    widths = ",".join(map(str, (*over, 10, 11)))
     grid = ["hydra/sweeper/sampler=grid", f"model.hidden={widths}", "optimizer.lr=0.01"]
     assert sweep(20, *grid) == 0
-    complete = [t.params["model.hidden"] for t in trials() if status_of(t) == "complete"]
-    assert sorted(complete) == [10, 11]
-    assert len(trials()) == 17
+    assert sorted((t.params["model.hidden"], status_of(t)) for t in trials()) == [
+        (10, "complete"),
+        (11, "complete"),
+        *((width, "rejected") for width in over),
+    ]
+    skipped = results().skipped
+    assert (23_860, 30) in [(s.parameters, s.params["model.hidden"]) for s in skipped]
 
 
 def test_a_grid_runs_what_is_zipped_together_once(sweep):
@@ -617,7 +658,7 @@ def test_a_grid_runs_what_is_zipped_together_once(sweep):
 def test_several_objectives_give_a_front_of_feasible_trials(sweep):
     assert (
         sweep(
-            5,
+            3,
             WIDE,
             "objective=[val_acc,parameters]",
             "hydra.sweeper.direction=[maximize,minimize]",
@@ -630,6 +671,7 @@ def test_several_objectives_give_a_front_of_feasible_trials(sweep):
 
 
 @pytest.mark.parametrize("sampler", ["random", "nsgaii", "gp", "qmc", "cmaes"])
+@pytest.mark.usefixtures("begun")
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 @pytest.mark.filterwarnings("ignore:Constraints have been set, but CmaEsSampler")
 def test_every_stock_sampler_works(sweep, sampler):
@@ -713,8 +755,8 @@ def test_a_single_objective_in_a_list_is_pruned_as_one_that_is_not(sweep):
     assert [status_of(t) for t in trials()] == [TrialStatus.PRUNED]
 
 
-def test_a_complete_trial_says_why_it_ended(sweep):
-    assert sweep(1, SMALL) == 0
+@pytest.mark.usefixtures("swept")
+def test_a_complete_trial_says_why_it_ended():
     assert trials()[0].user_attrs["reason"] == "its only epoch done"
 
 
@@ -755,7 +797,7 @@ def test_what_resolves_to_the_same_configuration_runs_once_also_under_another_na
 
 def test_trials_have_the_settings_of_their_own_model(command):
     plain = [argument for argument in QUICK if not argument.startswith(("optimizer.lr", "model="))]
-    models = ["model=choice(mlp,linear)", "model.hidden=range(3,9)", "hydra.sweeper.n_trials=5"]
+    models = ["model=choice(mlp,linear)", "model.hidden=range(3,5)", "hydra.sweeper.n_trials=3"]
     assert command(*plain, *models) == 0
     names = {trial.params["model"]: set(trial.params) for trial in trials()}
     assert names == {"mlp": {"model", "model.hidden"}, "linear": {"model"}}

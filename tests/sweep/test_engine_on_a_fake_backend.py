@@ -348,6 +348,7 @@ def test_one_failure_too_many_ends_the_sweep_and_leaves_the_others_to_be_resumed
     "error",
     [
         OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "metrics.jsonl"),
+        OSError(errno.EROFS, os.strerror(errno.EROFS), "metrics.jsonl"),
         OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
         MachineError("the storage does not answer its job: database is locked"),
     ],

@@ -32,6 +32,7 @@ class TestWorkersLauncherBatches(BatchedSweeperTestSuite):
     """Upstream's tests of batches."""
 
 
+@pytest.mark.slow  # each starts programs of its own, which the other suites do without
 @pytest.mark.parametrize(
     ("task_launcher_cfg", "extra_flags"),
     [({}, ["-m", "hydra/launcher=workers", "hydra.launcher.n_jobs=1"])],
