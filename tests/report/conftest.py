@@ -8,6 +8,7 @@ from mnist_sweep.confirm.conclusion import Comparison, Conclusion, Standing
 from mnist_sweep.confirm.intervals import Interval
 from mnist_sweep.sweep import study_search, study_store
 from mnist_sweep.sweep.trials.status import STATES, TrialStatus
+from tests.conftest import open_database
 
 ADDRESS = "sqlite:///studies.db"
 SPACE = {
@@ -22,7 +23,8 @@ def _quiet():
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def create(name, directions=("maximize",), objective="val_acc", storage=ADDRESS, budget=True):
+def create(name, directions=("maximize",), objective="val_acc", storage=None, budget=True):
+    storage = storage or open_database(ADDRESS)
     study = optuna.create_study(study_name=name, storage=storage, directions=list(directions))
     settings = {"data": "mnist_5k", "optimizer.lr": "drawn"}
     definition = {
