@@ -41,6 +41,8 @@ Plugins.instance()
 IN_MEMORY, ROOM = Path("/dev/shm"), 2 * 1024**3
 ROOT = "PYTEST_DEBUG_TEMPROOT"  # pytest's variable for where temporary folders are made
 
+QUICK = ["model=linear", "data=mnist_5k", "tracking=none", "epochs=2", "batch_size=256"]
+
 FULL_MNIST = Path(os.environ.get("MNIST_SWEEP_DATA", "data")).resolve()
 
 
@@ -104,10 +106,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a small network, trained once for all tests, which leave it as it is."""
     folder = tmp_path_factory.mktemp("finished")
     words = ["model=mlp", "model.hidden=12", "data=mnist_5k", "tracking=none", "epochs=2"]
-    with pytest.MonkeyPatch.context() as patch, hydra_alone():
-        patch.setattr(sys, "argv", ["train", *words, f"hydra.run.dir={folder}/run"])
-        train.main()
+    run_alone(*words, f"hydra.run.dir={folder}/run")
     return folder / "run"
+
+
+def run_alone(*words: str) -> None:
+    """Run the command line, for what several tests share: Hydra and logging are as before."""
+    with pytest.MonkeyPatch.context() as patch, hydra_alone():
+        patch.setattr(sys, "argv", ["train", *words])
+        train.main()
 
 
 @pytest.fixture
@@ -142,14 +149,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 @pytest.fixture
 def quick() -> list[str]:
     """Overrides of the quickest run there is: logistic regression on the bundled subset."""
-    return [
-        "model=linear",
-        "data=mnist_5k",
-        "tracking=none",
-        "epochs=2",
-        "batch_size=256",
-        "hydra.run.dir=run",
-    ]
+    return [*QUICK, "hydra.run.dir=run"]
 
 
 @pytest.fixture
