@@ -10,6 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from mnist_sweep.sweep.study_search import DEFINITION
 from mnist_sweep.sweep.trials.status import TrialStatus
+from tests.conftest import open_database
 from tests.sweep.conftest import add
 
 # Nothing is counted and nothing timed: quick, and enough where neither is asked about.
@@ -36,10 +37,8 @@ def contents(folder):
 
 def recorded(trials, name=NAME, **attributes):
     """A database with a study of some complete trials."""
-    Path("multirun").mkdir(exist_ok=True)
-    study = optuna.create_study(
-        study_name=name, storage="sqlite:///multirun/optuna.db", direction="maximize"
-    )
+    storage = open_database("sqlite:///multirun/optuna.db")
+    study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
     for key, value in attributes.items():
         study.set_user_attr(key, value)
     for _ in range(trials):
