@@ -2,8 +2,9 @@
 
 import heapq
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 from mnist_sweep.confirm.runs import SeedRun
 from mnist_sweep.run.directory import RecordError, RunDirectory
@@ -26,7 +27,7 @@ class Pace:
     ) -> None:
         self.rounds, self.slots, self.clock = rounds, slots, clock
         self.runs = [run for each in rounds for run in each]
-        self.before = {run.directory: done_of(run) for run in self.runs}
+        self.before = self._done()
         self.started, self.worked, self.going = clock(), 0.0, self._going()
         self.seen: float | None = None  # until when `worked` was counted
 
@@ -41,14 +42,16 @@ class Pace:
 
     def left(self) -> float | None:
         """Return the seconds until all have ended; None while no epoch has."""
-        costs, scale = self._costs(), self._scale()
+        done = self._done()
+        costs = self._costs(done)
+        scale = self._scale(done, costs)
         if scale is None:
             return None
         total = 0.0
         for each in self.rounds:
             ends = [0.0] * self.slots
             for run in each:
-                ahead = (run.epochs - done_of(run)) * costs[run.candidate.key]
+                ahead = (run.epochs - done[run.directory]) * costs[run.candidate.key]
                 heapq.heapreplace(ends, ends[0] + ahead)
             total += max(ends)
         return total * scale
@@ -58,23 +61,28 @@ class Pace:
 
         Until an epoch is done, by the runs that the configurations are taken from.
         """
-        scale = self._scale()
+        done = self._done()
+        costs = self._costs(done)
+        scale = self._scale(done, costs)
         if scale is None:
             known = any(_seconds_of_source(each) for each in self.runs)
             scale = 1.0 if known else None
         if scale is None:
             return None
-        return (run.epochs - done_of(run)) * self._costs()[run.candidate.key] * scale
+        return (run.epochs - done[run.directory]) * costs[run.candidate.key] * scale
 
     def only(self, rounds: Sequence[Sequence[SeedRun]]) -> None:
         """Leave out what is not in these rounds: what was dropped."""
         self.rounds = rounds
 
-    def _scale(self) -> float | None:
+    def _done(self) -> dict[Path, int]:
+        """Return how many epochs of each run are done, by its directory; every file is read."""
+        return {run.directory: done_of(run) for run in self.runs}
+
+    def _scale(self, done: Mapping[Path, int], costs: Mapping[str, float]) -> float | None:
         """Return the seconds that a slot takes for what costs one; None while no epoch is done."""
-        costs = self._costs()
         came_to = sum(
-            (done_of(run) - self.before[run.directory]) * costs[run.candidate.key]
+            (done[run.directory] - self.before[run.directory]) * costs[run.candidate.key]
             for run in self.runs
         )
         return self.worked / came_to if came_to > 0 else None
@@ -89,7 +97,7 @@ class Pace:
         written = [run.written_at for run in self.runs]
         return min((at for at in written if at >= self.started), default=None)
 
-    def _costs(self) -> dict[str, float]:
+    def _costs(self, done: Mapping[Path, int]) -> dict[str, float]:
         """Return how long an epoch of each configuration takes, in proportion to the others.
 
         By what its own runs have recorded; until they have, by the run that it is taken from.
@@ -100,7 +108,7 @@ class Pace:
         for run in self.runs:
             key = run.candidate.key
             seconds[key] = seconds.get(key, 0.0) + _seconds(run)
-            epochs[key] = epochs.get(key, 0) + done_of(run)
+            epochs[key] = epochs.get(key, 0) + done[run.directory]
             if taken := _seconds_of_source(run):
                 source[key] = taken
         own = {key: seconds[key] / epochs[key] for key in seconds if seconds[key] and epochs[key]}

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path, PurePosixPath
 
 import optuna
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.storages import BaseStorage
 from sqlalchemy.pool import StaticPool
 
 from mnist_sweep.cli.printed_commands import entry, shell
@@ -20,6 +20,7 @@ from mnist_sweep.studies.opening import load
 from mnist_sweep.study_folder import BEST, BEST_RUN
 from mnist_sweep.sweep.moved_runs import Places
 from mnist_sweep.sweep.settings import why_no_directory
+from mnist_sweep.sweep.storage import open_database
 from mnist_sweep.text import counted, megabytes, printable, relative, visible
 
 DATABASE = "optuna.db"  # beside the runs: a report finds them there
@@ -112,7 +113,7 @@ def _write_database(path: Path, study: optuna.Study, storage: BaseStorage) -> No
     memory = sqlite3.connect(":memory:", check_same_thread=False)
     settings = {"creator": lambda: memory, "poolclass": StaticPool}
     with closing(memory):
-        target = RDBStorage("sqlite://", engine_kwargs=settings)
+        target = open_database("sqlite://", engine_kwargs=settings)
         copied(study, storage, target, study.study_name, change=_shareable)
         target.remove_session()
         with closing(sqlite3.connect(path)) as file:

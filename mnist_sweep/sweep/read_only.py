@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage, get_storage
+from optuna.storages import BaseStorage, JournalStorage, get_storage
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.engine import URL, make_url
@@ -20,7 +20,14 @@ from sqlalchemy.pool import NullPool, StaticPool
 
 from mnist_sweep.errors import UserError
 from mnist_sweep.passwords import said_of, without_password
-from mnist_sweep.sweep.storage import BUSY_TIMEOUT, JOURNAL, NO_FILE, OUTAGE, cause_of
+from mnist_sweep.sweep.storage import (
+    BUSY_TIMEOUT,
+    JOURNAL,
+    NO_FILE,
+    OUTAGE,
+    cause_of,
+    open_database,
+)
 from mnist_sweep.text import one_line
 
 # What SQLite keeps beside a database: committed pages, and pages to roll back to.
@@ -103,7 +110,7 @@ def open_to_read(address: str) -> BaseStorage:
     _check_there(address, path)
     try:
         if path is None:
-            return get_storage(RDBStorage(address, skip_table_creation=True))
+            return get_storage(open_database(address, skip_table_creation=True))
         if address.startswith(JOURNAL):
             return _journal(address, path)
         return _in_memory(_snapshot(path))
@@ -124,11 +131,13 @@ def open_to_annotate(address: str) -> BaseStorage | None:
         return None
     try:
         if path is None:
-            return get_storage(RDBStorage(address, skip_table_creation=True))
+            return get_storage(open_database(address, skip_table_creation=True))
         if address.startswith(JOURNAL):
             return JournalStorage(JournalFileBackend(str(path)))
         arguments = {"connect_args": {"timeout": BUSY_TIMEOUT}}
-        return get_storage(RDBStorage(address, engine_kwargs=arguments, skip_table_creation=True))
+        return get_storage(
+            open_database(address, engine_kwargs=arguments, skip_table_creation=True)
+        )
     except Exception as error:  # each database driver raises its own kinds
         raise _cannot(address, error) from error
 
@@ -215,7 +224,7 @@ def _backup(uri: str) -> sqlite3.Connection:
 def _in_memory(connection: sqlite3.Connection) -> BaseStorage:
     settings = {"creator": lambda: connection, "poolclass": StaticPool}
     try:
-        storage = RDBStorage("sqlite://", engine_kwargs=settings)
+        storage = open_database("sqlite://", engine_kwargs=settings)
     except BaseException:
         connection.close()
         raise

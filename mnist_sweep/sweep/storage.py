@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy
 from filelock import FileLock
@@ -44,6 +44,9 @@ BUSY_TIMEOUT = 60  # seconds that a writer waits for another's transaction
 STUDIES, OF_STUDIES = "studies", {"study_id", "study_name"}
 # Tables of Optuna's whose names other programs use as well.
 SHARED_NAMES = {STUDIES, "trials", "version_info", "alembic_version"}
+# Versions of the tables that were found to be this Optuna's, which says so by going through its
+# migrations: that takes five times as long as all else of an opening.
+_right_versions: set[str] = set()
 
 
 class Storage:
@@ -82,7 +85,7 @@ class Storage:
             arguments = {"connect_args": {"timeout": BUSY_TIMEOUT}}
             _check_tables(sqlalchemy.create_engine(absolute, poolclass=NullPool, **arguments))
             _use_write_ahead_log(self.path)
-            storage = RDBStorage(absolute, engine_kwargs=arguments)
+            storage = open_database(absolute, engine_kwargs=arguments)
         sqlalchemy.event.listen(storage.engine, "connect", _sync_at_checkpoints)
         storage.engine.dispose()  # what is open already has not heard of it
         return storage
@@ -93,7 +96,7 @@ class Storage:
         on_postgresql = url.get_backend_name() == "postgresql"
         with _advisory_lock(opening, "opening") if on_postgresql else nullcontext():
             _check_tables(opening)
-            return RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
+            return open_database(address, engine_kwargs={"pool_pre_ping": True})
 
     @property
     def shared(self) -> bool:
@@ -121,6 +124,20 @@ class Storage:
             return FileLock(f"{self.path}.sweeps.lock")  # Optuna locks a journal by .lock
         key = sha256(f"{self.address} {study_name}".encode()).hexdigest()[:16]
         return FileLock(Path(tempfile.gettempdir()) / f"mnist_sweep-{key}.lock")
+
+
+def open_database(address: str, **settings: Any) -> RDBStorage:
+    """Open a database as `RDBStorage` does, whose settings these are, and raise what it raises.
+
+    Whether a version of the tables is the one that this Optuna has is looked up once in a process.
+    """
+    storage = RDBStorage(address, skip_compatibility_check=True, **settings)
+    version = storage.get_current_version()
+    if version not in _right_versions:
+        if version != storage.get_head_version():
+            return RDBStorage(address, **settings)  # which refuses it, and says what to do
+        _right_versions.add(version)
+    return storage
 
 
 class _JournalLock(JournalFileSymlinkLock):

@@ -12,6 +12,7 @@ from mnist_sweep.best.answer import confirmed_runs, find, lines
 from mnist_sweep.best.question import QuestionError, read_question
 from mnist_sweep.confirm.conclusion import Comparison, Conclusion, Standing, write_conclusion
 from mnist_sweep.confirm.intervals import Interval
+from tests.conftest import open_database
 
 STORAGE = "sqlite:///optuna.db"
 STUDY = "mlp-mnist_5k"
@@ -24,7 +25,9 @@ def study():
     """Return a function that leaves a study of some trials: their hidden units and their status."""
 
     def leave(*trials):
-        found = optuna.create_study(study_name=STUDY, storage=STORAGE, direction="maximize")
+        found = optuna.create_study(
+            study_name=STUDY, storage=open_database(STORAGE), direction="maximize"
+        )
         for number, (hidden, status) in enumerate(trials):
             directory = HOME / str(number)
             (directory / ".hydra").mkdir(parents=True)

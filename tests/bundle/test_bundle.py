@@ -219,14 +219,21 @@ def test_a_run_that_has_kept_no_weights_cannot_be_taken_away(finished, tmp_path)
         load_trained(str(tmp_path), CPU)
 
 
-def test_a_bundle_has_the_model_as_onnx_where_that_is_asked_for(finished, bundle, tmp_path):
+@pytest.fixture(scope="module")
+def with_onnx(finished, tmp_path_factory):
+    """A bundle that has the model as ONNX, and what was written."""
     pytest.importorskip("onnxruntime", reason="ONNX needs the extra [onnx]")
-    trained = load_trained(str(finished), CPU)
+    folder = tmp_path_factory.mktemp("onnx") / "bundle"
+    return folder, write_bundle(load_trained(str(finished), CPU), folder, onnx=True)
+
+
+def test_a_bundle_has_the_model_as_onnx_where_that_is_asked_for(bundle, with_onnx):
+    folder, written = with_onnx
     assert not (bundle / "model.onnx").exists()
-    assert write_bundle(trained, tmp_path / "with", onnx=True).difference < 1e-4
-    assert (tmp_path / "with" / "model.onnx").exists()
-    assert "`model.onnx` maps `images`" in (tmp_path / "with" / "README.md").read_text()
-    assert read_bundle(str(tmp_path / "with"), CPU).description["parameters"] > 0
+    assert written.difference < 1e-4
+    assert (folder / "model.onnx").exists()
+    assert "`model.onnx` maps `images`" in (folder / "README.md").read_text()
+    assert read_bundle(str(folder), CPU).description["parameters"] > 0
 
 
 def test_a_bundle_is_calibrated_on_the_runs_validation_images(finished, bundle):
@@ -282,11 +289,10 @@ def test_a_temperature_that_is_none_is_damage(bundle, temperature):
         read_bundle(str(bundle), CPU)
 
 
-def test_an_onnx_file_says_its_temperature_and_labels(finished, tmp_path):
+def test_an_onnx_file_says_its_temperature_and_labels(with_onnx):
     onnx = pytest.importorskip("onnx", reason="ONNX needs the extra [onnx]")
-    pytest.importorskip("onnxruntime")
-    written = write_bundle(load_trained(str(finished), CPU), tmp_path / "a", onnx=True)
-    file = onnx.load(str(tmp_path / "a" / "model.onnx"))
+    folder, written = with_onnx
+    file = onnx.load(str(folder / "model.onnx"))
     said = {each.key: json.loads(each.value) for each in file.metadata_props}
     assert said["temperature"] == written.description["calibration"]["temperature"]
     assert said["labels"] == list("0123456789")

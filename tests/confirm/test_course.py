@@ -110,12 +110,12 @@ def test_without_a_rival_all_seeds_left_are_one_round(runs_of):
     Course(runs_of(20, "good"), range(20), "val_acc", True).run(alone, Deadline(None))
     assert alone.together == [20]
     raced = FakeWorkers()
-    dropped = Course(runs_of(50, "close", "bad"), range(50), "val_acc", True).run(
+    dropped = Course(runs_of(20, "close", "bad"), range(20), "val_acc", True).run(
         raced, Deadline(None)
     )
     seeds = dropped["bad"].seeds
     assert sum(raced.together[:-1]) == 2 * seeds
-    assert raced.together[-1] == 50 - seeds
+    assert raced.together[-1] == 20 - seeds
 
 
 def test_without_a_race_all_are_trained_and_tested(runs_of):

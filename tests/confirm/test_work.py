@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,18 +24,33 @@ from mnist_sweep.confirm.runs import errors_in, planned
 from mnist_sweep.confirm.work import Workers, evaluate_run, train_seed
 from mnist_sweep.data import DataError
 from mnist_sweep.files import FileError
-from tests.conftest import read_json_lines
+from tests.conftest import QUICK, read_json_lines, run_alone
 
 RUNS = "linear,mlp"
 FOLDER = Path("outputs/confirmation")
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder with a finished run of a linear model, and one of a small network."""
+    folder = tmp_path_factory.mktemp("trained")
+    for name, more in (("linear", []), ("mlp", ["model=mlp", "model.hidden=20"])):
+        words = [
+            *QUICK,
+            *more,
+            "threads=1",
+            "data.download=false",
+            f"hydra.run.dir={folder}/{name}",
+        ]
+        run_alone(*words)
+    return folder
+
+
 @pytest.fixture
-def runs(command, quick):
-    """A finished run of a linear model, and one of a small network with a hidden layer."""
-    for directory, more in (("linear", []), ("mlp", ["model=mlp", "model.hidden=20"])):
-        words = [*quick, *more, "threads=1", "data.download=false", f"hydra.run.dir={directory}"]
-        assert command(*words) == 0
+def runs(trained):
+    """Copies of the two runs, which a test may change."""
+    for name in RUNS.split(","):
+        shutil.copytree(trained / name, name)
     return RUNS
 
 

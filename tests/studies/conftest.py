@@ -10,6 +10,7 @@ from mnist_sweep.sweep import study_store, summary
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.outcomes import RESULT_OF_OURS
 from mnist_sweep.sweep.trials.tally import Tally
+from tests.conftest import prepare
 from tests.report.conftest import add, confirmed, create, ran
 
 SQLITE, JOURNAL = "sqlite:///multirun/optuna.db", "journal:///multirun/studies.log"
@@ -24,6 +25,7 @@ def _quiet():
 
 def swept(name="s", address=SQLITE, folder=None, trials=2, storage=None):
     """A study of some complete trials, each with a run in the study's folder."""
+    prepare(address)
     study = create(name, storage=storage or open_storage(address).optuna)
     study_store.identity(study)
     folder = Path(folder or f"multirun/{name}")

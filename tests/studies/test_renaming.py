@@ -167,25 +167,22 @@ def test_a_copy_that_was_swept_since_is_not_thrown_away(monkeypatch):
     assert names() == ["s", "t"]
 
 
-@pytest.mark.parametrize(
-    ("new", "said"),
-    [
-        ("s", "is its name already"),
-        ("s/inner", "cannot be moved into itself"),
-        ("../x", "must name a directory below multirun/: it has an empty part, . or .."),
-        ("", "it is empty"),
-        ("other", "is a study already: choose another name|multirun/other is there already"),
-        ("taken", "multirun/taken is there already: choose another"),
-    ],
-)
-def test_a_name_that_cannot_be_is_refused_and_nothing_changes(new, said):
+def test_a_name_that_cannot_be_is_refused_and_nothing_changes():
     swept()
     swept("other")
     Path("multirun/taken").mkdir()
-    with pytest.raises(StudiesError, match=said):
-        rename(new=new)
-    assert names() == ["other", "s"]
-    assert Path("multirun/s/0/result.json").exists()
+    for new, said in {
+        "s": "is its name already",
+        "s/inner": "cannot be moved into itself",
+        "../x": "must name a directory below multirun/: it has an empty part, . or ..",
+        "": "it is empty",
+        "other": "is a study already: choose another name|multirun/other is there already",
+        "taken": "multirun/taken is there already: choose another",
+    }.items():
+        with pytest.raises(StudiesError, match=said):
+            rename(new=new)
+        assert names() == ["other", "s"]
+        assert Path("multirun/s/0/result.json").exists()
 
 
 def test_a_study_of_another_program_keeps_its_trials_and_takes_no_folder():

@@ -12,6 +12,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
 
 from mnist_sweep.sweep.errors import SweepError
+from mnist_sweep.sweep.read_only import StorageError, open_to_read
 from mnist_sweep.sweep.storage import Storage, cause_of, open_storage, reopen, with_backoff
 
 NORMAL = 1  # what SQLite calls synchronous=NORMAL
@@ -256,6 +257,18 @@ def test_optunas_tables_that_were_made_in_part_are_completed(opened):
     storage = opened("sqlite:///s.db")
     tell_one(storage)
     assert len(optuna.load_study(study_name="s", storage=storage.optuna).trials) == 1
+
+
+def test_tables_of_another_version_of_optuna_are_refused_also_after_others_were_opened(opened):
+    opened("sqlite:///ours.db"), opened("sqlite:///theirs.db").close()
+    with contextlib.closing(sqlite3.connect("theirs.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'v2.6.0.a'")
+        connection.commit()
+    with pytest.raises(SweepError, match=r"theirs\.db cannot .*no longer compatible"):
+        opened("sqlite:///theirs.db")
+    with pytest.raises(StorageError, match=r"theirs\.db cannot be read: .*no longer compatible"):
+        open_to_read("sqlite:///theirs.db")
+    opened("sqlite:///ours.db")
 
 
 @pytest.mark.parametrize(

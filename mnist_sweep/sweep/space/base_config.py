@@ -26,11 +26,7 @@ class BaseConfig:
         self.choices = config.hydra.runtime.choices
         self.composed = lru_cache(maxsize=64)(self._composed)
         self.has = lru_cache(maxsize=None)(self._has)
-
-    def is_group(self, name: str) -> bool:
-        """Whether a name is a config group's."""
-        plain = plain_name(name)
-        return plain in self.choices or bool(self.composer and self.composer.is_group(plain))
+        self.is_group = lru_cache(maxsize=None)(self._is_group)
 
     def options(self, group: str) -> list[str]:
         """Return a group's options; none where they are not known."""
@@ -39,6 +35,11 @@ class BaseConfig:
     def is_setting(self, name: str) -> bool:
         """Whether the config that the sweep starts from has a setting or a group of that name."""
         return self.is_group(name) or has(self.config, plain_name(name))
+
+    def _is_group(self, name: str) -> bool:
+        """Whether a name is a config group's."""
+        plain = plain_name(name)
+        return plain in self.choices or bool(self.composer and self.composer.is_group(plain))
 
     def _has(self, name: str, groups: tuple[str, ...]) -> bool:
         """Whether the config with these groups has a setting; also where it cannot be composed."""

@@ -95,7 +95,11 @@ def printed(tmp_path):
     return run
 
 
-@pytest.mark.parametrize("start", [["app.py"], ["-m", "app"]], ids=["a script", "a module"])
+@pytest.mark.parametrize(
+    "start",
+    [["app.py"], pytest.param(["-m", "app"], marks=pytest.mark.slow)],
+    ids=["a script", "a module"],
+)
 def test_jobs_in_a_worker_have_what_they_have_under_the_basic_launcher(printed, start):
     workers = ["hydra/launcher=workers", "hydra.launcher.n_jobs=1"]
     assert printed(*start, "-m", *workers) == SAID

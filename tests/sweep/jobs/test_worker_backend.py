@@ -39,8 +39,6 @@ class Task:
             returned.return_value = (sys.argv, sys.path)
         elif what == "modules":
             returned.return_value = [name for name in rest if name in sys.modules]
-        elif what == "print":
-            print("to be kept", flush=True)
         elif what == "exit":
             os._exit(3)
         elif what == "kill":
@@ -189,21 +187,18 @@ def test_each_slot_has_its_own_environment_and_the_parents_arguments_and_path(po
     assert run(workers, "argv").returned.return_value == (sys.argv, sys.path)
 
 
-@pytest.mark.parametrize(
-    ("what", "reason"),
-    [
+def test_a_worker_that_dies_says_how_and_its_slot_is_rebuilt(pool, tmp_path):
+    workers = pool(logs=tmp_path)
+    for what, reason in (
         (["exit"], "the worker process exited with code 3"),
         (["kill", "SIGKILL"], "the worker process was ended by SIGKILL (out of memory, or kill"),
         (["kill", "SIGSEGV"], "the worker process was ended by SIGSEGV (segmentation fault)"),
-    ],
-)
-def test_a_worker_that_dies_says_how_and_its_slot_is_rebuilt(pool, tmp_path, what, reason):
-    workers = pool(logs=tmp_path)
-    finished = run(workers, *what)
-    assert finished.died
-    assert finished.returned is None
-    assert finished.reason.startswith(reason)
-    assert finished.reason.endswith("-0.log")
+    ):
+        finished = run(workers, *what)
+        assert finished.died
+        assert finished.returned is None
+        assert finished.reason.startswith(reason)
+        assert finished.reason.endswith("-0.log")
     assert run(workers, "pid").returned is not None
 
 
@@ -225,12 +220,6 @@ def test_a_job_past_its_timeout_is_killed_and_not_worth_another_try(pool):
     assert not finished.died
     assert not psutil.pid_exists(pid)
     assert (workers.free(), workers.running()) == (1, [])
-
-
-def test_output_is_kept_in_a_file_a_slot(pool, tmp_path):
-    run(pool(logs=tmp_path / "workers"), "print")
-    (log,) = (tmp_path / "workers").iterdir()
-    assert log.read_text() == "to be kept\n"
 
 
 def test_what_cannot_be_sent_back_is_an_error_that_says_so(pool):
@@ -260,20 +249,21 @@ def until_gone(pids):
         time.sleep(0.02)
 
 
-def test_what_a_job_prints_is_there_when_it_has_returned(pool, tmp_path):
+def test_what_a_job_prints_is_in_its_slots_file_when_it_has_returned(pool, tmp_path):
     workers = pool(logs=tmp_path / "workers")
     run(workers, "unflushed")
     (log,) = (tmp_path / "workers").iterdir()
     assert log.read_text() == "printed by a job\n"
 
 
-@pytest.mark.parametrize("what", ["at exit", "thread"])
-def test_an_idle_worker_ends_as_a_process_does(pool, tmp_path, what):
+def test_an_idle_worker_ends_as_a_process_does(pool, tmp_path):
     """Its exit handlers run and its threads are waited for, beyond the patience with jobs."""
     workers = pool()
-    run(workers, what, str(tmp_path / "done"))
+    for what in ("at exit", "thread"):
+        run(workers, what, str(tmp_path / what))
     workers.stop(patience=0.1)
-    assert (tmp_path / "done").exists()
+    assert (tmp_path / "at exit").exists()
+    assert (tmp_path / "thread").exists()
 
 
 def test_a_worker_without_a_job_yet_is_not_waited_for(pool):
@@ -332,22 +322,20 @@ def test_what_a_job_starts_has_the_handlers_of_any_process(pool):
     assert run(workers, "terminated").returned.return_value == -signal.SIGTERM
 
 
-@pytest.mark.parametrize(
-    ("what", "reason"),
-    [
+def test_a_job_that_asks_for_its_processs_end_has_failed_and_the_worker_lives(pool):
+    workers = pool()
+    pid = run(workers, "pid").returned.return_value[1]
+    for what, reason in (
         (["keyboard"], "the job raised KeyboardInterrupt"),
         (["own", "enough"], "the job raised GeneratorExit: enough"),
         (["system", "4"], "the job exited with code 4"),
-    ],
-)
-def test_a_job_that_asks_for_its_processs_end_has_failed_and_the_worker_lives(pool, what, reason):
-    workers = pool()
-    finished = run(workers, "raises", *what)
-    assert not finished.died
-    assert finished.returned.overrides == ["raises", *what]
-    with pytest.raises(JobEnded, match=reason):
-        _ = finished.returned.return_value
-    assert run(workers, "pid").returned is not None
+    ):
+        finished = run(workers, "raises", *what)
+        assert not finished.died
+        assert finished.returned.overrides == ["raises", *what]
+        with pytest.raises(JobEnded, match=reason):
+            _ = finished.returned.return_value
+        assert run(workers, "pid").returned.return_value[1] == pid
 
 
 def test_a_lost_job_is_named_by_its_overrides(pool, capfd):

@@ -10,6 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from mnist_sweep.sweep.study_search import DEFINITION
 from mnist_sweep.sweep.trials.status import TrialStatus
+from tests.conftest import open_database
 from tests.sweep.conftest import add
 
 # Nothing is counted and nothing timed: quick, and enough where neither is asked about.
@@ -21,6 +22,9 @@ PLAIN = [
     "hydra.sweeper.probe=null",
 ]
 NAME = "schedule-enhanced-mnist_5k"
+# The same with one setting to draw, quicker still, where it is not asked which there are.
+LR = "optimizer.lr=interval(0.001,0.01)"
+SMALL = [*PLAIN, "search=command_line", LR, f"hydra.sweeper.study_name={NAME}"]
 
 
 def contents(folder):
@@ -33,10 +37,8 @@ def contents(folder):
 
 def recorded(trials, name=NAME, **attributes):
     """A database with a study of some complete trials."""
-    Path("multirun").mkdir(exist_ok=True)
-    study = optuna.create_study(
-        study_name=name, storage="sqlite:///multirun/optuna.db", direction="maximize"
-    )
+    storage = open_database("sqlite:///multirun/optuna.db")
+    study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
     for key, value in attributes.items():
         study.set_user_attr(key, value)
     for _ in range(trials):
@@ -45,7 +47,7 @@ def recorded(trials, name=NAME, **attributes):
 
 
 def test_a_dry_run_leaves_nothing_behind(command, tmp_path, capsys):
-    assert command(*PLAIN) == 0
+    assert command(*SMALL) == 0
     assert contents(tmp_path) == {}
     assert "new: 20 trials" in capsys.readouterr().out
 
@@ -53,7 +55,7 @@ def test_a_dry_run_leaves_nothing_behind(command, tmp_path, capsys):
 def test_a_study_is_read_without_a_change_to_its_database(command, tmp_path, capsys):
     recorded(7)
     before = contents(tmp_path)
-    assert command(*PLAIN) == 0
+    assert command(*SMALL) == 0
     assert contents(tmp_path) == before
     assert "resumed: 7 of 20 trials have ended, 13 left" in capsys.readouterr().out
 
@@ -62,28 +64,28 @@ def test_optuna_says_nothing_of_studies_that_only_the_plan_makes(command, capfd)
     recorded(7)
     optuna.logging.set_verbosity(optuna.logging.INFO)
     capfd.readouterr()
-    assert command(*PLAIN) == 0
+    assert command(*SMALL) == 0
     assert optuna.logging.get_verbosity() == optuna.logging.WARNING
     assert "study created" not in capfd.readouterr().err
 
 
 def test_a_study_that_is_complete_says_what_more_needs(command, capsys):
     recorded(7)
-    assert command(*PLAIN, "hydra.sweeper.n_trials=7") == 0
+    assert command(*SMALL, "hydra.sweeper.n_trials=7") == 0
     assert "all of its 7 trials have ended: raise hydra.sweeper.n_trials" in capsys.readouterr().out
 
 
 def test_another_search_under_the_studys_name_is_refused_as_by_the_sweep(command, tmp_path, capsys):
     recorded(1, **{DEFINITION: {"search": {"settings": {"batch_size": "64"}}, "budget": None}})
     before = contents(tmp_path)
-    assert command(*PLAIN) == 1
+    assert command(*SMALL) == 1
     assert "exists with another search" in capsys.readouterr().err
     assert contents(tmp_path) == before
 
 
 def test_runs_of_another_study_in_its_folder_are_refused_as_by_the_sweep(command, capsys):
     Path("multirun", NAME, "0").mkdir(parents=True)
-    assert command(*PLAIN) == 1
+    assert command(*SMALL) == 1
     assert "has runs of another study" in capsys.readouterr().err
 
 
@@ -111,7 +113,7 @@ def test_every_line_fits_80_columns(command, capsys):
 
 
 def test_an_application_without_a_probe_is_told_how_to_have_times(command, capsys):
-    assert command(*PLAIN) == 0
+    assert command(*SMALL) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Time and disk are unknown: hydra.sweeper.probe names no function" in said
 

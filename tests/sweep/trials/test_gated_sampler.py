@@ -177,7 +177,7 @@ SAMPLERS = {
 def test_behind_a_gate_that_lets_everything_pass_a_sampler_draws_what_it_draws_alone(name):
     plain = optuna.create_study(sampler=quietly(SAMPLERS[name]))
     gated = Gated(quietly(SAMPLERS[name]), pass_everything, suggest_all)
-    for _ in range(8 if name == "GP" else 14):
+    for _ in range(5 if name == "GP" else 14):
         trial = plain.ask()
         suggest_all(trial)
         plain.tell(trial, objective(trial.params))
@@ -195,7 +195,7 @@ def test_a_sampler_works_behind_a_gate_that_rejects(name):
         excess = 60 - params["x"]
         return Verdict({"size": excess}, {}, f"{excess:g} under" if excess > 0 else None)
 
-    resamples = 6 if name == "GP" else 20  # each draw of GP's takes half a second
+    resamples = 2 if name == "GP" else 20  # each draw of GP's takes half a second
     gated = Gated(quietly(SAMPLERS[name]), verdict, suggest_all, resamples=resamples)
     for _ in range(5):
         trial, judged = gated.propose()

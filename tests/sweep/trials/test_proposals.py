@@ -23,6 +23,7 @@ from mnist_sweep.sweep.trials.proposals import GatedSpace, Proposer
 from mnist_sweep.sweep.trials.records import TrialRecords
 from mnist_sweep.sweep.trials.status import GATE, TrialStatus, attributes_of
 from mnist_sweep.sweep.trials.tally import Tally
+from tests.conftest import prepare
 
 CONFIG = OmegaConf.create({"hydra": {"runtime": {"choices": {"model": "mlp"}}}})
 LIMIT = 50  # of x, which the gate lets pass
@@ -81,6 +82,7 @@ def gate():
 @pytest.fixture(params=[None, "journal:///studies.log", "sqlite:///studies.db"])
 def storage(request):
     """An Optuna storage of each kind."""
+    prepare(request.param)
     opened = open_storage(request.param)
     yield opened.optuna
     opened.close()

@@ -29,6 +29,7 @@ from mnist_sweep.sweep.trials.status import (
     was_launched,
 )
 from mnist_sweep.sweep.trials.tally import Tally
+from tests.conftest import prepare
 
 # A process of this machine that has ended, and one that lives and is not this one.
 GONE = {**this_process(), "pid": 2**22 + 1, "count": 0}
@@ -116,6 +117,7 @@ class Shared:
 @pytest.fixture(params=["memory", "journal:///studies.log", "sqlite:///studies.db"])
 def shared(request):
     """A study in each kind of storage."""
+    prepare(request.param)
     storage = None if request.param == "memory" else open_storage(request.param)
     made = Shared(InMemoryStorage() if storage is None else storage.optuna)
     yield made

@@ -5,6 +5,7 @@ from optuna.trial import TrialState
 
 from mnist_sweep.sweep.storage import open_storage
 from mnist_sweep.sweep.trials.records import TrialRecords
+from tests.conftest import prepare
 
 SHARED = ["journal:///studies.log", "sqlite:///studies.db"]
 
@@ -12,6 +13,7 @@ SHARED = ["journal:///studies.log", "sqlite:///studies.db"]
 @pytest.fixture(params=[None, *SHARED])
 def storage(request):
     """An Optuna storage of each kind: they differ in whether a trial they give is their own."""
+    prepare(request.param)
     opened = open_storage(request.param)
     yield opened.optuna
     opened.close()

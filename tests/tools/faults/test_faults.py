@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import tools
+from mnist_sweep.cli.arguments import parse
+from mnist_sweep.errors import UserError
 from tools.faults import __main__ as faults
 from tools.faults.scenario import Outcome, Scenario, Skipped
 
@@ -81,10 +83,17 @@ def test_a_seed_gives_a_scenario_the_same_numbers_whatever_else_is_played(play):
         ("sede=1", "there is no sede"),
     ],
 )
-def test_wrong_input_is_one_line(word, said):
-    done = harness(word)
+def test_wrong_input_is_one_line(monkeypatch, word, said):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match=said) as raised:
+        faults.main(parse(faults.Faults, [word]))
+    assert "\n" not in str(raised.value)
+
+
+def test_the_command_says_wrong_input_in_one_line():
+    done = harness("kills=0")
     assert done.returncode == 1
-    assert said in done.stderr
+    assert "kills=0 injects nothing" in done.stderr
     assert done.stderr.count("\n") == 1
 
 
