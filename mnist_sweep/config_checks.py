@@ -176,6 +176,17 @@ def check_command(run: RunConfig) -> None:
     _refuse(_of_a_command(run))
 
 
+def advice(run: RunConfig) -> str | None:
+    """Return what is to be known of settings that may be given together but are seldom meant so."""
+    if run.label_smoothing > 0 and run.keep.monitor == "val_loss":
+        return (
+            f"label_smoothing={run.label_smoothing:g} with keep.monitor=val_loss keeps an early "
+            "epoch, since that loss is of the plain labels; keep.monitor=val_acc keep.mode=max "
+            "keeps the most accurate one"
+        )
+    return None
+
+
 def _refuse(found: Iterable[Idle]) -> None:
     for each in found:
         _require(

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,7 @@ needs_browser = pytest.mark.skipif(
 
 def browse(page, *arguments, width=1200, fragment=""):
     """Open a page, run its scripts, return what came of it; fail for what its console says."""
-    line = [BROWSER, *FLAGS, f"--user-data-dir={Path('profile').resolve()}"]
+    line = [BROWSER, *FLAGS, f"--user-data-dir={page.resolve().with_name('profile')}"]
     line += ["--enable-logging=stderr", "--v=0", f"--window-size={width},1600"]
     done = subprocess.run(
         [*line, *arguments, page.resolve().as_uri() + fragment],

@@ -73,9 +73,13 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(7_000, 10, 10)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Say what `pytest -n auto` is: the cores that this process is given, not the machine's."""
-    return cores()
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Say what `pytest -n auto` is: the cores that this process is given, not the machine's.
+
+    Two more for the slow tests, which mostly wait for processes, servers and browsers.
+    """
+    slow = config.option.markexpr.startswith("slow")
+    return cores() + (2 if slow else 0)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from mnist_sweep.config import ConfigError, seen_from
-from mnist_sweep.config_checks import augmented_epochs, check, check_command
+from mnist_sweep.config_checks import advice, augmented_epochs, check, check_command
 from mnist_sweep.hydra_part import config_directory
 from mnist_sweep.objectives import direction_of
 from mnist_sweep.recorded_config import load_recorded
@@ -280,3 +280,14 @@ def test_a_teacher_is_found_from_the_folder_of_the_command(changed, tmp_path):
     assert seen_from(tmp_path / "else", run).distill.teacher == str(tmp_path / "else/runs/big")
     assert seen_from(Path.cwd(), run).distill.teacher == "runs/big"
     assert seen_from(tmp_path / "else", check(changed())).distill.teacher is None
+
+
+def test_label_smoothing_beside_a_loss_of_plain_labels_is_advised_against(composed):
+    def said(*overrides):
+        return advice(check(composed(*overrides)))
+
+    assert said() is None
+    assert said("label_smoothing=0.1", "keep.monitor=val_acc", "keep.mode=max") is None
+    assert said("label_smoothing=0.1").startswith(
+        "label_smoothing=0.1 with keep.monitor=val_loss keeps an early epoch"
+    )

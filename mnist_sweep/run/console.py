@@ -99,6 +99,8 @@ class Narrator:
         graph = ", CUDA graph" if facts.get("cuda_graph") else ""
         threads = counted(facts["threads"], "thread")
         say_once(f"device: {facts['device']}, {threads}, {facts['precision']}{graph}")
+        if facts.get("advice"):
+            say_once(f"note: {facts['advice']}")
         self._say(f"run directory: {relative(directory)}")
 
     def layout(self, layout: Layout) -> None:

@@ -57,6 +57,7 @@ RESULT: Kinds = {
     "reason": TEXT,
     "name": LINE,
     "notes": TEXT,
+    "advice": TEXT,
     "model": LINE,
     "parameters": WHOLE,
     "multiply_adds": WHOLE,

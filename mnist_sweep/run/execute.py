@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from mnist_sweep.config import RunConfig
+from mnist_sweep.config_checks import advice
 from mnist_sweep.data import Dataset
 from mnist_sweep.folder_lock import holding
 from mnist_sweep.formats import KEY, RUN
@@ -198,6 +199,7 @@ def _facts(
         KEY: RUN,
         "name": run.name,
         "notes": run.notes,
+        "advice": advice(run),
         "model": name,
         "parameters": cost.parameters,
         "multiply_adds": cost.multiply_adds,

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import save
 
 from mnist_sweep.config import RunConfig
+from mnist_sweep.config_checks import advice
 from mnist_sweep.data import Dataset, Images
 from mnist_sweep.data.sources import PUBLISHED, missing_files, raw_folder
 from mnist_sweep.files import DATA_ROOT, users_folder
@@ -107,7 +108,8 @@ def planned(run: RunConfig, name: str) -> Planned:
     cost = count_within_budget(run, name)
     check_objects(run)
     dataset, notes = _dataset(run)
-    return Planned(run, name, cost, dataset, notes)
+    said = advice(run)
+    return Planned(run, name, cost, dataset, (*notes, said) if said else notes)
 
 
 def timed(plan: Planned, seconds: float) -> Timed:

@@ -107,6 +107,8 @@ class Console(SweepCallback):
             f"{facts['precision']}",
         ):
             self._say_once(line)
+        if facts.get("advice"):
+            self._say_once(f"note: {facts['advice']}")
 
     def rejected(self, proposal: Proposal) -> None:
         """Collect proposals that the gate rejected, to say several in one line."""

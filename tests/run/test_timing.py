@@ -56,6 +56,11 @@ def test_data_that_is_to_be_downloaded_is_not_but_its_size_is_known(plan, tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_to_be_known_of_the_settings_is_among_the_notes(plan):
+    assert "keep.monitor=val_acc" in plan(*SMALL, "label_smoothing=0.1").notes[-1]
+    assert not plan(*SMALL).notes
+
+
 def test_auto_is_the_subset_where_nothing_may_be_downloaded(plan):
     found = plan("model=linear", "data=auto", "data.root=nowhere", "data.download=false")
     assert (found.dataset.name, found.notes) == ("mnist_5k", ())

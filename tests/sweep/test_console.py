@@ -118,6 +118,14 @@ def shown_in(columns, tmp_path, monkeypatch):
     return shown.replace("\x1b[A", "\r").replace("\n", "\r").split("\r")
 
 
+def test_what_is_to_be_known_of_a_trials_settings_is_said_once(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    console = console_of(optuna.create_study(direction="maximize"), tmp_path)
+    for number in range(2):
+        console.recorded(FACTS | {"trial": number, "advice": "it keeps an early epoch"}, {})
+    assert caplog.messages.count("note: it keeps an early epoch") == 1
+
+
 @pytest.mark.parametrize("columns", [80, 140])
 def test_a_terminal_shows_how_long_is_left_and_what_is_best_in_one_line(
     columns, tmp_path, monkeypatch
