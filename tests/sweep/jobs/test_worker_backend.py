@@ -270,8 +270,8 @@ def test_a_worker_without_a_job_yet_is_not_waited_for(pool):
     workers = pool(preload=["tests.sweep.slow_module"])
     workers.prepare(1)
     began = time.monotonic()
-    workers.stop(patience=10)
-    assert time.monotonic() - began < 5
+    workers.stop(patience=40)
+    assert time.monotonic() - began < 30  # its import would take a minute
 
 
 def test_a_job_that_outlives_the_patience_is_cut_off(pool, tmp_path):
