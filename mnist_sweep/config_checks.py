@@ -177,12 +177,14 @@ def check_command(run: RunConfig) -> None:
 
 
 def advice(run: RunConfig) -> str | None:
-    """Return what is to be known of settings that may be given together but are seldom meant so."""
+    """Return what is to be known of settings that may be given together but are seldom meant so.
+
+    It names no value, so that a sweep which searches one says it once.
+    """
     if run.label_smoothing > 0 and run.keep.monitor == "val_loss":
         return (
-            f"label_smoothing={run.label_smoothing:g} with keep.monitor=val_loss keeps an early "
-            "epoch, since that loss is of the plain labels; keep.monitor=val_acc keep.mode=max "
-            "keeps the most accurate one"
+            "label_smoothing with keep.monitor=val_loss keeps an early epoch, since that loss is "
+            "of the plain labels; keep.monitor=val_acc keep.mode=max keeps the most accurate one"
         )
     return None
 
