@@ -269,8 +269,8 @@ class WorkerBackend:
             worker.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             log.warning(
-                "waiting for worker process %d, whose jobs left threads or exit handlers that "
-                "still run; press Ctrl-C to end it",
+                "waiting for worker process %d to end: the machine is busy, or its jobs left "
+                "threads or exit handlers; press Ctrl-C to end it now",
                 worker.process.pid,
             )
         worker.end(None)
