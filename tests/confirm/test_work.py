@@ -82,13 +82,24 @@ def test_two_configurations_are_trained_with_fresh_seeds_and_compared(runs, comm
     assert command(*quick, "threads=1", "seed=1001", "hydra.run.dir=alone") == 0
     assert epochs(FOLDER / "linear" / "1001") == epochs(Path("alone"))
 
-    # Once more there is nothing to do, and with more seeds the runs that are there are kept.
+    # Once more there is nothing to do.
     before = {p: p.stat().st_mtime_ns for p in FOLDER.glob("*/*/metrics.jsonl")}
     capsys.readouterr()
     entry.main(Confirm(runs=runs, seeds=2))
     assert "workers:" not in capsys.readouterr().out
-    entry.main(Confirm(runs=runs, seeds=3, n_jobs=2))
+
+    # With more seeds the runs that are there are kept. One that fails, here since its directory
+    # holds what no run of ours left, is said and tried again by the same command.
+    (run,) = planned(of_runs(["linear"], Changes()), [1002], FOLDER)
+    refused = run.directory / "metrics.jsonl"
+    refused.mkdir()
+    message = r"1 of 2 runs failed: .*1002 already holds a run: .*retries them"
+    with pytest.raises(ConfirmError, match=message):
+        entry.main(Confirm(runs=runs, seeds=3, n_jobs=1))
     assert "6 runs, 4 of them done" in capsys.readouterr().out
+    refused.rmdir()
+    entry.main(Confirm(runs=runs, seeds=3, n_jobs=1))
+    assert "6 runs, 5 of them done" in capsys.readouterr().out
     assert len(before) == 4
     assert all(path.stat().st_mtime_ns == changed for path, changed in before.items())
     (conclusion,) = read_conclusions([FOLDER.parent])
@@ -99,14 +110,14 @@ def test_two_configurations_are_trained_with_fresh_seeds_and_compared(runs, comm
 
 
 @pytest.mark.slow
-def test_a_confirmation_that_is_stopped_or_killed_goes_on(runs):
-    words = ["mnist_sweep.confirm", "runs=linear", "seeds=2", "epochs=40", "n_jobs=1"]
+def test_a_confirmation_that_is_stopped_or_killed_goes_on(runs, capsys):
+    words = ["mnist_sweep.confirm", "runs=linear", "seeds=2", "epochs=25", "n_jobs=1"]
     line = [sys.executable, "-m", *words]
-    folder = Path("outputs/confirmation-40-epochs")
+    folder = Path("outputs/confirmation-25-epochs")
     metrics = folder / "linear" / "1000" / "metrics.jsonl"
     for number, after, said in (
-        (signal.SIGINT, 3, "stopped with 0 of 2 runs done; the same command resumes"),
-        (signal.SIGKILL, 20, ""),
+        (signal.SIGINT, 2, "stopped with 0 of 2 runs done; the same command resumes"),
+        (signal.SIGKILL, 5, ""),
     ):
         process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
@@ -117,24 +128,12 @@ def test_a_confirmation_that_is_stopped_or_killed_goes_on(runs):
         process.send_signal(number)
         assert said in process.communicate()[0].decode()
         assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGKILL)
-    done = subprocess.run(line, capture_output=True, text=True, check=True)
+    capsys.readouterr()
+    entry.main(Confirm(runs="linear", seeds=2, epochs=25, n_jobs=1))
     (log,) = (folder / "workers").iterdir()
     assert log.read_text().count("resuming after epoch") == 2
-    assert [line["epoch"] for line in read_json_lines(metrics)] == list(range(1, 41))
-    assert "figures: outputs/confirmation-40-epochs/confirmation.json" in done.stdout
-
-
-@pytest.mark.slow
-def test_runs_that_fail_are_said_and_tried_again_by_the_same_command(runs):
-    """One whose directory holds what no run of ours left."""
-    (refused, _) = planned(of_runs(["linear"], Changes()), [1000, 1001], FOLDER)
-    (refused.directory / "metrics.jsonl").mkdir(parents=True)
-    message = r"1 of 2 runs failed: .*1000 already holds a run: .*retries them"
-    with pytest.raises(ConfirmError, match=message):
-        entry.main(Confirm(runs="linear", seeds=2, n_jobs=1))
-    (refused.directory / "metrics.jsonl").rmdir()
-    entry.main(Confirm(runs="linear", seeds=2, n_jobs=1))
-    assert len(read_conclusions([FOLDER.parent])) == 1
+    assert [line["epoch"] for line in read_json_lines(metrics)] == list(range(1, 26))
+    assert "figures: outputs/confirmation-25-epochs/confirmation.json" in capsys.readouterr().out
 
 
 def test_data_that_are_not_there_are_said_before_anything_is_trained(runs, monkeypatch):

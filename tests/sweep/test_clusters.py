@@ -162,12 +162,13 @@ def test_more_cores_than_this_machine_has_are_refused_before_ray_starts(app):
 
 
 def test_a_trial_whose_node_is_killed_is_run_again(app, engine):
-    output = said(app(engine, "do=kill the node", "hydra.sweeper.n_jobs=1"))
-    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 3
-    begun = [Path(f"multirun/s/{n}/begun").stat().st_size for n in range(3)]
-    assert begun == [2, 2, 2]
+    words = ("do=kill the node", "hydra.sweeper.n_jobs=1", "hydra.sweeper.n_trials=2")
+    output = said(app(engine, *words))
+    assert [t.state for t in trials()] == [TrialState.COMPLETE] * 2
+    begun = [Path(f"multirun/s/{n}/begun").stat().st_size for n in range(2)]
+    assert begun == [2, 2]
     lost = "Ray lost it: " if engine == "ray_tasks" else "the Dask worker that ran it died"
-    assert output.count(lost) == 3
+    assert output.count(lost) == 2
 
 
 RAY = """

@@ -1,5 +1,6 @@
 """A sweep whose storage has a password, and everything that it leaves and shows."""
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -27,10 +28,25 @@ SWEEP = [
     "hydra.sweeper.n_jobs=1",
 ]
 
+# Programs in one process, one after another: each on its own would import torch for seconds.
+IN_TURN = """
+import json, runpy, sys
+from hydra.core.global_hydra import GlobalHydra
 
-def program(module, *words):
-    """Start one of the package's programs, whose output goes to a file."""
-    command = [sys.executable, "-m", f"mnist_sweep.{module}", *words]
+for module, *words in json.loads(sys.argv[1]):
+    sys.argv = [module, *words]
+    GlobalHydra.instance().clear()
+    try:
+        runpy.run_module(f"mnist_sweep.{module}", run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise
+"""
+
+
+def python(*words):
+    """Start Python, whose output goes to a file."""
+    command = [sys.executable, *words]
     with Path("printed.txt").open("a", encoding="utf-8") as printed:
         return subprocess.Popen(command, stdout=printed, stderr=subprocess.STDOUT)
 
@@ -50,20 +66,20 @@ def watched(process):
 def test_the_password_is_in_nothing_that_a_sweep_and_its_readers_leave(server, tmp_path):
     by_name = server.replace("sweeper@", f"sweeper:{SECRET}@")
     by_parameter = f"{server}?password={SECRET}"
-    sweep = program("train", *SWEEP, f"hydra.sweeper.storage='{by_name}'")
+    sweep = python("-m", "mnist_sweep.train", *SWEEP, f"hydra.sweeper.storage='{by_name}'")
     started = watched(sweep)
     assert sweep.returncode == 0, Path("printed.txt").read_text(encoding="utf-8")
     assert any("worker" in line or "-c" in line for line in started)
-    for module, *words in (
-        ("report", "study=s"),
-        ("studies",),
-        ("studies", "export=s", "to=s.zip"),
-        ("reproduce", "study=s", "to=again"),
-        ("train", *SWEEP),
-    ):
-        name = "hydra.sweeper.storage" if module == "train" else "storage"
-        quote = "'" if module == "train" else ""
-        program(module, *words, f"{name}={quote}{by_parameter}{quote}").wait()
+    storage = f"storage={by_parameter}"
+    programs = (
+        ("report", "study=s", storage),
+        ("studies", storage),
+        ("studies", "export=s", "to=s.zip", storage),
+        ("reproduce", "study=s", "to=again", storage),
+        ("train", *SWEEP, f"hydra.sweeper.storage='{by_parameter}'"),
+    )
+    readers = python("-c", IN_TURN, json.dumps(programs))
+    assert readers.wait() == 0, Path("printed.txt").read_text(encoding="utf-8")
     with zipfile.ZipFile("s.zip") as exported:
         exported.extractall(tmp_path / "extracted")
 
