@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from mnist_sweep.bundle.bundle import write_bundle
+from mnist_sweep import export
+from mnist_sweep.bundle.bundle import BundleError, write_bundle
 from mnist_sweep.bundle.doubts import Doubt, Reading
 from mnist_sweep.bundle.drawings import Drawing
 from mnist_sweep.cli.arguments import ArgumentError
@@ -87,20 +88,18 @@ def test_a_folder_is_searched_for_what_can_be_read_only(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_an_exported_model_reads_pictures_in_another_process(command, quick):
+def test_an_exported_model_reads_pictures_in_another_process(finished, capsys):
     Path("pictures").mkdir()
     one("pictures/dark.png")
     one("pictures/light.png", "black", "white")
-    assert command(*quick, "epochs=4", "optimizer.lr=0.01") == 0
-    code, out, err = program("mnist_sweep.export", "run=run", "to=bundle")
-    assert (code, err) == (0, "")
-    assert "predict bundle=bundle" in out
+    export.main(export.Export(str(finished), "bundle"))
+    assert "predict bundle=bundle" in capsys.readouterr().out
     code, out, err = program(
         "mnist_sweep.predict", "bundle=bundle", "images=pictures", "csv=read.csv"
     )
     assert (code, err) == (0, "")
     first, dark, light = out.splitlines()
-    assert first == "model: linear, 7,850 parameters, on cpu; pictures: 2"
+    assert first == "model: mlp, 9,550 parameters, on cpu; pictures: 2"
     assert dark.startswith("pictures/dark.png: 1 (")
     assert dark.endswith("200x200, dark on light")
     assert light.startswith("pictures/light.png: 1 (")
@@ -113,10 +112,10 @@ def test_an_exported_model_reads_pictures_in_another_process(command, quick):
     Path("pictures/bad.png").write_text("no picture")
     Path("pictures/empty.png").touch()
     Path("pictures/folder.png").mkdir()
-    code, out, err = program(
-        "mnist_sweep.predict", "bundle=bundle", "images=pictures", "csv=absent/read.csv"
-    )
-    assert code == 1
+    with pytest.raises(SystemExit) as stop:
+        main(Predict("bundle", "pictures", csv="absent/read.csv", device="cpu"))
+    assert stop.value.code == 1
+    out, err = capsys.readouterr()
     assert len(out.splitlines()) == 3
     bad, empty, folder, table = err.splitlines()
     assert bad.startswith(
@@ -128,10 +127,9 @@ def test_an_exported_model_reads_pictures_in_another_process(command, quick):
         "error: csv=absent/read.csv cannot be written: No such file or directory "
         "(check the path, and that its folders exist)"
     )
-    assert program("mnist_sweep.export", "run=run", "to=bundle")[::2] == (
-        1,
-        "error: to=bundle exists already; name a new or an empty folder\n",
-    )
+    with pytest.raises(BundleError) as raised:
+        export.main(export.Export(str(finished), "bundle"))
+    assert str(raised.value) == "to=bundle exists already; name a new or an empty folder"
 
 
 @pytest.mark.parametrize(

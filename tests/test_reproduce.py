@@ -129,8 +129,8 @@ def test_it_is_trained_with_the_threads_that_it_had(run):
 
 @pytest.mark.slow
 def test_a_trial_of_a_sweep_is_trained_again_as_a_single_run_without_test(command, capsys):
-    words = ["-m", "model=linear", "data=mnist_5k", "epochs=2", "tracking=none", "batch_size=256"]
-    sweep = ["hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2", "hydra.sweeper.n_jobs=1"]
+    words = ["-m", "model=linear", "data=mnist_5k", "epochs=1", "tracking=none", "batch_size=256"]
+    sweep = ["hydra.sweeper.study_name=s", "hydra.sweeper.n_trials=2", "hydra/launcher=basic"]
     assert command(*words, *sweep, "search=command_line", "optimizer.lr=interval(0.001,0.01)") == 0
     assert code(study="s", trial=1) == 0
     assert code(study="s") == 0  # the best

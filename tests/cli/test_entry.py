@@ -43,10 +43,10 @@ def test_every_combination_runs_and_those_that_failed_are_listed(command, capfd)
 @pytest.mark.parametrize("launcher", ["joblib", "workers", "submitit_local"])
 @pytest.mark.slow
 def test_every_combination_runs_under_each_launcher(command, capfd, launcher):
-    given = [f"hydra/launcher={launcher}", "budget.max_parameters=8000,10,9000"]
+    given = [f"hydra/launcher={launcher}", "budget.max_parameters=10,8000"]
     assert command(*PLAIN, *given, "hydra.job.chdir=true") == 1
-    assert sorted(p.parent.name for p in Path("plain").glob("*/result.json")) == ["0", "2"]
-    assert capfd.readouterr().err.strip().splitlines()[-2:][0] == "error: 1 of 3 runs failed:"
+    assert [p.parent.name for p in Path("plain").glob("*/result.json")] == ["1"]
+    assert capfd.readouterr().err.strip().splitlines()[-2:][0] == "error: 1 of 2 runs failed:"
 
 
 def test_a_job_that_exits_fails_alone(command, capfd, monkeypatch):
