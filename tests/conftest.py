@@ -76,10 +76,10 @@ def pytest_collection_finish() -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Say what `pytest -n auto` is: the cores that this process is given, not the machine's.
 
-    Two more for the slow tests, which mostly wait for processes, servers and browsers.
+    One more for the slow tests, which often wait for processes, servers and browsers.
     """
     slow = config.option.markexpr.startswith("slow")
-    return cores() + (2 if slow else 0)
+    return cores() + (1 if slow else 0)
 
 
 @contextmanager
