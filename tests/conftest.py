@@ -27,6 +27,7 @@ from optuna.storages import RDBStorage
 from mnist_sweep import train
 from mnist_sweep.run import console
 from mnist_sweep.run.cores import cores
+from mnist_sweep.sweep import storage
 from tools.faults import postgresql
 from tools.faults.scenario import Skipped
 
@@ -193,7 +194,7 @@ def server(databases: postgresql.Server, request: pytest.FixtureRequest) -> str:
 def open_database(address: str) -> RDBStorage:
     """Open an SQLite database of Optuna's, which is a copy of an empty one where there is none."""
     prepare(address)
-    return RDBStorage(address, skip_compatibility_check=True)
+    return storage.open_database(address)
 
 
 def prepare(address: str | None) -> None:

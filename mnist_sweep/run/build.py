@@ -327,6 +327,13 @@ def choose_layout(run: RunConfig, device: torch.device) -> Layout:
     return asked or possible
 
 
+def lay_out(training: Training, layout: Layout) -> None:
+    """Give a layout to the weights that are trained, and to their averages."""
+    set_layout(training.model, layout)
+    if training.averaging:
+        set_layout(training.averaging.model, layout)
+
+
 def build_training(run: RunConfig, steps_per_epoch: int, device: torch.device) -> Training:
     """Build everything that changes during a run, on a device. Seed before calling."""
     model = build_model(run.model)

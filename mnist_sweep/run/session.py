@@ -13,13 +13,13 @@ import torch
 from mnist_sweep.config import ConfigError, RunConfig
 from mnist_sweep.data import Dataset
 from mnist_sweep.errors import LeaseLost, UserError
-from mnist_sweep.models.layout import set_layout
 from mnist_sweep.objectives import METRICS
 from mnist_sweep.run.build import (
     build_loss,
     build_pipeline,
     build_training,
     choose_layout,
+    lay_out,
     state_after_a_step,
     uses_cuda_graph,
     widths_of,
@@ -218,9 +218,7 @@ class Session:
     def _choose_layout(self) -> None:
         # Now that the run is recorded: the model is passed through, and may do what it likes.
         layout = choose_layout(self.run, self.device)
-        set_layout(self.training.model, layout)
-        if self.training.averaging:
-            set_layout(self.training.averaging.model, layout)
+        lay_out(self.training, layout)
         self.facts["layout"] = {"name": layout.name, "reason": layout.reason}
         self.narrator.layout(layout)
 

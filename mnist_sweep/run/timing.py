@@ -22,7 +22,6 @@ from mnist_sweep.data import Dataset, Images
 from mnist_sweep.data.sources import PUBLISHED, missing_files, raw_folder
 from mnist_sweep.files import DATA_ROOT, users_folder
 from mnist_sweep.models.cost import Cost
-from mnist_sweep.models.layout import set_layout
 from mnist_sweep.run.build import (
     build_dataset,
     build_loss,
@@ -33,6 +32,7 @@ from mnist_sweep.run.build import (
     check_objects,
     choose_layout,
     count_within_budget,
+    lay_out,
     uses_cuda_graph,
 )
 from mnist_sweep.run.directory import plain_weights
@@ -157,7 +157,7 @@ class _Blocks:
         stopping = replace(run.early_stopping, patience=None)
         longer = replace(run, epochs=run.epochs + BLOCKS + 3, early_stopping=stopping)
         self.training = build_training(longer, plan.steps, device)
-        set_layout(self.training.model, choose_layout(run, device))
+        lay_out(self.training, choose_layout(run, device))
         self.cuda_graph = uses_cuda_graph(run, self.training.model, device)
         # Of a run that ends without augmentation, the epochs that have it count.
         always = replace(run.data, augmentation=replace(run.data.augmentation, until=1))
